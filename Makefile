@@ -1,0 +1,59 @@
+# Verbs only. `make help` lists them.
+PRESET ?= debug
+BUILD = build/$(PRESET)
+PYTHON = /usr/bin/python3
+DIRECTORY ?= var
+RUN_OPTIONS ?=
+PYTEST_OPTIONS ?=
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit test-functional test-crash tsan lint format bench build clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## install what is needed, build, serve on http://127.0.0.1:8776
+	@tools/install-packages build run
+	@$(MAKE) --no-print-directory build PRESET=release
+	@exec build/release/src/varved serve --welcome -o store.directory=$(DIRECTORY) $(RUN_OPTIONS)
+
+test: ## install what is needed, build, run all tests
+	@tools/install-packages build run test
+	@$(MAKE) --no-print-directory build test-unit test-functional test-crash
+
+build: $(BUILD)/build.ninja ## build the preset PRESET (debug, tsan, release, fuzz)
+	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests)
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
+	@cmake --preset $(PRESET) >/dev/null
+
+test-unit: build ## unit and contract tests of the preset
+	@$(BUILD)/src/varve_tests --gtest_brief=1
+
+test-functional: build ## the real binary, driven by real clients
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/functional $(PYTEST_OPTIONS)
+
+test-crash: build ## kill varved at every failpoint, check what is left
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/crash $(PYTEST_OPTIONS)
+
+tsan: ## unit and functional tests under ThreadSanitizer
+	@tools/install-packages build run test
+	@$(MAKE) --no-print-directory build test-unit test-functional PRESET=tsan
+
+lint: ## format, layering and naming, clang-tidy
+	@tools/install-packages build lint
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) varve_pch varve_store >/dev/null
+	@tools/lint $(BUILD)
+
+format: ## put every source file into the project's format
+	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+bench: ## measure the release build; a table of figures and ratios
+	@tools/install-packages build run test bench
+	@$(MAKE) --no-print-directory build PRESET=release
+	@VARVE_BUILD=build/release $(PYTHON) bench/bench.py $(BENCH_OPTIONS)
+
+clean: ## remove what was built (the store is kept)
+	@rm -rf build

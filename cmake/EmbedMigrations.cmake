@@ -1,0 +1,13 @@
+# Writes a .cc that holds every migration as a string, so that the daemon is one file.
+separate_arguments(FILES)
+set(body "#include \"store/migrations.h\"\n\nnamespace varve::store {\n\nnamespace {\nconstexpr Migration kAll[] = {\n")
+list(SORT FILES)
+foreach(file IN LISTS FILES)
+  get_filename_component(name ${file} NAME)
+  string(REGEX MATCH "^[0-9]+" number ${name})
+  math(EXPR number "${number}")
+  file(READ ${file} text)
+  string(APPEND body "    {${number}, \"${name}\", R\"sql(${text})sql\"},\n")
+endforeach()
+string(APPEND body "};\n}  // namespace\n\nstd::span<const Migration> migrations() { return kAll; }\n\n}  // namespace varve::store\n")
+file(WRITE ${OUT} "${body}")

@@ -1,0 +1,242 @@
+// Limits, quotas, zones, extensions, services and pools.
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/views.h"
+#include "api/common/body.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+
+namespace {
+
+struct ExtensionInfo {
+  const char* name;
+  const char* alias;
+  const char* description;
+  const char* updated;
+};
+
+// Only what is here.
+constexpr ExtensionInfo kExtensions[] = {
+    {"UsedLimits", "os-used-limits", "Provide data on limited resources that are being used.",
+     "2013-10-03T00:00:00+00:00"},
+    {"AdminActions", "os-admin-actions", "Enable admin actions.", "2012-08-25T00:00:00+00:00"},
+    {"TypesManage", "os-types-manage", "Types manage support.", "2011-08-24T00:00:00+00:00"},
+    {"TypesExtraSpecs", "os-types-extra-specs", "Type extra specs support.", "2011-08-24T00:00:00+00:00"},
+    {"SnapshotActions", "os-snapshot-actions", "Enable snapshot manager actions.", "2013-07-16T00:00:00+00:00"},
+    {"ExtendedSnapshotAttributes", "os-extended-snapshot-attributes", "Extended snapshot attributes support.",
+     "2012-06-19T00:00:00+00:00"},
+    {"VolumeActions", "os-volume-actions", "Enable volume actions.", "2012-05-31T00:00:00+00:00"},
+    {"VolumeHostAttribute", "os-vol-host-attr", "Expose host as an attribute of a volume.",
+     "2011-11-03T00:00:00+00:00"},
+    {"VolumeTenantAttribute", "os-vol-tenant-attr", "Expose the internal project_id as an attribute of a volume.",
+     "2011-11-03T00:00:00+00:00"},
+    {"VolumeMigStatusAttribute", "os-vol-mig-status-attr", "Expose migration_status as an attribute of a volume.",
+     "2013-08-08T00:00:00+00:00"},
+    {"Quotas", "os-quota-sets", "Quota management support.", "2011-08-08T00:00:00+00:00"},
+    {"QuotaClasses", "os-quota-class-sets", "Quota classes management support.", "2012-03-12T00:00:00+00:00"},
+    {"AvailabilityZones", "os-availability-zone", "Describe Availability Zones.", "2013-06-27T00:00:00+00:00"},
+    {"Services", "os-services", "Services support.", "2012-10-28T00:00:00+00:00"},
+    {"SchedulerHints", "OS-SCH-HNT", "Pass arbitrary key/value pairs to the scheduler.", "2013-04-18T00:00:00+00:00"},
+};
+
+json::object extension_view(const ExtensionInfo& info) {
+  return {{"name", info.name},
+          {"alias", info.alias},
+          {"description", info.description},
+          {"updated", info.updated},
+          {"links", json::array()}};
+}
+
+json::object quota_view(const services::QuotaSet& set, const std::string& id, bool with_use) {
+  json::object out;
+  for (const auto& [name, quota] : set) {
+    if (with_use) {
+      out[name] = json::object{{"limit", quota.limit}, {"in_use", quota.in_use}, {"reserved", 0}};
+    } else {
+      out[name] = quota.limit;
+    }
+  }
+  if (!id.empty()) out["id"] = id;
+  return out;
+}
+
+std::map<std::string, std::int64_t> read_limits(const json::object& root, std::string_view envelope) {
+  const json::value* set = root.if_contains(envelope);
+  if (set == nullptr || !set->is_object())
+    throw Error(ErrorCode::InvalidInput, "'" + std::string(envelope) + "' is a required property");
+  std::map<std::string, std::int64_t> limits;
+  Fields fields(*set, envelope);
+  for (const auto& [key, value] : set->get_object()) {
+    std::string_view name = key;
+    if (name == "tenant_id" || name == "class_name" || name == "id") continue;
+    if (std::optional<std::int64_t> limit = fields.integer(name, -1, 2147483647)) limits.emplace(name, *limit);
+  }
+  return limits;
+}
+
+}  // namespace
+
+void CinderApi::register_admin(Dispatcher& d) {
+  route(d, Verb::get, "/limits", &CinderApi::limits);
+  route(d, Verb::get, "/os-quota-sets/{target}", &CinderApi::quota_set);
+  route(d, Verb::get, "/os-quota-sets/{target}/defaults", &CinderApi::quota_defaults);
+  route(d, Verb::put, "/os-quota-sets/{target}", &CinderApi::update_quota_set);
+  route(d, Verb::delete_, "/os-quota-sets/{target}", &CinderApi::delete_quota_set);
+  route(d, Verb::get, "/os-quota-class-sets/{class}", &CinderApi::quota_class);
+  route(d, Verb::put, "/os-quota-class-sets/{class}", &CinderApi::update_quota_class);
+  route(d, Verb::get, "/os-availability-zone", &CinderApi::availability_zones);
+  route(d, Verb::get, "/extensions", &CinderApi::extensions);
+  route(d, Verb::get, "/extensions/{alias}", &CinderApi::extension);
+  route(d, Verb::get, "/os-services", &CinderApi::list_services);
+  route(d, Verb::get, "/scheduler-stats/get_pools", &CinderApi::pools);
+}
+
+CinderApi::Reply CinderApi::limits(CallPtr call) {
+  std::map<std::string, services::QuotaUse> use;
+  for (const auto& [name, quota] : s_.quotas.show(call->actor.project_id, true)) use[name] = quota;
+  json::object absolute{{"maxTotalVolumes", use["volumes"].limit},
+                        {"maxTotalSnapshots", use["snapshots"].limit},
+                        {"maxTotalVolumeGigabytes", use["gigabytes"].limit},
+                        {"maxTotalBackups", use["backups"].limit},
+                        {"maxTotalBackupGigabytes", use["backup_gigabytes"].limit},
+                        {"totalVolumesUsed", use["volumes"].in_use},
+                        {"totalGigabytesUsed", use["gigabytes"].in_use},
+                        {"totalSnapshotsUsed", use["snapshots"].in_use},
+                        {"totalBackupsUsed", 0},
+                        {"totalBackupGigabytesUsed", 0}};
+  co_return json_reply(
+      200, json::object{{"limits", json::object{{"rate", json::array()}, {"absolute", std::move(absolute)}}}});
+}
+
+CinderApi::Reply CinderApi::quota_set(CallPtr call) {
+  std::string target = call->path.get("target");
+  if (target != call->actor.project_id.str()) call->require_admin();
+  std::string usage = call->parameter("usage");
+  bool with_use = !usage.empty() && parse_boolean("usage", usage);
+  json::object view = quota_view(s_.quotas.show(ProjectId(target), with_use), target, with_use);
+  co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::quota_defaults(CallPtr call) {
+  std::string target = call->path.get("target");
+  if (target != call->actor.project_id.str()) call->require_admin();
+  json::object view = quota_view(s_.quotas.defaults(), target, false);
+  co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::update_quota_set(CallPtr call) {
+  call->require_admin();
+  std::string target = call->path.get("target");
+  std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_set");
+  co_await s_.quotas.update(ProjectId(target), std::move(limits));
+  json::object view = quota_view(s_.quotas.show(ProjectId(target), false), "", false);
+  co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::delete_quota_set(CallPtr call) {
+  call->require_admin();
+  co_await s_.quotas.reset(ProjectId(call->path.get("target")));
+  co_return empty_reply(200);
+}
+
+CinderApi::Reply CinderApi::quota_class(CallPtr call) {
+  call->require_admin();
+  std::string name = call->path.get("class");
+  json::object view = quota_view(s_.quotas.defaults(), name, false);
+  co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::update_quota_class(CallPtr call) {
+  call->require_admin();
+  if (call->path.get("class") != "default") {
+    throw Error(ErrorCode::NotFound,
+                "Quota class " + call->path.get("class") + " could not be found: only 'default' is used.");
+  }
+  std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_class_set");
+  co_await s_.quotas.update(ProjectId(""), std::move(limits));
+  json::object view = quota_view(s_.quotas.defaults(), "", false);
+  co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::availability_zones(CallPtr) {
+  json::array zones;
+  for (const std::string& zone : s_.settings.availability_zones) {
+    zones.push_back(json::object{{"zoneName", zone}, {"zoneState", json::object{{"available", true}}}});
+  }
+  co_return json_reply(200, json::object{{"availabilityZoneInfo", std::move(zones)}});
+}
+
+CinderApi::Reply CinderApi::extensions(CallPtr) {
+  json::array items;
+  for (const ExtensionInfo& info : kExtensions) items.push_back(extension_view(info));
+  co_return json_reply(200, json::object{{"extensions", std::move(items)}});
+}
+
+CinderApi::Reply CinderApi::extension(CallPtr call) {
+  std::string alias = call->path.get("alias");
+  for (const ExtensionInfo& info : kExtensions) {
+    if (alias == info.alias) co_return json_reply(200, json::object{{"extension", extension_view(info)}});
+  }
+  throw Error(ErrorCode::NotFound, "Extension " + alias + " could not be found.");
+}
+
+CinderApi::Reply CinderApi::list_services(CallPtr call) {
+  call->require_admin();
+  json::array items;
+  std::string now = format_time(s_.clock.now());
+  auto add = [&](const char* binary, const std::string& host) {
+    json::object entry{{"binary", binary},    {"host", host},  {"zone", s_.settings.availability_zones.front()},
+                       {"status", "enabled"}, {"state", "up"}, {"updated_at", now}};
+    entry["disabled_reason"] = nullptr;
+    if (std::string_view(binary) == "cinder-volume") {
+      entry["replication_status"] = "disabled";
+      entry["active_backend_id"] = nullptr;
+      entry["frozen"] = false;
+      if (call->version.at_least(49)) entry["backend_state"] = "up";
+    }
+    if (call->version.at_least(7)) entry["cluster"] = nullptr;
+    std::string wanted_binary = call->parameter("binary");
+    std::string wanted_host = call->parameter("host");
+    bool wanted = (wanted_binary.empty() || wanted_binary == binary) && (wanted_host.empty() || wanted_host == host);
+    if (wanted) items.push_back(std::move(entry));
+  };
+  // One process does the work of both; clients look for these names.
+  add("cinder-volume", s_.settings.host_name + "@qcow2");
+  add("cinder-scheduler", s_.settings.host_name);
+  co_return json_reply(200, json::object{{"services", std::move(items)}});
+}
+
+CinderApi::Reply CinderApi::pools(CallPtr call) {
+  call->require_admin();
+  std::string name = s_.settings.host_name + "@qcow2#default";
+  json::object pool{{"name", name}};
+  std::string detail = call->parameter("detail");
+  if (!detail.empty() && parse_boolean("detail", detail)) {
+    backends::Capacity capacity = s_.backend.capacity();
+    constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
+    store::Usage provisioned = s_.volumes.summary(std::nullopt).usage;
+    json::object capabilities{{"pool_name", "default"},
+                              {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
+                              {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
+                              {"provisioned_capacity_gb", provisioned.gib},
+                              {"allocated_capacity_gb", provisioned.gib},
+                              {"reserved_percentage", 0},
+                              {"QoS_support", true},
+                              {"thin_provisioning_support", true},
+                              {"multiattach", true},
+                              {"consistencygroup_support", false},
+                              {"volume_backend_name", "qcow2"},
+                              {"storage_protocol", "nbd"},
+                              {"vendor_name", "Varve"},
+                              {"driver_version", "1.0"}};
+    capabilities["timestamp"] = format_time(s_.clock.now());
+    pool["capabilities"] = std::move(capabilities);
+  }
+  co_return json_reply(200, json::object{{"pools", json::array{std::move(pool)}}});
+}
+
+}  // namespace varve::api::cinder

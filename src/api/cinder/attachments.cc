@@ -1,0 +1,119 @@
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/connectors.h"
+#include "api/cinder/views.h"
+#include "api/common/body.h"
+#include "api/common/paging.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using model::Attachment;
+
+namespace {
+
+constexpr FilterSpec kFilters[] = {
+    {"status", "status"},           {"volume_id", "volume_id"},
+    {"instance_id", "instance_id"}, {"instance_uuid", "instance_id"},
+    {"attach_status", "status"},    {"id", "id"},
+};
+constexpr SortSpec kSortKeys[] = {
+    {"id", "id"}, {"status", "status"}, {"created_at", "created_at"}, {"volume_id", "volume_id"}};
+
+// The whole resource came with 3.27.
+void require_version(const Call& call, int minor) {
+  if (call.version.at_least(minor)) return;
+  throw Error(ErrorCode::UnknownRoute,
+              "The resource could not be found: it needs microversion 3." + std::to_string(minor) + ".");
+}
+
+}  // namespace
+
+void CinderApi::register_attachments(Dispatcher& d) {
+  route(d, Verb::post, "/attachments", &CinderApi::create_attachment);
+  route(d, Verb::get, "/attachments", &CinderApi::list_attachments);
+  route(d, Verb::get, "/attachments/detail", &CinderApi::list_attachments_detail);
+  route(d, Verb::get, "/attachments/{id}", &CinderApi::show_attachment);
+  route(d, Verb::put, "/attachments/{id}", &CinderApi::update_attachment);
+  route(d, Verb::delete_, "/attachments/{id}", &CinderApi::delete_attachment);
+  route(d, Verb::post, "/attachments/{id}/action", &CinderApi::attachment_action);
+}
+
+CinderApi::Reply CinderApi::create_attachment(CallPtr call) {
+  require_version(*call, 27);
+  Body body(*call->request, "attachment");
+  Fields& fields = body.fields();
+  services::AttachmentSpec spec;
+  spec.volume_id = VolumeId(fields.required_uuid("volume_uuid"));
+  spec.instance_id = fields.uuid("instance_uuid");
+  bool connected = fields.has("connector") && !fields.is_null("connector");
+  if (connected) {
+    read_connector(fields, spec);
+  } else {
+    fields.ignore("connector");
+  }
+  if (call->version.at_least(54)) {
+    std::optional<std::string> mode = fields.text("mode");
+    if (mode) spec.mode = read_mode("mode", *mode);
+  }
+  fields.finish();
+  Attachment made = co_await s_.attachments.create(call->actor, std::move(spec));
+  co_return json_reply(200, json::object{{"attachment", attachment_view(made, true)}});
+}
+
+CinderApi::Reply CinderApi::list_attachments(CallPtr call) {
+  return attachment_page(std::move(call), false);
+}
+CinderApi::Reply CinderApi::list_attachments_detail(CallPtr call) {
+  return attachment_page(std::move(call), true);
+}
+
+CinderApi::Reply CinderApi::attachment_page(CallPtr call, bool detail) {
+  require_version(*call, 27);
+  model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
+  model::Page<Attachment> page = s_.attachments.list(query);
+  json::array items;
+  for (const Attachment& row : page.rows) items.push_back(attachment_view(row, detail));
+  json::object reply{{"attachments", std::move(items)}};
+  bool full = !page.rows.empty() && static_cast<std::int64_t>(page.rows.size()) >= query.limit;
+  if (full) reply["attachments_links"] = next_link(*call, page.rows.back().id.str());
+  co_return json_reply(200, reply);
+}
+
+CinderApi::Reply CinderApi::show_attachment(CallPtr call) {
+  require_version(*call, 27);
+  Attachment attachment = s_.attachments.show(call->actor, AttachmentId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
+}
+
+CinderApi::Reply CinderApi::update_attachment(CallPtr call) {
+  require_version(*call, 27);
+  Body body(*call->request, "attachment");
+  services::AttachmentSpec spec;
+  read_connector(body.fields(), spec);
+  body.fields().finish();
+  Attachment attachment =
+      co_await s_.attachments.connect(call->actor, AttachmentId(call->path.get("id")), std::move(spec));
+  co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
+}
+
+CinderApi::Reply CinderApi::delete_attachment(CallPtr call) {
+  require_version(*call, 27);
+  std::vector<Attachment> left = co_await s_.attachments.remove(call->actor, AttachmentId(call->path.get("id")));
+  json::array items;
+  for (const Attachment& row : left) items.push_back(attachment_view(row, false));
+  co_return json_reply(200, json::object{{"attachments", std::move(items)}});
+}
+
+CinderApi::Reply CinderApi::attachment_action(CallPtr call) {
+  require_version(*call, 44);
+  json::object body = parse_body(*call->request);
+  if (body.size() != 1 || !body.contains("os-complete")) {
+    throw Error(ErrorCode::InvalidInput, "There is no such action here: only os-complete.");
+  }
+  co_await s_.attachments.complete(call->actor, AttachmentId(call->path.get("id")));
+  co_return empty_reply(204);
+}
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,124 @@
+// The OpenStack Block Storage dialect, /v3 and /v2. Each file of this folder registers the routes of one kind of
+// resource and maps JSON to calls of services/ and back; no rule lives here.
+#pragma once
+
+#include <string>
+
+#include "api/common/dispatcher.h"
+#include "services/attachments.h"
+#include "services/quotas.h"
+#include "services/snapshots.h"
+#include "services/volume_types.h"
+#include "services/volumes.h"
+
+namespace varve::api::cinder {
+
+struct Services {
+  services::Volumes& volumes;
+  services::Snapshots& snapshots;
+  services::Attachments& attachments;
+  services::VolumeTypes& types;
+  services::Quotas& quotas;
+  backends::Backend& backend;
+  Clock& clock;
+  const services::Settings& settings;
+};
+
+class CinderApi {
+ public:
+  explicit CinderApi(Services services) : s_(services) {}
+
+  void register_routes(Dispatcher& dispatcher);
+
+ private:
+  using Reply = boost::asio::awaitable<http::Response>;
+  using Method = Reply (CinderApi::*)(CallPtr);
+
+  // Under /v3/{project_id} and /v2/{project_id}, and under /v3 alone for microversion 3.67 and up.
+  void route(Dispatcher& dispatcher, http::Verb method, const std::string& path, Method handler);
+
+  void register_versions(Dispatcher& dispatcher);
+  void register_volumes(Dispatcher& dispatcher);
+  void register_snapshots(Dispatcher& dispatcher);
+  void register_attachments(Dispatcher& dispatcher);
+  void register_types(Dispatcher& dispatcher);
+  void register_admin(Dispatcher& dispatcher);
+  void register_images(Dispatcher& dispatcher);
+
+  Reply versions(CallPtr call);
+  Reply version_v3(CallPtr call);
+  Reply version_v2(CallPtr call);
+
+  Reply create_volume(CallPtr call);
+  Reply list_volumes(CallPtr call);
+  Reply list_volumes_detail(CallPtr call);
+  Reply volumes_summary(CallPtr call);
+  Reply show_volume(CallPtr call);
+  Reply update_volume(CallPtr call);
+  Reply delete_volume(CallPtr call);
+  Reply volume_usage(CallPtr call);
+  Reply volume_metadata(CallPtr call);
+  Reply set_volume_metadata(CallPtr call);
+  Reply volume_metadata_item(CallPtr call);
+  Reply set_volume_metadata_item(CallPtr call);
+  Reply delete_volume_metadata_item(CallPtr call);
+  Reply volume_action(CallPtr call);
+
+  Reply create_snapshot(CallPtr call);
+  Reply list_snapshots(CallPtr call);
+  Reply list_snapshots_detail(CallPtr call);
+  Reply show_snapshot(CallPtr call);
+  Reply update_snapshot(CallPtr call);
+  Reply delete_snapshot(CallPtr call);
+  Reply snapshot_usage(CallPtr call);
+  Reply snapshot_metadata(CallPtr call);
+  Reply set_snapshot_metadata(CallPtr call);
+  Reply snapshot_metadata_item(CallPtr call);
+  Reply set_snapshot_metadata_item(CallPtr call);
+  Reply delete_snapshot_metadata_item(CallPtr call);
+  Reply snapshot_action(CallPtr call);
+
+  Reply create_attachment(CallPtr call);
+  Reply list_attachments(CallPtr call);
+  Reply list_attachments_detail(CallPtr call);
+  Reply show_attachment(CallPtr call);
+  Reply update_attachment(CallPtr call);
+  Reply delete_attachment(CallPtr call);
+  Reply attachment_action(CallPtr call);
+
+  Reply list_types(CallPtr call);
+  Reply show_type(CallPtr call);
+  Reply create_type(CallPtr call);
+  Reply update_type(CallPtr call);
+  Reply delete_type(CallPtr call);
+  Reply extra_specs(CallPtr call);
+  Reply create_extra_specs(CallPtr call);
+  Reply extra_spec(CallPtr call);
+  Reply update_extra_spec(CallPtr call);
+  Reply delete_extra_spec(CallPtr call);
+
+  Reply limits(CallPtr call);
+  Reply quota_set(CallPtr call);
+  Reply quota_defaults(CallPtr call);
+  Reply update_quota_set(CallPtr call);
+  Reply delete_quota_set(CallPtr call);
+  Reply quota_class(CallPtr call);
+  Reply update_quota_class(CallPtr call);
+  Reply availability_zones(CallPtr call);
+  Reply extensions(CallPtr call);
+  Reply extension(CallPtr call);
+  Reply list_services(CallPtr call);
+  Reply pools(CallPtr call);
+
+  Reply image_versions(CallPtr call);
+  Reply list_images(CallPtr call);
+  Reply show_image(CallPtr call);
+
+  Reply snapshot_page(CallPtr call, bool detail);
+  Reply volume_page(CallPtr call, bool detail);
+  Reply attachment_page(CallPtr call, bool detail);
+
+  Services s_;
+};
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,126 @@
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/views.h"
+#include "api/common/body.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using model::VolumeType;
+
+void CinderApi::register_types(Dispatcher& d) {
+  route(d, Verb::get, "/types", &CinderApi::list_types);
+  route(d, Verb::post, "/types", &CinderApi::create_type);
+  route(d, Verb::get, "/types/{id}", &CinderApi::show_type);
+  route(d, Verb::put, "/types/{id}", &CinderApi::update_type);
+  route(d, Verb::delete_, "/types/{id}", &CinderApi::delete_type);
+  route(d, Verb::get, "/types/{id}/extra_specs", &CinderApi::extra_specs);
+  route(d, Verb::post, "/types/{id}/extra_specs", &CinderApi::create_extra_specs);
+  route(d, Verb::get, "/types/{id}/extra_specs/{key}", &CinderApi::extra_spec);
+  route(d, Verb::put, "/types/{id}/extra_specs/{key}", &CinderApi::update_extra_spec);
+  route(d, Verb::delete_, "/types/{id}/extra_specs/{key}", &CinderApi::delete_extra_spec);
+}
+
+CinderApi::Reply CinderApi::list_types(CallPtr call) {
+  std::string is_public = call->parameter("is_public");
+  json::array items;
+  for (const VolumeType& type : s_.types.list(call->actor)) {
+    bool wanted = is_public.empty() || is_public == "None" || type.is_public == parse_boolean("is_public", is_public);
+    if (wanted) items.push_back(type_view(*call, type));
+  }
+  co_return json_reply(200, json::object{{"volume_types", std::move(items)}});
+}
+
+CinderApi::Reply CinderApi::show_type(CallPtr call) {
+  std::string id = call->path.get("id");
+  VolumeType type = id == "default" ? s_.types.default_type() : s_.types.show(call->actor, id);
+  co_return json_reply(200, json::object{{"volume_type", type_view(*call, type)}});
+}
+
+CinderApi::Reply CinderApi::create_type(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "volume_type");
+  Fields& fields = body.fields();
+  services::VolumeTypeSpec spec;
+  spec.name = fields.required_text("name");
+  spec.description = fields.text("description");
+  spec.is_public = fields.boolean("os-volume-type-access:is_public").value_or(true);
+  spec.extra_specs = fields.metadata("extra_specs").value_or(model::Metadata());
+  fields.finish();
+  VolumeType made = co_await s_.types.create(std::move(spec));
+  co_return json_reply(200, json::object{{"volume_type", type_view(*call, made)}});
+}
+
+CinderApi::Reply CinderApi::update_type(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "volume_type");
+  Fields& fields = body.fields();
+  services::VolumeTypeChange change;
+  change.name = fields.text("name");
+  if (change.name && change.name->empty()) Fields::refuse("name", json::value(""), "It must not be empty");
+  change.description = fields.nullable_text("description");
+  change.is_public = fields.boolean("is_public");
+  fields.finish();
+  if (!change.name && !change.description && !change.is_public) {
+    Fields::refuse("volume_type", json::object(), "At least one of name, description and is_public is wanted");
+  }
+  VolumeType type = co_await s_.types.update(call->path.get("id"), std::move(change));
+  co_return json_reply(200, json::object{{"volume_type", type_view(*call, type)}});
+}
+
+CinderApi::Reply CinderApi::delete_type(CallPtr call) {
+  call->require_admin();
+  co_await s_.types.remove(call->path.get("id"));
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::extra_specs(CallPtr call) {
+  VolumeType type = s_.types.show(call->actor, call->path.get("id"));
+  json::object view = type_view(*call, type);
+  co_return json_reply(200, json::object{{"extra_specs", view.at("extra_specs")}});
+}
+
+CinderApi::Reply CinderApi::create_extra_specs(CallPtr call) {
+  call->require_admin();
+  json::value whole = parse_body(*call->request);
+  Fields fields(whole, "body");
+  std::optional<model::Metadata> specs = fields.metadata("extra_specs");
+  if (!specs) throw Error(ErrorCode::InvalidInput, "'extra_specs' is a required property");
+  fields.finish();
+  model::Metadata set = co_await s_.types.merge_extra_specs(call->path.get("id"), std::move(*specs));
+  co_return json_reply(200, json::object{{"extra_specs", metadata_view(set)}});
+}
+
+CinderApi::Reply CinderApi::extra_spec(CallPtr call) {
+  VolumeType type = s_.types.show(call->actor, call->path.get("id"));
+  std::string key = call->path.get("key");
+  auto found = type.extra_specs.find(key);
+  if (found == type.extra_specs.end()) {
+    throw Error(ErrorCode::NotFound, "Volume Type " + type.id.str() + " has no extra specs with key " + key + ".");
+  }
+  co_return json_reply(200, json::object{{key, found->second}});
+}
+
+CinderApi::Reply CinderApi::update_extra_spec(CallPtr call) {
+  call->require_admin();
+  json::object body = parse_body(*call->request);
+  std::string key = call->path.get("key");
+  json::object wrapped{{"extra_specs", body}};
+  json::value whole = std::move(wrapped);
+  Fields fields(whole, "body");
+  model::Metadata specs = fields.metadata("extra_specs").value();
+  if (specs.size() != 1 || !specs.contains(key)) {
+    throw Error(ErrorCode::InvalidInput, "Request body and URI mismatch: the one key must be '" + key + "'.");
+  }
+  model::Metadata set = co_await s_.types.merge_extra_specs(call->path.get("id"), std::move(specs));
+  co_return json_reply(200, metadata_view(set));
+}
+
+CinderApi::Reply CinderApi::delete_extra_spec(CallPtr call) {
+  call->require_admin();
+  co_await s_.types.remove_extra_spec(call->path.get("id"), call->path.get("key"));
+  co_return empty_reply(202);
+}
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,203 @@
+#include "api/cinder/views.h"
+
+#include <boost/json.hpp>
+
+namespace varve::api::cinder {
+
+namespace {
+
+json::array volume_links(const Call& call, const std::string& id) {
+  std::string version = call.request->path.starts_with("/v2/") ? "/v2/" : "/v3/";
+  std::string rest = call.actor.project_id.str() + "/volumes/" + id;
+  return {json::object{{"rel", "self"}, {"href", call.base_url + version + rest}},
+          json::object{{"rel", "bookmark"}, {"href", call.base_url + "/" + rest}}};
+}
+
+json::array volume_attachments(const Call& call, const services::VolumeDetail& detail) {
+  json::array out;
+  for (const model::Attachment& one : detail.attachments) {
+    if (one.status != model::AttachmentStatus::Attached) continue;
+    json::object entry{{"id", one.volume_id.str()},
+                       {"attachment_id", one.id.str()},
+                       {"volume_id", one.volume_id.str()},
+                       {"server_id", text_or_null(one.instance_id)}};
+    entry["host_name"] = call.actor.admin ? text_or_null(one.host_name) : json::value(nullptr);
+    entry["device"] = text_or_null(one.mountpoint);
+    entry["attached_at"] = time_or_null(one.attached_at);
+    out.push_back(std::move(entry));
+  }
+  return out;
+}
+
+// What Cinder calls visible admin metadata stands among the user's.
+json::object visible_metadata(const services::VolumeDetail& detail) {
+  json::object out = metadata_view(detail.volume.metadata);
+  bool attached = false;
+  for (const model::Attachment& one : detail.attachments) {
+    if (one.status != model::AttachmentStatus::Attached) continue;
+    attached = true;
+    out["attached_mode"] = to_string(one.mode);
+  }
+  if (attached || detail.volume.read_only) out["readonly"] = detail.volume.read_only ? "True" : "False";
+  return out;
+}
+
+}  // namespace
+
+http::Response json_reply(unsigned status, const json::value& body) {
+  http::Response response;
+  response.status = status;
+  response.body = json::serialize(body);
+  return response;
+}
+
+http::Response empty_reply(unsigned status) {
+  http::Response response;
+  response.status = status;
+  return response;
+}
+
+json::value text_or_null(const std::optional<std::string>& text) {
+  if (!text) return nullptr;
+  return json::value(*text);
+}
+
+json::value time_or_null(const std::optional<Timestamp>& time) {
+  if (!time) return nullptr;
+  return json::value(format_time(*time));
+}
+
+json::object metadata_view(const model::Metadata& metadata) {
+  json::object out;
+  out.reserve(metadata.size());
+  for (const auto& [key, value] : metadata) out[key] = value;
+  return out;
+}
+
+json::object volume_summary_view(const Call& call, const model::Volume& volume) {
+  return {{"id", volume.id.str()}, {"name", text_or_null(volume.name)}, {"links", volume_links(call, volume.id.str())}};
+}
+
+json::object volume_view(const Call& call, const services::VolumeDetail& detail, const services::Settings& settings,
+                         bool full) {
+  const model::Volume& volume = detail.volume;
+  json::object out;
+  out.reserve(36);
+  out["id"] = volume.id.str();
+  out["status"] = to_string(volume.status);
+  out["size"] = volume.size_gib;
+  out["availability_zone"] = volume.availability_zone;
+  out["created_at"] = format_time(volume.created_at);
+  out["updated_at"] = time_or_null(volume.updated_at);
+  out["name"] = text_or_null(volume.name);
+  out["description"] = text_or_null(volume.description);
+  out["volume_type"] = detail.type_name;
+  out["snapshot_id"] = text_or_null(volume.snapshot_id);
+  out["source_volid"] = text_or_null(volume.source_volume_id);
+  out["metadata"] = full ? visible_metadata(detail) : metadata_view(volume.metadata);
+  out["links"] = volume_links(call, volume.id.str());
+  out["user_id"] = volume.user_id.str();
+  out["bootable"] = volume.bootable ? "true" : "false";
+  out["encrypted"] = false;
+  out["replication_status"] = nullptr;
+  out["consistencygroup_id"] = nullptr;
+  out["multiattach"] = volume.multiattach;
+  out["attachments"] = volume_attachments(call, detail);
+  out["migration_status"] = nullptr;
+  if (call.version.at_least(13)) out["group_id"] = nullptr;
+  if (call.version.at_least(21) && call.actor.admin) out["provider_id"] = nullptr;
+  if (call.version.at_least(48)) {
+    out["service_uuid"] = nullptr;
+    out["shared_targets"] = call.version.at_least(69) ? json::value(nullptr) : json::value(false);
+  }
+  if (call.version.at_least(61) && call.actor.admin) out["cluster_name"] = nullptr;
+  if (call.version.at_least(63)) out["volume_type_id"] = volume.volume_type_id.str();
+  if (call.version.at_least(65)) out["consumes_quota"] = true;
+  if (full) {
+    out["os-vol-tenant-attr:tenant_id"] = volume.project_id.str();
+    out["os-vol-mig-status-attr:migstat"] = nullptr;
+    out["os-vol-mig-status-attr:name_id"] = nullptr;
+    out["os-vol-host-attr:host"] = settings.host_name + "@qcow2#default";
+  }
+  return out;
+}
+
+json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, SnapshotFields fields) {
+  json::object out;
+  out.reserve(14);
+  out["id"] = snapshot.id.str();
+  out["created_at"] = format_time(snapshot.created_at);
+  out["updated_at"] = time_or_null(snapshot.updated_at);
+  out["name"] = text_or_null(snapshot.name);
+  out["description"] = text_or_null(snapshot.description);
+  out["volume_id"] = snapshot.volume_id.str();
+  out["status"] = to_string(snapshot.status);
+  out["size"] = snapshot.size_gib;
+  out["metadata"] = metadata_view(snapshot.metadata);
+  if (call.version.at_least(14)) out["group_snapshot_id"] = nullptr;
+  if (call.version.at_least(41)) out["user_id"] = snapshot.user_id.str();
+  if (call.version.at_least(65)) out["consumes_quota"] = true;
+  if (fields == SnapshotFields::Extended) {
+    out["os-extended-snapshot-attributes:project_id"] = snapshot.project_id.str();
+    // A snapshot is there in full or not at all.
+    bool pending =
+        snapshot.status == model::SnapshotStatus::Creating || snapshot.status == model::SnapshotStatus::Error;
+    out["os-extended-snapshot-attributes:progress"] = pending ? "0%" : "100%";
+  }
+  return out;
+}
+
+json::object attachment_view(const model::Attachment& attachment, bool detail) {
+  json::object out{{"id", attachment.id.str()},
+                   {"status", to_string(attachment.status)},
+                   {"instance", text_or_null(attachment.instance_id)},
+                   {"volume_id", attachment.volume_id.str()}};
+  if (!detail) return out;
+  out["attached_at"] = attachment.attached_at ? json::value(format_time(*attachment.attached_at)) : json::value("");
+  out["detached_at"] = "";
+  out["attach_mode"] = to_string(attachment.mode);
+  out["connection_info"] = attachment.export_uri ? connection_view(attachment, true) : json::object();
+  return out;
+}
+
+json::object connection_view(const model::Attachment& attachment, bool flat) {
+  json::object data{{"uri", attachment.export_uri.value_or("")},
+                    {"export_name", attachment.id.str()},
+                    {"read_only", attachment.mode == model::AttachMode::ReadOnly},
+                    {"access_mode", to_string(attachment.mode)},
+                    {"volume_id", attachment.volume_id.str()},
+                    {"discard", true},
+                    {"encrypted", false},
+                    {"qos_specs", nullptr}};
+  std::string_view uri = attachment.export_uri ? std::string_view(*attachment.export_uri) : std::string_view();
+  if (uri.starts_with("nbd://")) {
+    std::string_view authority = uri.substr(6, uri.find('/', 6) - 6);
+    std::size_t colon = authority.rfind(':');
+    data["host"] = authority.substr(0, colon);
+    data["port"] = std::stoi(std::string(authority.substr(colon + 1)));
+  } else if (std::size_t at = uri.find("?socket="); at != std::string_view::npos) {
+    data["socket"] = uri.substr(at + 8);
+  }
+  if (!flat) return {{"driver_volume_type", "nbd"}, {"data", std::move(data)}};
+  data["driver_volume_type"] = "nbd";
+  data["attachment_id"] = attachment.id.str();
+  return data;
+}
+
+json::object type_view(const Call& call, const model::VolumeType& type) {
+  json::object specs;
+  for (const auto& [key, value] : type.extra_specs) {
+    bool for_users = key == "RESKEY:availability_zones" || key == "multiattach" || key == "replication_enabled";
+    if (call.actor.admin || for_users) specs[key] = value;
+  }
+  json::object out{{"id", type.id.str()},
+                   {"name", type.name},
+                   {"is_public", type.is_public},
+                   {"description", text_or_null(type.description)},
+                   {"extra_specs", std::move(specs)}};
+  out["qos_specs_id"] = nullptr;
+  out["os-volume-type-access:is_public"] = type.is_public;
+  return out;
+}
+
+}  // namespace varve::api::cinder

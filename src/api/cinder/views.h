@@ -1,0 +1,37 @@
+// Resources as Cinder shows them. Field names, their order and the microversions that bring them: API reference and
+// recorded replies of a real Cinder.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+
+#include "api/common/dispatcher.h"
+#include "model/resources.h"
+#include "services/volumes.h"
+
+namespace varve::api::cinder {
+
+namespace json = boost::json;
+
+http::Response json_reply(unsigned status, const json::value& body);
+http::Response empty_reply(unsigned status);
+
+json::value text_or_null(const std::optional<std::string>& text);
+json::value time_or_null(const std::optional<Timestamp>& time);
+json::object metadata_view(const model::Metadata& metadata);
+
+json::object volume_summary_view(const Call& call, const model::Volume& volume);
+// full: as show and detail have it; the replies of create and update lack the last fields.
+json::object volume_view(const Call& call, const services::VolumeDetail& detail, const services::Settings& settings,
+                         bool full);
+
+enum class SnapshotFields : std::uint8_t { Plain, Extended };  // Extended: with progress and project id
+json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, SnapshotFields fields);
+
+json::object attachment_view(const model::Attachment& attachment, bool detail);
+// {"driver_volume_type": "nbd", "data": {...}}; flat: the data beside the type, as the attachments API has it.
+json::object connection_view(const model::Attachment& attachment, bool flat);
+
+json::object type_view(const Call& call, const model::VolumeType& type);
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,200 @@
+// POST /volumes/{id}/action: an object with exactly one member, which names the action.
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/connectors.h"
+#include "api/cinder/views.h"
+#include "api/common/body.h"
+
+namespace varve::api::cinder {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::int64_t kMaxSize = 2147483647;
+
+struct Action {
+  CallPtr call;
+  const Services& services;
+  VolumeId volume;
+  std::string name;
+  json::value arguments;
+
+  Fields fields() const { return Fields(arguments, name); }
+};
+
+using ActionPtr = std::shared_ptr<const Action>;
+using ActionHandler = asio::awaitable<http::Response> (*)(ActionPtr);
+
+asio::awaitable<http::Response> extend(ActionPtr action) {
+  Fields fields = action->fields();
+  std::int64_t size = fields.required_integer("new_size", 1, kMaxSize);
+  fields.finish();
+  co_await action->services.volumes.extend(action->call->actor, action->volume, size);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> revert(ActionPtr action) {
+  Fields fields = action->fields();
+  SnapshotId snapshot(fields.required_uuid("snapshot_id"));
+  fields.finish();
+  co_await action->services.volumes.rollback(action->call->actor, action->volume, snapshot);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> retype(ActionPtr action) {
+  Fields fields = action->fields();
+  std::string type = fields.required_text("new_type");
+  std::string policy = fields.text("migration_policy").value_or("never");
+  if (policy != "never" && policy != "on-demand") {
+    Fields::refuse("migration_policy", json::value(policy), "'never' or 'on-demand' is wanted");
+  }
+  fields.finish();
+  co_await action->services.volumes.retype(action->call->actor, action->volume, type);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> reset_status(ActionPtr action) {
+  action->call->require_admin();
+  Fields fields = action->fields();
+  std::optional<std::string> status = fields.text("status");
+  fields.ignore("attach_status");
+  fields.ignore("migration_status");
+  fields.finish();
+  // Attachments are rows of their own here: resetting only their mark changes nothing.
+  if (status) co_await action->services.volumes.reset_status(action->call->actor, action->volume, *status);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> force_delete(ActionPtr action) {
+  action->call->require_admin();
+  co_await action->services.volumes.remove(action->call->actor, action->volume, false, true);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> set_bootable(ActionPtr action) {
+  Fields fields = action->fields();
+  std::optional<bool> bootable = fields.boolean("bootable");
+  if (!bootable) Fields::refuse(action->name, action->arguments, "'bootable' is a required property");
+  fields.finish();
+  co_await action->services.volumes.set_bootable(action->call->actor, action->volume, *bootable);
+  co_return empty_reply(200);
+}
+
+asio::awaitable<http::Response> set_read_only(ActionPtr action) {
+  Fields fields = action->fields();
+  std::optional<bool> read_only = fields.boolean("readonly");
+  if (!read_only) Fields::refuse(action->name, action->arguments, "'readonly' is a required property");
+  fields.finish();
+  co_await action->services.volumes.set_read_only(action->call->actor, action->volume, *read_only);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> reserve(ActionPtr action) {
+  co_await action->services.attachments.reserve(action->call->actor, action->volume);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> unreserve(ActionPtr action) {
+  co_await action->services.attachments.unreserve(action->call->actor, action->volume);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> begin_detaching(ActionPtr action) {
+  co_await action->services.attachments.begin_detaching(action->call->actor, action->volume);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> roll_detaching(ActionPtr action) {
+  co_await action->services.attachments.roll_detaching(action->call->actor, action->volume);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> attach(ActionPtr action) {
+  Fields fields = action->fields();
+  services::AttachSpec spec;
+  spec.instance_id = fields.uuid("instance_uuid");
+  spec.host_name = fields.text("host_name");
+  spec.mountpoint = fields.required_text("mountpoint");
+  std::optional<std::string> mode = fields.text("mode");
+  if (mode) spec.mode = read_mode("mode", *mode);
+  if (!spec.instance_id && !spec.host_name) {
+    Fields::refuse(action->name, action->arguments, "'instance_uuid' or 'host_name' is wanted");
+  }
+  fields.finish();
+  co_await action->services.attachments.attach(action->call->actor, action->volume, std::move(spec));
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> detach(ActionPtr action) {
+  std::optional<std::string> attachment;
+  if (!action->arguments.is_null()) {
+    Fields fields = action->fields();
+    attachment = fields.uuid("attachment_id");
+    fields.finish();
+  }
+  co_await action->services.attachments.detach(action->call->actor, action->volume, attachment);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> initialize_connection(ActionPtr action) {
+  Fields fields = action->fields();
+  services::AttachmentSpec spec;
+  spec.volume_id = action->volume;
+  read_connector(fields, spec);
+  fields.finish();
+  model::Attachment attachment =
+      co_await action->services.attachments.initialize_connection(action->call->actor, std::move(spec));
+  co_return json_reply(200, json::object{{"connection_info", connection_view(attachment, false)}});
+}
+
+asio::awaitable<http::Response> terminate_connection(ActionPtr action) {
+  Fields fields = action->fields();
+  services::AttachmentSpec spec;
+  read_connector(fields, spec);
+  fields.ignore("force");
+  fields.finish();
+  co_await action->services.attachments.terminate_connection(action->call->actor, action->volume, spec.host_name);
+  co_return empty_reply(202);
+}
+
+constexpr std::pair<std::string_view, ActionHandler> kActions[] = {
+    {"os-extend", extend},
+    {"revert", revert},
+    {"os-retype", retype},
+    {"os-reset_status", reset_status},
+    {"os-force_delete", force_delete},
+    {"os-set_bootable", set_bootable},
+    {"os-update_readonly_flag", set_read_only},
+    {"os-reserve", reserve},
+    {"os-unreserve", unreserve},
+    {"os-begin_detaching", begin_detaching},
+    {"os-roll_detaching", roll_detaching},
+    {"os-attach", attach},
+    {"os-detach", detach},
+    {"os-initialize_connection", initialize_connection},
+    {"os-terminate_connection", terminate_connection},
+};
+
+}  // namespace
+
+CinderApi::Reply CinderApi::volume_action(CallPtr call) {
+  json::object body = parse_body(*call->request);
+  if (body.size() != 1) {
+    throw Error(ErrorCode::InvalidInput,
+                "Malformed request body: exactly one action is wanted, not " + std::to_string(body.size()) + ".");
+  }
+  std::string name(body.begin()->key());
+  for (const auto& [known, handler] : kActions) {
+    if (known != name) continue;
+    auto action =
+        std::make_shared<const Action>(Action{call, s_, VolumeId(call->path.get("id")), name, body.begin()->value()});
+    co_return co_await handler(action);
+  }
+  throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) +
+                                           ". Verify the request body and Content-Type header and try again.");
+}
+
+}  // namespace varve::api::cinder

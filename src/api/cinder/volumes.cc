@@ -1,0 +1,227 @@
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/metadata_calls.h"
+#include "api/cinder/views.h"
+#include "api/common/body.h"
+#include "api/common/paging.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using services::VolumeDetail;
+
+namespace {
+
+constexpr std::int64_t kMaxSize = 2147483647;
+
+constexpr FilterSpec kFilters[] = {
+    {"name", "name"},
+    {"display_name", "name"},
+    {"description", "description"},
+    {"status", "status"},
+    {"id", "id"},
+    {"size", "size_gib", FilterSpec::Kind::Integer},
+    {"bootable", "bootable", FilterSpec::Kind::Boolean},
+    {"multiattach", "multiattach", FilterSpec::Kind::Boolean},
+    {"availability_zone", "availability_zone"},
+    {"user_id", "user_id"},
+    {"volume_type_id", "volume_type_id"},
+    {"metadata", "metadata", FilterSpec::Kind::Metadata},
+    {"created_at", "created_at", FilterSpec::Kind::Time},
+    {"updated_at", "updated_at", FilterSpec::Kind::Time},
+};
+
+constexpr SortSpec kSortKeys[] = {
+    {"id", "id"},
+    {"name", "name"},
+    {"display_name", "name"},
+    {"status", "status"},
+    {"size", "size_gib"},
+    {"bootable", "bootable"},
+    {"created_at", "created_at"},
+    {"updated_at", "updated_at"},
+    {"availability_zone", "availability_zone"},
+    {"volume_type_id", "volume_type_id"},
+};
+
+// name beats display_name, as at Cinder.
+void read_name(Fields& fields, std::optional<std::optional<std::string>>& name,
+               std::optional<std::optional<std::string>>& description) {
+  name = fields.nullable_text("display_name");
+  description = fields.nullable_text("display_description");
+  if (fields.has("name")) name = fields.nullable_text("name");
+  if (fields.has("description")) description = fields.nullable_text("description");
+}
+
+services::VolumeSpec read_spec(Fields& fields, const Call& call) {
+  services::VolumeSpec spec;
+  std::optional<std::optional<std::string>> name;
+  std::optional<std::optional<std::string>> description;
+  read_name(fields, name, description);
+  spec.name = name.value_or(std::nullopt);
+  spec.description = description.value_or(std::nullopt);
+  spec.size_gib = fields.integer("size", 1, kMaxSize);
+  spec.volume_type = fields.text("volume_type");
+  spec.availability_zone = fields.text("availability_zone");
+  spec.snapshot_id = fields.uuid("snapshot_id");
+  spec.source_volume_id = fields.uuid("source_volid");
+  spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
+  spec.multiattach = fields.boolean("multiattach").value_or(false);
+  if (spec.volume_type && spec.volume_type->empty()) spec.volume_type.reset();
+  for (const char* image : {"imageRef", "image_id", "backup_id", "group_id", "consistencygroup_id", "source_replica"}) {
+    std::optional<std::string> value = fields.text(image);
+    if (value && !value->empty()) {
+      Fields::refuse(image, json::value(*value), "Volumes cannot be made from images, backups or groups here");
+    }
+  }
+  // Below 3.53 Cinder lets any other member pass; from there on it is strict.
+  if (call.version.at_least(53)) fields.finish();
+  return spec;
+}
+
+}  // namespace
+
+void CinderApi::register_volumes(Dispatcher& d) {
+  route(d, Verb::post, "/volumes", &CinderApi::create_volume);
+  route(d, Verb::get, "/volumes", &CinderApi::list_volumes);
+  route(d, Verb::get, "/volumes/detail", &CinderApi::list_volumes_detail);
+  route(d, Verb::get, "/volumes/summary", &CinderApi::volumes_summary);
+  route(d, Verb::get, "/volumes/{id}", &CinderApi::show_volume);
+  route(d, Verb::put, "/volumes/{id}", &CinderApi::update_volume);
+  route(d, Verb::delete_, "/volumes/{id}", &CinderApi::delete_volume);
+  route(d, Verb::get, "/volumes/{id}/usage", &CinderApi::volume_usage);
+  route(d, Verb::post, "/volumes/{id}/action", &CinderApi::volume_action);
+  route(d, Verb::get, "/volumes/{id}/metadata", &CinderApi::volume_metadata);
+  route(d, Verb::post, "/volumes/{id}/metadata", &CinderApi::set_volume_metadata);
+  route(d, Verb::put, "/volumes/{id}/metadata", &CinderApi::set_volume_metadata);
+  route(d, Verb::get, "/volumes/{id}/metadata/{key}", &CinderApi::volume_metadata_item);
+  route(d, Verb::put, "/volumes/{id}/metadata/{key}", &CinderApi::set_volume_metadata_item);
+  route(d, Verb::delete_, "/volumes/{id}/metadata/{key}", &CinderApi::delete_volume_metadata_item);
+}
+
+CinderApi::Reply CinderApi::create_volume(CallPtr call) {
+  Body body(*call->request, "volume");
+  services::VolumeSpec spec = read_spec(body.fields(), *call);
+  VolumeDetail made = co_await s_.volumes.create(call->actor, std::move(spec));
+  json::object view = volume_view(*call, made, s_.settings, false);
+  co_return json_reply(202, json::object{{"volume", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::list_volumes(CallPtr call) {
+  return volume_page(std::move(call), false);
+}
+CinderApi::Reply CinderApi::list_volumes_detail(CallPtr call) {
+  return volume_page(std::move(call), true);
+}
+
+CinderApi::Reply CinderApi::volume_page(CallPtr call, bool detail) {
+  model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
+  model::Page<VolumeDetail> page = s_.volumes.list(query);
+  json::array items;
+  items.reserve(page.rows.size());
+  for (const VolumeDetail& row : page.rows) {
+    items.push_back(detail ? volume_view(*call, row, s_.settings, true) : volume_summary_view(*call, row.volume));
+  }
+  json::object reply{{"volumes", std::move(items)}};
+  bool full = !page.rows.empty() && static_cast<std::int64_t>(page.rows.size()) >= query.limit;
+  if (full) reply["volumes_links"] = next_link(*call, page.rows.back().volume.id.str());
+  if (page.count) reply["count"] = *page.count;
+  co_return json_reply(200, reply);
+}
+
+CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {
+  if (!call->version.at_least(12) && call->request->path.starts_with("/v3")) {
+    throw Error(ErrorCode::UnknownRoute, "The resource could not be found: it needs microversion 3.12.");
+  }
+  bool everywhere = call->actor.admin && !call->parameter("all_tenants").empty();
+  store::Scope scope = everywhere ? store::Scope() : store::Scope(call->actor.project_id);
+  services::VolumeSummary summary = s_.volumes.summary(scope);
+  json::object view{{"total_count", summary.usage.count}, {"total_size", summary.usage.gib}};
+  if (call->version.at_least(36)) {
+    std::map<std::string, std::set<std::string>> values;
+    for (const model::Metadata& metadata : summary.metadata) {
+      for (const auto& [key, value] : metadata) values[key].insert(value);
+    }
+    json::object metadata;
+    for (const auto& [key, distinct] : values) metadata[key] = json::array(distinct.begin(), distinct.end());
+    view["metadata"] = std::move(metadata);
+  }
+  co_return json_reply(200, json::object{{"volume-summary", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::show_volume(CallPtr call) {
+  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  json::object view = volume_view(*call, detail, s_.settings, true);
+  co_return json_reply(200, json::object{{"volume", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::update_volume(CallPtr call) {
+  Body body(*call->request, "volume");
+  services::VolumeChange change;
+  read_name(body.fields(), change.name, change.description);
+  change.metadata = body.fields().metadata("metadata");
+  body.fields().finish();
+  if (body.fields().count() == 0 && call->version.at_least(53)) {
+    Fields::refuse("volume", json::object(), "At least one of name, description and metadata is wanted");
+  }
+  VolumeDetail detail = co_await s_.volumes.update(call->actor, VolumeId(call->path.get("id")), std::move(change));
+  json::object view = volume_view(*call, detail, s_.settings, false);
+  co_return json_reply(200, json::object{{"volume", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::delete_volume(CallPtr call) {
+  auto flag = [&](const char* name) {
+    std::string text = call->parameter(name);
+    return !text.empty() && parse_boolean(name, text);
+  };
+  bool cascade = flag("cascade");
+  bool force = call->version.at_least(23) && flag("force");
+  if (force) call->require_admin();
+  co_await s_.volumes.remove(call->actor, VolumeId(call->path.get("id")), cascade, force);
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::volume_usage(CallPtr call) {
+  VolumeId id(call->path.get("id"));
+  backends::Usage usage = s_.volumes.usage(call->actor, id);
+  json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
+  view["independence_percent"] = s_.backend.independence_percent(id);
+  co_return json_reply(200, json::object{{"usage", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::volume_metadata(CallPtr call) {
+  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"metadata", metadata_view(detail.volume.metadata)}});
+}
+
+CinderApi::Reply CinderApi::set_volume_metadata(CallPtr call) {
+  model::Metadata metadata = metadata_body(*call->request);
+  bool merge = call->request->method == Verb::post;
+  model::Metadata all =
+      co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), std::move(metadata), merge);
+  co_return json_reply(200, json::object{{"metadata", metadata_view(all)}});
+}
+
+CinderApi::Reply CinderApi::volume_metadata_item(CallPtr call) {
+  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  std::string key = call->path.get("key");
+  auto found = detail.volume.metadata.find(key);
+  if (found == detail.volume.metadata.end()) {
+    throw Error(ErrorCode::NotFound, "Volume " + detail.volume.id.str() + " has no metadata with key " + key + ".");
+  }
+  co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
+}
+
+CinderApi::Reply CinderApi::set_volume_metadata_item(CallPtr call) {
+  model::Metadata item = metadata_item_body(*call->request, call->path.get("key"));
+  co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), item, true);
+  co_return json_reply(200, json::object{{"meta", metadata_view(item)}});
+}
+
+CinderApi::Reply CinderApi::delete_volume_metadata_item(CallPtr call) {
+  co_await s_.volumes.remove_metadata(call->actor, VolumeId(call->path.get("id")), call->path.get("key"));
+  co_return empty_reply(200);
+}
+
+}  // namespace varve::api::cinder

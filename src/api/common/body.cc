@@ -1,0 +1,212 @@
+#include "api/common/body.h"
+
+#include <boost/json.hpp>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace varve::api {
+
+namespace {
+
+constexpr std::size_t kMaxDepth = 16;
+constexpr std::size_t kShownBytes = 100;  // of a refused value
+
+// Cut at a character's border.
+std::string shown(const json::value& value) {
+  std::string text = value.is_string() ? std::string(value.as_string()) : json::serialize(value);
+  if (text.size() <= kShownBytes) return text;
+  std::size_t end = kShownBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end) + "...";
+}
+
+void require_json(const http::Request& request) {
+  std::string type = to_lower(request.header("Content-Type"));
+  std::string_view media = trim(std::string_view(type).substr(0, type.find(';')));
+  if (media.empty() || media == "application/json") return;
+  throw Error(ErrorCode::UnsupportedMediaType,
+              "Unsupported Content-Type: " + std::string(media) + "; application/json is wanted");
+}
+
+std::string checked_text(std::string_view field, const json::value& value, std::size_t max_bytes) {
+  std::string_view text = value.as_string();
+  if (text.find('\0') != std::string_view::npos) Fields::refuse(field, value, "It must not contain the character NUL");
+  text = trim(text);
+  if (text.size() > max_bytes) {
+    Fields::refuse(field, value,
+                   "It is too long: " + std::to_string(text.size()) + " bytes of UTF-8, at most " +
+                       std::to_string(max_bytes) + " are allowed");
+  }
+  return std::string(text);
+}
+
+}  // namespace
+
+json::object parse_body(const http::Request& request) {
+  require_json(request);
+  if (request.body.empty()) throw Error(ErrorCode::MalformedBody, "Malformed request body: it is empty");
+  json::stream_parser parser({}, json::parse_options{.max_depth = kMaxDepth});
+  boost::system::error_code fault;
+  std::size_t used = parser.write_some(request.body.data(), request.body.size(), fault);
+  if (!fault) parser.finish(fault);
+  if (!fault && trim(std::string_view(request.body).substr(used)) != "") {
+    fault = json::make_error_code(json::error::extra_data);
+  }
+  if (fault) {
+    throw Error(ErrorCode::MalformedBody,
+                "Malformed request body: " + fault.message() + " at byte " + std::to_string(used));
+  }
+  json::value value = parser.release();
+  if (!value.is_object()) throw Error(ErrorCode::MalformedBody, shown(value) + " is not of type 'object'");
+  return std::move(value.as_object());
+}
+
+Fields::Fields(const json::value& value, std::string_view name)
+    : object_(value.is_object() ? value.get_object()
+                                : (refuse(name, value, shown(value) + " is not of type 'object'"), value.get_object())),
+      name_(name) {}
+
+void Fields::refuse(std::string_view field, const json::value& value, std::string_view why) {
+  throw Error(ErrorCode::InvalidInput, "Invalid input for field/attribute " + std::string(field) +
+                                           ". Value: " + shown(value) + ". " + std::string(why));
+}
+
+const json::value* Fields::take(std::string_view key) {
+  seen_.emplace(key);
+  return object_.if_contains(key);
+}
+
+bool Fields::is_null(std::string_view key) const {
+  const json::value* value = object_.if_contains(key);
+  return value != nullptr && value->is_null();
+}
+
+std::optional<std::optional<std::string>> Fields::nullable_text(std::string_view key, std::size_t max_bytes) {
+  const json::value* value = take(key);
+  if (value == nullptr) return std::nullopt;
+  if (value->is_null()) return std::optional<std::string>();
+  if (!value->is_string()) refuse(key, *value, shown(*value) + " is not of type 'string', 'null'");
+  return checked_text(key, *value, max_bytes);
+}
+
+std::optional<std::string> Fields::text(std::string_view key, std::size_t max_bytes) {
+  return nullable_text(key, max_bytes).value_or(std::nullopt);
+}
+
+std::string Fields::required_text(std::string_view key, std::size_t max_bytes) {
+  if (!has(key)) refuse(name_, object_, "'" + std::string(key) + "' is a required property");
+  const json::value& value = *take(key);
+  if (!value.is_string()) refuse(key, value, shown(value) + " is not of type 'string'");
+  std::string out = checked_text(key, value, max_bytes);
+  if (out.empty()) refuse(key, value, "It must not be empty");
+  return out;
+}
+
+std::optional<std::string> Fields::uuid(std::string_view key) {
+  std::optional<std::string> text_value = text(key);
+  if (text_value && !is_uuid(*text_value)) refuse(key, object_.at(key), shown(object_.at(key)) + " is not a 'uuid'");
+  return text_value;
+}
+
+std::string Fields::required_uuid(std::string_view key) {
+  std::string out = required_text(key);
+  if (!is_uuid(out)) refuse(key, object_.at(key), shown(object_.at(key)) + " is not a 'uuid'");
+  return out;
+}
+
+std::optional<std::int64_t> Fields::integer(std::string_view key, std::int64_t min, std::int64_t max) {
+  const json::value* value = take(key);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  std::optional<std::int64_t> number;
+  if (value->is_int64()) {
+    number = value->get_int64();
+  } else if (value->is_string()) {
+    number = parse_int(std::string_view(value->as_string()));
+  }
+  if (!number) refuse(key, *value, shown(*value) + " is not of type 'integer'");
+  if (*number < min) refuse(key, *value, shown(*value) + " is less than the minimum of " + std::to_string(min));
+  if (*number > max) refuse(key, *value, shown(*value) + " is greater than the maximum of " + std::to_string(max));
+  return number;
+}
+
+std::int64_t Fields::required_integer(std::string_view key, std::int64_t min, std::int64_t max) {
+  std::optional<std::int64_t> number = integer(key, min, max);
+  if (!number) refuse(name_, object_, "'" + std::string(key) + "' is a required property");
+  return *number;
+}
+
+bool parse_boolean(std::string_view field, std::string_view text) {
+  std::string word = to_lower(trim(text));
+  for (const char* yes : {"true", "1", "on", "yes", "y", "t"}) {
+    if (word == yes) return true;
+  }
+  for (const char* no : {"false", "0", "off", "no", "n", "f"}) {
+    if (word == no) return false;
+  }
+  Fields::refuse(field, json::value(text), std::string(text.substr(0, kShownBytes)) + " is not of type 'boolean'");
+}
+
+std::optional<bool> Fields::boolean(std::string_view key) {
+  const json::value* value = take(key);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (value->is_bool()) return value->get_bool();
+  if (value->is_string()) return parse_boolean(key, std::string_view(value->as_string()));
+  if (value->is_int64() && (value->get_int64() == 0 || value->get_int64() == 1)) return value->get_int64() == 1;
+  refuse(key, *value, shown(*value) + " is not of type 'boolean'");
+}
+
+std::optional<model::Metadata> Fields::metadata(std::string_view key) {
+  const json::value* value = take(key);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (!value->is_object()) refuse(key, *value, shown(*value) + " is not of type 'object'");
+  model::Metadata out;
+  for (const auto& [name, text_value] : value->get_object()) {
+    std::string_view label = name;
+    if (label.empty() || label.size() > kMaxText) refuse(key, json::value(name), "A key has 1 to 255 bytes");
+    if (label.find('\0') != std::string_view::npos) refuse(key, json::value(name), "A key must not contain NUL");
+    if (!text_value.is_string()) refuse(label, text_value, shown(text_value) + " is not of type 'string'");
+    std::string_view raw = text_value.get_string();
+    if (raw.size() > kMaxText || raw.find('\0') != std::string_view::npos) {
+      refuse(label, text_value, "A value has at most 255 bytes of UTF-8 and no NUL");
+    }
+    out.emplace(label, raw);
+  }
+  return out;
+}
+
+const json::value* Fields::any(std::string_view key) {
+  return take(key);
+}
+
+Fields Fields::object(std::string_view key) {
+  const json::value* value = take(key);
+  if (value == nullptr) refuse(name_, object_, "'" + std::string(key) + "' is a required property");
+  return Fields(*value, key);
+}
+
+void Fields::finish() const {
+  for (const auto& [key, value] : object_) {
+    if (!seen_.contains(std::string_view(key))) {
+      refuse(
+          name_, object_,
+          "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)");
+    }
+  }
+}
+
+Body::Body(const http::Request& request, std::string_view envelope) : root_(parse_body(request)) {
+  const json::value* inner = root_.if_contains(envelope);
+  if (inner == nullptr) {
+    throw Error(ErrorCode::InvalidInput, "'" + std::string(envelope) + "' is a required property");
+  }
+  for (const auto& [key, value] : root_) {
+    if (std::string_view(key) != envelope && !std::string_view(key).starts_with("OS-SCH-HNT:")) {
+      throw Error(ErrorCode::InvalidInput, "Additional properties are not allowed ('" +
+                                               std::string(key).substr(0, kShownBytes) + "' was unexpected)");
+    }
+  }
+  fields_.emplace(*inner, envelope);
+}
+
+}  // namespace varve::api

@@ -1,0 +1,135 @@
+#include "api/common/dispatcher.h"
+
+#include <boost/beast/http/verb.hpp>
+
+#include "base/log.h"
+
+namespace varve::api {
+
+namespace asio = boost::asio;
+
+namespace {
+
+bool is_identity(std::string_view path) {
+  return path.starts_with("/identity");
+}
+bool is_volume_v3(std::string_view path) {
+  return path.starts_with("/v3/");
+}
+
+bool reads(http::Verb method) {
+  return method == http::Verb::get || method == http::Verb::head;
+}
+
+std::string names(const std::vector<http::Verb>& verbs) {
+  std::string out;
+  for (http::Verb verb : verbs) {
+    auto name = boost::beast::http::to_string(verb);
+    out += (out.empty() ? "" : ", ") + std::string(name.data(), name.size());
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Call::parameter(std::string_view name) const {
+  for (const auto& [key, value] : query) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+void Call::require_admin() const {
+  if (!actor.admin) throw Error(ErrorCode::Forbidden, "Policy check failed: the role admin is needed.");
+}
+
+void Dispatcher::add(http::Verb method, std::string_view pattern, Access access, Handler handler) {
+  router_.add(method, pattern, Route{access, std::move(handler)});
+}
+
+std::string Dispatcher::base_url(const http::Request& request) const {
+  if (!config_.public_url.empty()) return config_.public_url;
+  return (request.secure ? "https://" : "http://") + std::string(request.header("Host"));
+}
+
+http::Response Dispatcher::fault(const Error& error, const http::Request* request) const {
+  bool keystone = request != nullptr && is_identity(request->path);
+  http::Response response = fault_response(error, config_.error_codes, keystone ? Envelope::Keystone : Envelope::Fault);
+  if (error.code() == ErrorCode::Unauthorized && request != nullptr) {
+    response.headers.emplace_back("WWW-Authenticate", "Keystone uri=\"" + base_url(*request) + "/identity/v3\"");
+  }
+  return response;
+}
+
+asio::awaitable<http::Response> Dispatcher::handle(std::shared_ptr<http::Request> request) {
+  auto call = std::make_shared<Call>();
+  call->request = request;
+  http::Response response;
+  try {
+    response = co_await run(call);
+  } catch (const Error& error) {
+    if (fault_of(error.code()).status >= 500) {
+      log::error("request failed", {{"request_id", request->request_id}, {"error", error.message()}});
+    }
+    response = fault(error, request.get());
+    if (error.code() == ErrorCode::MethodNotAllowed) {
+      auto match = router_.find(request->method, request->path);
+      response.headers.emplace_back("Allow", names(match.allowed));
+    }
+  } catch (const std::exception& error) {
+    log::error("request failed by an exception", {{"request_id", request->request_id}, {"error", error.what()}});
+    response = fault(Error(ErrorCode::Internal, error.what()), request.get());
+  }
+  if (is_volume_v3(request->path)) {
+    response.headers.emplace_back("OpenStack-API-Version", "volume " + call->version.text());
+    response.headers.emplace_back("Vary", "OpenStack-API-Version");
+  }
+  log::debug("request", {{"request_id", request->request_id},
+                         {"method", request->method_name},
+                         {"path", request->path},
+                         {"status", static_cast<int>(response.status)},
+                         {"project_id", call->actor.project_id}});
+  co_return response;
+}
+
+asio::awaitable<http::Response> Dispatcher::run(CallPtr call) {
+  const http::Request& request = *call->request;
+  auto match = router_.find(request.method, request.path);
+  if (match.handler == nullptr && match.allowed.empty()) {
+    throw Error(ErrorCode::UnknownRoute, "The resource could not be found: no such path.");
+  }
+  if (match.handler == nullptr) {
+    throw Error(ErrorCode::MethodNotAllowed, "The method " + request.method_name +
+                                                 " is not allowed here; allowed are " + names(match.allowed) + ".");
+  }
+  call->path = std::move(match.parameters);
+  call->base_url = base_url(request);
+  if (match.handler->access != Access::Public) {
+    std::string token(request.header("X-Auth-Token"));
+    call->identity = co_await authenticator_.authenticate(std::move(token));
+    authorize(*call, match.handler->access);
+  }
+  if (is_volume_v3(request.path)) call->version = parse_microversion(request.header("OpenStack-API-Version"));
+  call->query = http::parse_query(request.query);
+  co_return co_await match.handler->handler(call);
+}
+
+void Dispatcher::authorize(Call& call, Access access) const {
+  const identity::Identity& who = *call.identity;
+  call.actor.user_id = who.user.id;
+  call.actor.admin = who.is_admin();
+  call.actor.request_id = call.request->request_id;
+  if (who.project) call.actor.project_id = who.project->id;
+  if (access != Access::Project) return;
+  if (!who.project) throw Error(ErrorCode::Forbidden, "Policy check failed: the token is not scoped to a project.");
+  if (call.path.has("project_id") && call.path.get("project_id") != who.project->id.str()) {
+    throw Error(ErrorCode::MalformedUrl,
+                "Malformed request url: the token is not one of project " + call.path.get("project_id") + ".");
+  }
+  const char* needed = reads(call.request->method) ? "reader" : "member";
+  if (!who.has_role(needed)) {
+    throw Error(ErrorCode::Forbidden, "Policy check failed: the role " + std::string(needed) + " is needed.");
+  }
+}
+
+}  // namespace varve::api

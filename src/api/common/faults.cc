@@ -1,0 +1,86 @@
+#include "api/common/faults.h"
+
+#include <array>
+#include <boost/beast/http/status.hpp>
+#include <boost/json.hpp>
+
+namespace varve::api {
+
+namespace json = boost::json;
+
+namespace {
+
+// Where EVS documents no code for a status, its scheme is followed: 5 and the status.
+constexpr std::array<std::pair<ErrorCode, Fault>, 21> kFaults{{
+    {ErrorCode::InvalidInput, {400, "badRequest", "EVS.5400"}},
+    {ErrorCode::MalformedBody, {400, "badRequest", "EVS.5400"}},
+    {ErrorCode::MalformedUrl, {400, "badRequest", "EVS.5400"}},
+    {ErrorCode::InvalidState, {400, "badRequest", "EVS.5400"}},
+    {ErrorCode::Unauthorized, {401, "unauthorized", "EVS.5401"}},
+    {ErrorCode::Forbidden, {403, "forbidden", "EVS.5403"}},
+    {ErrorCode::NotFound, {404, "itemNotFound", "EVS.5404"}},
+    {ErrorCode::UnknownRoute, {404, "itemNotFound", "EVS.5404"}},
+    {ErrorCode::MethodNotAllowed, {405, "badMethod", "EVS.5405"}},
+    {ErrorCode::NotAcceptable, {406, "computeFault", "EVS.5406"}},
+    {ErrorCode::Conflict, {409, "conflictingRequest", "EVS.5409"}},
+    {ErrorCode::OverQuota, {413, "overLimit", "EVS.5413"}},
+    {ErrorCode::BodyTooLarge, {413, "overLimit", "EVS.5400"}},
+    {ErrorCode::HeaderTooLarge, {431, "badRequest", "EVS.5431"}},
+    {ErrorCode::UnsupportedMediaType, {415, "badMediaType", "EVS.5415"}},
+    {ErrorCode::TooManyRequests, {429, "overLimit", "EVS.5429"}},
+    {ErrorCode::Unimplemented, {501, "notImplemented", "EVS.5501"}},
+    {ErrorCode::Unavailable, {503, "serviceUnavailable", "EVS.5503"}},
+    {ErrorCode::NoSpace, {500, "computeFault", "EVS.5500"}},
+    {ErrorCode::BackendFailed, {500, "computeFault", "EVS.5500"}},
+    {ErrorCode::Internal, {500, "computeFault", "EVS.5500"}},
+}};
+
+consteval bool is_complete() {
+  for (std::size_t i = 0; i < kFaults.size(); ++i) {
+    if (static_cast<std::size_t>(kFaults[i].first) > static_cast<std::size_t>(ErrorCode::Internal)) return false;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (kFaults[i].first == kFaults[j].first) return false;
+    }
+  }
+  return kFaults.size() == static_cast<std::size_t>(ErrorCode::Internal) + 1;
+}
+static_assert(is_complete(), "every ErrorCode has one row");
+
+}  // namespace
+
+const Fault& fault_of(ErrorCode code) {
+  for (const auto& [key, fault] : kFaults) {
+    if (key == code) return fault;
+  }
+  return kFaults.back().second;
+}
+
+http::Response fault_response(const Error& error, ErrorCodes codes, Envelope envelope) {
+  const Fault& fault = fault_of(error.code());
+  // What went wrong inside is for the log, not for a client.
+  std::string message = error.code() == ErrorCode::Internal
+                            ? "The server has either erred or is incapable of performing the requested operation."
+                            : error.message();
+  json::object body;
+  if (envelope == Envelope::Keystone) {
+    auto title = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(fault.status));
+    body["error"] = json::object{{"code", fault.status}, {"title", title}, {"message", message}};
+  } else {
+    json::object inner{{"message", message}};
+    if (codes == ErrorCodes::Evs) {
+      inner["code"] = fault.evs_code;
+    } else {
+      inner["code"] = fault.status;
+    }
+    if (error.code() == ErrorCode::OverQuota) inner["retryAfter"] = "0";
+    body[fault.name] = std::move(inner);
+  }
+  http::Response response;
+  response.status = fault.status;
+  response.body = json::serialize(body);
+  if (error.code() == ErrorCode::OverQuota) response.headers.emplace_back("Retry-After", "0");
+  if (error.code() == ErrorCode::TooManyRequests) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+}  // namespace varve::api

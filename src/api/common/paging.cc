@@ -1,0 +1,211 @@
+#include "api/common/paging.h"
+
+#include <boost/json.hpp>
+#include <chrono>
+#include <sstream>
+
+#include "api/common/body.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "store/mapping.h"
+
+namespace varve::api {
+
+using model::Filter;
+
+namespace {
+
+[[noreturn]] void bad(std::string message) {
+  throw Error(ErrorCode::InvalidInput, std::move(message));
+}
+
+std::int64_t number(std::string_view name, const std::string& text) {
+  std::optional<std::int64_t> value = parse_int(text);
+  if (!value) bad(std::string(name) + " param must be an integer");
+  if (*value < 0) bad(std::string(name) + " param must be positive");
+  return *value;
+}
+
+Timestamp parse_time(std::string_view parameter, const std::string& text) {
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  int hour = 0;
+  int minute = 0;
+  double second = 0;
+  char separator = 'T';
+  int got = std::sscanf(text.c_str(), "%d-%u-%u%c%d:%d:%lf", &year, &month, &day, &separator, &hour, &minute, &second);
+  std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  if ((got != 3 && got != 7) || !date.ok())
+    bad("Invalid value for " + std::string(parameter) + ": '" + text + "' is not a time.");
+  auto micros = std::chrono::microseconds(static_cast<std::int64_t>(second * 1e6));
+  return Timestamp(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) +
+                   std::chrono::minutes(minute) + micros);
+}
+
+// "gt:2026-01-01T00:00:00,lt:..." (3.60), or a bare time.
+void add_times(model::PageQuery& query, const FilterSpec& spec, std::string_view text) {
+  constexpr std::pair<std::string_view, Filter::Op> kOps[] = {
+      {"gt:", Filter::Op::Greater},      {"gte:", Filter::Op::GreaterOrEqual}, {"lt:", Filter::Op::Less},
+      {"lte:", Filter::Op::LessOrEqual}, {"eq:", Filter::Op::Equal},           {"neq:", Filter::Op::NotEqual}};
+  while (!text.empty()) {
+    std::size_t comma = text.find(',');
+    std::string_view item = text.substr(0, comma);
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+    Filter::Op op = Filter::Op::Equal;
+    for (const auto& [prefix, meaning] : kOps) {
+      if (!item.starts_with(prefix)) continue;
+      op = meaning;
+      item.remove_prefix(prefix.size());
+      break;
+    }
+    std::int64_t micros = parse_time(spec.parameter, std::string(item)).time_since_epoch().count();
+    query.filters.push_back({spec.column, op, micros});
+  }
+}
+
+// {'k': 'v'} as Python prints it, or JSON.
+void add_metadata(model::PageQuery& query, const FilterSpec& spec, const std::string& text) {
+  std::string as_json = text;
+  boost::system::error_code fault;
+  json::value parsed = json::parse(as_json, fault);
+  if (fault) {
+    for (char& c : as_json) {
+      if (c == '\'') c = '"';
+    }
+    fault = {};
+    parsed = json::parse(as_json, fault);
+  }
+  if (fault || !parsed.is_object()) bad("Invalid filter metadata: '" + text + "' is not a dictionary.");
+  for (const auto& [key, value] : parsed.get_object()) {
+    if (!value.is_string()) bad("Invalid filter metadata: the value of '" + std::string(key) + "' is not a string.");
+    query.filters.push_back(
+        {spec.column, Filter::Op::HasPair, store::encode_metadata_pair(key, std::string_view(value.get_string()))});
+  }
+}
+
+void add_filter(model::PageQuery& query, const FilterSpec& spec, const std::string& text, bool contains) {
+  switch (spec.kind) {
+    case FilterSpec::Kind::Text:
+      query.filters.push_back({spec.column, contains ? Filter::Op::Contains : Filter::Op::Equal, text});
+      return;
+    case FilterSpec::Kind::Integer:
+      query.filters.push_back({spec.column, Filter::Op::Equal, number(spec.parameter, text)});
+      return;
+    case FilterSpec::Kind::Boolean:
+      query.filters.push_back({spec.column, Filter::Op::Equal, std::int64_t{parse_boolean(spec.parameter, text)}});
+      return;
+    case FilterSpec::Kind::Metadata:
+      add_metadata(query, spec, text);
+      return;
+    case FilterSpec::Kind::Time:
+      add_times(query, spec, text);
+      return;
+  }
+}
+
+std::string_view sort_column(const ListSpec& spec, std::string_view key) {
+  for (const SortSpec& known : spec.sort_keys) {
+    if (known.parameter == key) return known.column;
+  }
+  bad("Invalid input received: Invalid sort key: " + std::string(key));
+}
+
+bool descending(std::string_view direction) {
+  if (direction == "desc" || direction.empty()) return true;
+  if (direction == "asc") return false;
+  bad("Invalid input received: Invalid sort direction: " + std::string(direction) + "; asc or desc is wanted");
+}
+
+std::vector<std::string_view> split(std::string_view list) {
+  std::vector<std::string_view> out;
+  while (!list.empty()) {
+    std::size_t comma = list.find(',');
+    out.push_back(trim(list.substr(0, comma)));
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+  }
+  return out;
+}
+
+void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
+  std::string sort = call.parameter("sort");
+  std::string keys = call.parameter("sort_key");
+  std::string directions = call.parameter("sort_dir");
+  if (!sort.empty() && (!keys.empty() || !directions.empty())) {
+    bad("The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter.");
+  }
+  for (std::string_view item : split(sort)) {
+    std::size_t colon = item.find(':');
+    std::string_view direction = colon == std::string_view::npos ? std::string_view() : item.substr(colon + 1);
+    query.sort.push_back({sort_column(spec, item.substr(0, colon)), descending(direction)});
+  }
+  if (!sort.empty()) return;
+  std::vector<std::string_view> each = split(directions);
+  std::vector<std::string_view> wanted = split(keys);
+  if (each.size() > std::max<std::size_t>(wanted.size(), 1))
+    bad("Invalid input received: there are more sort_dir than sort_key");
+  if (wanted.empty() && !each.empty()) wanted.push_back("created_at");
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    query.sort.push_back({sort_column(spec, wanted[i]), descending(i < each.size() ? each[i] : std::string_view())});
+  }
+  constexpr std::size_t kMaxKeys = 5;
+  if (query.sort.size() > kMaxKeys) bad("Invalid input received: at most 5 sort keys are taken");
+}
+
+bool is_list_parameter(std::string_view name) {
+  for (std::string_view known :
+       {"limit", "marker", "offset", "sort", "sort_key", "sort_dir", "all_tenants", "with_count"}) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+model::PageQuery parse_page(const Call& call, const ListSpec& spec) {
+  model::PageQuery query;
+  query.project_id = call.actor.project_id;
+  std::string all = call.parameter("all_tenants");
+  bool everywhere = call.actor.admin && !all.empty() && parse_boolean("all_tenants", all);
+  if (everywhere) query.project_id.reset();
+  for (const auto& [name, value] : call.query) {
+    if (is_list_parameter(name)) continue;
+    if (name == "project_id" && call.actor.admin) {
+      if (everywhere) query.project_id = ProjectId(value);
+      continue;
+    }
+    bool contains = name.ends_with('~') && call.version.at_least(34);
+    std::string_view plain = contains ? std::string_view(name).substr(0, name.size() - 1) : std::string_view(name);
+    bool known = false;
+    for (const FilterSpec& filter : spec.filters) {
+      if (filter.parameter != plain) continue;
+      add_filter(query, filter, value, contains);
+      known = true;
+      break;
+    }
+    if (!known && call.version.at_least(31) && !call.actor.admin)
+      bad("Invalid filters " + name + " are found in query options.");
+  }
+  add_sort(query, spec, call);
+  std::string limit = call.parameter("limit");
+  if (!limit.empty()) query.limit = std::min(kMaxPage, number("limit", limit));
+  std::string offset = call.parameter("offset");
+  if (!offset.empty()) query.offset = number("offset", offset);
+  std::string marker = call.parameter("marker");
+  if (!marker.empty()) query.marker = marker;
+  std::string count = call.parameter("with_count");
+  query.with_count = call.version.at_least(45) && !count.empty() && parse_boolean("with_count", count);
+  return query;
+}
+
+json::array next_link(const Call& call, const std::string& last_id) {
+  std::string href = call.base_url + call.request->path + "?";
+  for (const auto& [name, value] : call.query) {
+    if (name == "marker" || name == "offset") continue;
+    href += percent_encode(name) + "=" + percent_encode(value) + "&";
+  }
+  href += "marker=" + last_id;
+  return {json::object{{"rel", "next"}, {"href", href}}};
+}
+
+}  // namespace varve::api

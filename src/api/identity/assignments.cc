@@ -1,0 +1,217 @@
+// Role assignments on projects, domains and the system, and application credentials.
+
+#include "api/common/body.h"
+#include "api/identity/identity_api.h"
+#include "api/identity/identity_views.h"
+
+namespace varve::api::identity_v3 {
+
+using http::Verb;
+using model::RoleAssignment;
+
+namespace {
+
+// /projects/{target}/users/{user}/roles/{role}, /domains/..., /system/users/...
+RoleAssignment assignment_of(const Call& call) {
+  std::string_view path = call.request->path;
+  std::string kind = path.starts_with("/identity/v3/projects/")  ? "project"
+                     : path.starts_with("/identity/v3/domains/") ? "domain"
+                                                                 : "system";
+  return {UserId(call.path.get("user")), kind, kind == "system" ? "all" : call.path.get("target"),
+          call.path.get("role")};
+}
+
+bool same_target(const RoleAssignment& a, const RoleAssignment& b) {
+  return a.user_id == b.user_id && a.target_kind == b.target_kind && a.target_id == b.target_id;
+}
+
+bool wanted(const Call& call, const RoleAssignment& one) {
+  auto passes = [&](const char* parameter, const std::string& value) {
+    std::string filter = call.parameter(parameter);
+    return filter.empty() || filter == value;
+  };
+  if (!call.parameter("group.id").empty()) return false;
+  if (!call.parameter("scope.project.id").empty() && one.target_kind != "project") return false;
+  if (!call.parameter("scope.domain.id").empty() && one.target_kind != "domain") return false;
+  if (!call.parameter("scope.system").empty() && one.target_kind != "system") return false;
+  return passes("user.id", one.user_id.str()) && passes("role.id", one.role_id) &&
+         passes("scope.project.id", one.target_id) && passes("scope.domain.id", one.target_id);
+}
+
+// "2030-01-01T00:00:00[.ffffff][Z]"
+Timestamp read_expiry(const std::string& text) {
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  int hour = 0;
+  int minute = 0;
+  double second = 0;
+  bool good = std::sscanf(text.c_str(), "%d-%u-%uT%d:%d:%lf", &year, &month, &day, &hour, &minute, &second) == 6;
+  std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  if (!good || !date.ok()) Fields::refuse("expires_at", json::value(text), "It is not a time like 2030-01-31T12:00:00");
+  auto micros = std::chrono::microseconds(static_cast<std::int64_t>(second * 1e6));
+  return Timestamp(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) +
+                   std::chrono::minutes(minute) + micros);
+}
+
+// Credentials belong to their user alone. A token made with one may not make more, unless it is unrestricted.
+UserId credential_owner(const Call& call, bool change) {
+  if (call.identity->user.id.str() != call.path.get("user")) call.require_admin();
+  if (change && !call.identity->may_manage_credentials) {
+    throw Error(ErrorCode::Forbidden,
+                "The application credential of this token may not manage application credentials.");
+  }
+  return UserId(call.path.get("user"));
+}
+
+}  // namespace
+
+void IdentityApi::register_assignments(Dispatcher& d) {
+  auto token = Access::Token;
+  route(d, Verb::get, "/v3/role_assignments", token, &IdentityApi::list_assignments);
+  for (const char* target : {"/v3/projects/{target}", "/v3/domains/{target}", "/v3/system"}) {
+    std::string path = std::string(target) + "/users/{user}/roles";
+    route(d, Verb::get, path, token, &IdentityApi::target_roles);
+    route(d, Verb::put, path + "/{role}", token, &IdentityApi::assign);
+    route(d, Verb::get, path + "/{role}", token, &IdentityApi::check_assignment);
+    route(d, Verb::delete_, path + "/{role}", token, &IdentityApi::unassign);
+  }
+  std::string credentials = "/v3/users/{user}/application_credentials";
+  route(d, Verb::get, credentials, token, &IdentityApi::list_credentials);
+  route(d, Verb::post, credentials, token, &IdentityApi::create_credential);
+  route(d, Verb::get, credentials + "/{id}", token, &IdentityApi::show_credential);
+  route(d, Verb::delete_, credentials + "/{id}", token, &IdentityApi::delete_credential);
+}
+
+IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
+  call->require_admin();
+  bool names = !call->parameter("include_names").empty();
+  json::array items;
+  for (const RoleAssignment& one : directory_.assignments()) {
+    if (!wanted(*call, one)) continue;
+    model::User user = directory_.user(one.user_id.str());
+    model::Role role = directory_.role(one.role_id);
+    json::object item;
+    json::object user_ref{{"id", user.id.str()}};
+    json::object role_ref{{"id", role.id}};
+    if (names) {
+      user_ref["name"] = user.name;
+      user_ref["domain"] = json::object{{"id", user.domain_id}, {"name", directory_.domain(user.domain_id).name}};
+      role_ref["name"] = role.name;
+    }
+    json::object scope;
+    if (one.target_kind == "system") {
+      scope["system"] = json::object{{"all", true}};
+    } else {
+      json::object target{{"id", one.target_id}};
+      if (names && one.target_kind == "project") {
+        model::Project project = directory_.project(one.target_id);
+        target["name"] = project.name;
+        target["domain"] = json::object{{"id", project.domain_id}, {"name", directory_.domain(project.domain_id).name}};
+      } else if (names) {
+        target["name"] = directory_.domain(one.target_id).name;
+      }
+      scope[one.target_kind] = std::move(target);
+    }
+    item["user"] = std::move(user_ref);
+    item["role"] = std::move(role_ref);
+    item["scope"] = std::move(scope);
+    item["links"] =
+        json::object{{"assignment", call->base_url + "/identity/v3/" + one.target_kind + "s/" + one.target_id +
+                                        "/users/" + one.user_id.str() + "/roles/" + one.role_id}};
+    items.push_back(std::move(item));
+  }
+  co_return json_reply(200, list_view(*call, "role_assignments", std::move(items)));
+}
+
+IdentityApi::Reply IdentityApi::target_roles(CallPtr call) {
+  call->require_admin();
+  RoleAssignment target = assignment_of(*call);
+  json::array items;
+  for (const RoleAssignment& one : directory_.assignments()) {
+    if (same_target(one, target)) items.push_back(role_view(*call, directory_.role(one.role_id)));
+  }
+  co_return json_reply(200, list_view(*call, "roles", std::move(items)));
+}
+
+IdentityApi::Reply IdentityApi::assign(CallPtr call) {
+  call->require_admin();
+  co_await directory_.assign(assignment_of(*call));
+  co_return empty_reply();
+}
+
+IdentityApi::Reply IdentityApi::check_assignment(CallPtr call) {
+  call->require_admin();
+  RoleAssignment target = assignment_of(*call);
+  for (const RoleAssignment& one : directory_.assignments()) {
+    if (same_target(one, target) && one.role_id == target.role_id) co_return empty_reply();
+  }
+  throw Error(ErrorCode::NotFound, "Could not find role assignment with role: " + target.role_id + ".");
+}
+
+IdentityApi::Reply IdentityApi::unassign(CallPtr call) {
+  call->require_admin();
+  co_await directory_.unassign(assignment_of(*call));
+  co_return empty_reply();
+}
+
+IdentityApi::Reply IdentityApi::list_credentials(CallPtr call) {
+  UserId owner = credential_owner(*call, false);
+  std::string name = call->parameter("name");
+  json::array items;
+  for (const model::ApplicationCredential& one : directory_.credentials(owner)) {
+    if (name.empty() || one.name == name) items.push_back(credential_view(*call, one, directory_.roles()));
+  }
+  co_return json_reply(200, list_view(*call, "application_credentials", std::move(items)));
+}
+
+IdentityApi::Reply IdentityApi::show_credential(CallPtr call) {
+  UserId owner = credential_owner(*call, false);
+  std::string id = call->path.get("id");
+  for (const model::ApplicationCredential& one : directory_.credentials(owner)) {
+    if (one.id != id) continue;
+    co_return json_reply(200,
+                         json::object{{"application_credential", credential_view(*call, one, directory_.roles())}});
+  }
+  throw Error(ErrorCode::NotFound, "Could not find application credential: " + id + ".");
+}
+
+IdentityApi::Reply IdentityApi::create_credential(CallPtr call) {
+  if (call->identity->user.id.str() != call->path.get("user")) {
+    throw Error(ErrorCode::Forbidden, "Application credentials can be made for oneself only.");
+  }
+  credential_owner(*call, true);
+  Body body(*call->request, "application_credential");
+  Fields& fields = body.fields();
+  identity::CredentialSpec spec;
+  spec.name = fields.required_text("name");
+  spec.description = fields.text("description", 1024);
+  spec.secret = fields.text("secret");
+  spec.unrestricted = fields.boolean("unrestricted").value_or(false);
+  if (std::optional<std::string> expires = fields.text("expires_at")) spec.expires_at = read_expiry(*expires);
+  if (const json::value* roles = fields.any("roles"); roles != nullptr && roles->is_array()) {
+    for (const json::value& one : roles->get_array()) {
+      Fields role(one, "roles");
+      std::optional<std::string> name = role.text("name");
+      std::optional<std::string> id = role.text("id");
+      spec.roles.push_back(name ? *name : directory_.role(id.value_or("")).name);
+    }
+  }
+  if (const json::value* rules = fields.any("access_rules");
+      rules != nullptr && rules->is_array() && !rules->get_array().empty()) {
+    Fields::refuse("access_rules", *rules, "Access rules are not supported");
+  }
+  fields.finish();
+  identity::NewCredential made = co_await directory_.create_credential(call->identity, std::move(spec));
+  json::object view = credential_view(*call, made.credential, directory_.roles());
+  view["secret"] = made.secret;
+  co_return json_reply(201, json::object{{"application_credential", std::move(view)}});
+}
+
+IdentityApi::Reply IdentityApi::delete_credential(CallPtr call) {
+  UserId owner = credential_owner(*call, true);
+  co_await directory_.remove_credential(owner, call->path.get("id"));
+  co_return empty_reply();
+}
+
+}  // namespace varve::api::identity_v3

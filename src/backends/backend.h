@@ -1,0 +1,89 @@
+// The contract of what keeps the bytes, in terms of volumes and snapshots.
+//
+// Every call is idempotent: a task that was cut off by a crash runs the same call again and gets the same end. Ids are
+// committed in the store before the call. Calls block (milliseconds; never as long as the data is large) and may come
+// from any thread; calls about one volume are serialised by the backend. After a throw the old state holds, or a
+// repeated call finishes the new one; a volume's acknowledged bytes and its snapshots are never harmed. Errors: NoSpace
+// (nothing was begun), BackendFailed, Unavailable.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "model/block_device.h"
+#include "model/resources.h"
+
+namespace varve::backends {
+
+// Bytes on the disk. allocated: all that the object reads from; exclusive: what its removal would free.
+struct Usage {
+  std::uint64_t allocated = 0;
+  std::uint64_t exclusive = 0;
+};
+
+struct Capacity {
+  std::uint64_t total = 0;
+  std::uint64_t available = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // An empty volume, all zeros. size in GiB.
+  virtual void create_volume(const VolumeId& volume, std::int64_t size_gib) = 0;
+
+  // A volume with a snapshot's bytes, usable at once; made independent of the source in the background.
+  // size_gib >= the snapshot's size.
+  virtual void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                              const SnapshotId& snapshot) = 0;
+
+  // The same from the present bytes of a volume, which may be open.
+  virtual void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) = 0;
+
+  // The volume is closed; its snapshots go with it.
+  virtual void delete_volume(const VolumeId& volume) = 0;
+
+  // Never shrinks. On an open volume the exports of its device must be removed meanwhile.
+  virtual void extend_volume(const VolumeId& volume, std::int64_t size_gib) = 0;
+
+  // The volume may be open: what was acknowledged before the call is in the snapshot.
+  virtual void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+  virtual void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+
+  // The volume is closed. Its bytes become the snapshot's; all snapshots stay.
+  virtual void rollback(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+
+  // Makes the bytes ready for an export; open already: nothing happens. close(): flushed, then let go.
+  virtual model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) = 0;
+  virtual void close(const VolumeId& volume) = 0;
+  virtual void set_qos(const VolumeId& volume, const model::QosLimits& qos) = 0;
+
+  // A snapshot's bytes, read-only.
+  virtual model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+  virtual void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+
+  virtual bool has_volume(const VolumeId& volume) = 0;
+  virtual Usage volume_usage(const VolumeId& volume) = 0;
+  virtual Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+  virtual Capacity capacity() = 0;
+
+  // How much of a cloned volume no longer depends on its source, 0..100; 100 for any other volume.
+  virtual int independence_percent(const VolumeId& volume) = 0;
+
+  // Does one piece of background work (merge or remove a layer that nothing needs, make a clone independent); false
+  // when there is none to do now. One thread.
+  virtual bool maintain() = 0;
+  // Makes a running maintain() return soon; its work goes on at a later call.
+  virtual void interrupt_maintenance() = 0;
+
+  // Called when maintain() may have work, and when an open volume lost its storage daemon. From any thread.
+  virtual void on_work(std::function<void()> callback) = 0;
+  virtual void on_lost(std::function<void(const VolumeId&)> callback) = 0;
+};
+
+}  // namespace varve::backends

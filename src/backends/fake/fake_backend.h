@@ -1,0 +1,58 @@
+// A backend in memory, for tests of the layers above: it keeps the contract's promises about what exists, but no bytes.
+// fail_next() makes the next call throw.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "backends/backend.h"
+#include "base/error.h"
+
+namespace varve::fake {
+
+class FakeBackend final : public backends::Backend {
+ public:
+  void fail_next(ErrorCode code);
+
+  void create_volume(const VolumeId& volume, std::int64_t size_gib) override;
+  void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                      const SnapshotId& snapshot) override;
+  void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) override;
+  void delete_volume(const VolumeId& volume) override;
+  void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
+  void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
+  model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) override;
+  void close(const VolumeId& volume) override;
+  void set_qos(const VolumeId&, const model::QosLimits&) override {}
+  model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void close_snapshot(const VolumeId&, const SnapshotId&) override {}
+  bool has_volume(const VolumeId& volume) override;
+  backends::Usage volume_usage(const VolumeId&) override { return {}; }
+  backends::Usage snapshot_usage(const VolumeId&, const SnapshotId&) override { return {}; }
+  backends::Capacity capacity() override { return {1ULL << 40, 1ULL << 40}; }
+  int independence_percent(const VolumeId&) override { return 100; }
+  bool maintain() override { return false; }
+  void interrupt_maintenance() override {}
+  void on_work(std::function<void()>) override {}
+  void on_lost(std::function<void(const VolumeId&)>) override {}
+
+ private:
+  struct Kept {
+    std::int64_t size_gib = 0;
+    std::set<SnapshotId> snapshots;
+    bool open = false;
+  };
+  void enter();
+  Kept& kept(const VolumeId& volume);
+  void require_snapshot(const VolumeId& volume, const SnapshotId& snapshot);
+
+  std::mutex mutex_;
+  std::optional<ErrorCode> failure_;
+  std::map<VolumeId, Kept> volumes_;
+};
+
+}  // namespace varve::fake

@@ -1,0 +1,86 @@
+#include "backends/qcow2/layer_graph.h"
+
+#include "base/check.h"
+
+namespace varve::qcow2 {
+
+void LayerGraph::add(const LayerId& id, const std::optional<LayerId>& parent) {
+  VARVE_CHECK(!layers_.contains(id), "a layer was added twice");
+  if (parent) at(*parent).children.insert(id);
+  layers_[id].parent = parent;
+}
+
+void LayerGraph::refer(const LayerId& id) {
+  ++at(id).references;
+}
+
+void LayerGraph::release(const LayerId& id) {
+  Layer& layer = at(id);
+  VARVE_CHECK(layer.references > 0, "a layer was released that nothing refers to");
+  --layer.references;
+}
+
+std::optional<LayerId> LayerGraph::parent(const LayerId& id) const {
+  return at(id).parent;
+}
+
+std::size_t LayerGraph::children(const LayerId& id) const {
+  return at(id).children.size();
+}
+
+std::vector<LayerId> LayerGraph::chain(const LayerId& top) const {
+  std::vector<LayerId> out;
+  for (std::optional<LayerId> next = top; next; next = at(*next).parent) out.push_back(*next);
+  return out;
+}
+
+std::vector<LayerId> LayerGraph::all() const {
+  std::vector<LayerId> out;
+  for (const auto& [id, layer] : layers_) out.push_back(id);
+  return out;
+}
+
+std::optional<LayerId> LayerGraph::removable(const std::set<LayerId>& busy) const {
+  for (const auto& [id, layer] : layers_) {
+    if (layer.references == 0 && layer.children.empty() && !busy.contains(id)) return id;
+  }
+  return std::nullopt;
+}
+
+std::vector<Merge> LayerGraph::merges(const std::set<LayerId>& busy) const {
+  std::vector<Merge> out;
+  for (const auto& [id, layer] : layers_) {
+    if (layer.references > 0 || layer.children.size() != 1 || busy.contains(id)) continue;
+    const LayerId& child = *layer.children.begin();
+    if (!busy.contains(child)) out.push_back({child, layer.parent});
+  }
+  return out;
+}
+
+void LayerGraph::reparent(const Merge& merge) {
+  Layer& target = at(merge.target);
+  if (target.parent) at(*target.parent).children.erase(merge.target);
+  target.parent = merge.base;
+  if (merge.base) at(*merge.base).children.insert(merge.target);
+}
+
+void LayerGraph::remove(const LayerId& id) {
+  Layer& layer = at(id);
+  VARVE_CHECK(layer.references == 0 && layer.children.empty(), "a layer in use was removed");
+  if (layer.parent) at(*layer.parent).children.erase(id);
+  layers_.erase(id);
+}
+
+LayerGraph::Layer& LayerGraph::at(const LayerId& id) {
+  auto found = layers_.find(id);
+  VARVE_CHECK(found != layers_.end(), "an unknown layer: " + id.str());
+  return found->second;
+}
+
+const LayerGraph::Layer& LayerGraph::at(const LayerId& id) const {
+  auto found = layers_.find(id);
+  VARVE_CHECK(found != layers_.end(), "an unknown layer: " + id.str());
+  return found->second;
+}
+
+}  // namespace varve::qcow2

@@ -1,0 +1,59 @@
+// The forest of layers, in memory: who is whose parent, and what refers to what. Pure bookkeeping, no I/O, no locks.
+//
+// A layer is one qcow2 file; its parent is its backing file. A layer is referred to by a volume (its active layer) or
+// by a snapshot (its frozen layer), or by nothing. What nothing refers to can go: a leaf is removed, a layer with one
+// child is merged into that child. A layer with two or more children stays.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+
+namespace varve::qcow2 {
+
+// Copy into `target` all that it reads from the layers between it and `base` (nullopt: from all below it).
+struct Merge {
+  LayerId target;
+  std::optional<LayerId> base;
+};
+
+class LayerGraph {
+ public:
+  void add(const LayerId& id, const std::optional<LayerId>& parent);
+  bool contains(const LayerId& id) const { return layers_.contains(id); }
+
+  // Counted: a layer may be held by a snapshot and, for a moment, by an operation.
+  void refer(const LayerId& id);
+  void release(const LayerId& id);
+
+  std::optional<LayerId> parent(const LayerId& id) const;
+  std::size_t children(const LayerId& id) const;
+  std::vector<LayerId> chain(const LayerId& top) const;  // top first, root last
+  std::vector<LayerId> all() const;
+
+  std::optional<LayerId> removable(const std::set<LayerId>& busy) const;
+  // Every merge that would drop a layer; the caller picks one that can run now.
+  std::vector<Merge> merges(const std::set<LayerId>& busy) const;
+
+  // After the bytes have moved: `target` stands on `base` now.
+  void reparent(const Merge& merge);
+  // The layer must have no child and no reference.
+  void remove(const LayerId& id);
+
+ private:
+  struct Layer {
+    std::optional<LayerId> parent;
+    std::set<LayerId> children;
+    int references = 0;
+  };
+  Layer& at(const LayerId& id);
+  const Layer& at(const LayerId& id) const;
+
+  std::map<LayerId, Layer> layers_;
+};
+
+}  // namespace varve::qcow2

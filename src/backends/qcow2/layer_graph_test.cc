@@ -1,0 +1,79 @@
+#include "backends/qcow2/layer_graph.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+namespace varve::qcow2 {
+namespace {
+
+LayerId id(const std::string& text) {
+  return LayerId(text);
+}
+
+TEST(LayerGraph, ListsAChainFromTheTop) {
+  LayerGraph graph;
+  graph.add(id("a"), std::nullopt);
+  graph.add(id("b"), id("a"));
+  graph.add(id("c"), id("b"));
+  EXPECT_EQ(graph.chain(id("c")), (std::vector{id("c"), id("b"), id("a")}));
+}
+
+TEST(LayerGraph, RemovesOnlyAnUnreferencedLeaf) {
+  LayerGraph graph;
+  graph.add(id("a"), std::nullopt);
+  graph.add(id("b"), id("a"));
+  graph.refer(id("b"));
+  EXPECT_FALSE(graph.removable({}));
+  graph.release(id("b"));
+  EXPECT_EQ(graph.removable({}), id("b"));
+  EXPECT_FALSE(graph.removable({id("b")}));
+}
+
+TEST(LayerGraph, MergesALayerWithOneChildAndKeepsOneWithTwo) {
+  LayerGraph graph;
+  graph.add(id("a"), std::nullopt);
+  graph.add(id("b"), id("a"));
+  graph.add(id("c"), id("a"));
+  EXPECT_TRUE(graph.merges({}).empty());
+  graph.remove(id("c"));
+  auto merges = graph.merges({});
+  ASSERT_EQ(merges.size(), 1U);
+  EXPECT_EQ(merges.front().target, id("b"));
+  EXPECT_EQ(merges.front().base, std::nullopt);
+  graph.reparent(merges.front());
+  EXPECT_EQ(graph.removable({id("b")}), id("a"));
+}
+
+// Whatever is dropped in whatever order, maintenance ends with exactly the referenced layers and those with two
+// children.
+RC_GTEST_PROP(LayerGraph, MaintenanceKeepsWhatIsNeededOnly, ()) {
+  LayerGraph graph;
+  const int count = *rc::gen::inRange(1, 30);
+  std::vector<LayerId> ids;
+  std::set<LayerId> referenced;
+  for (int i = 0; i < count; ++i) {
+    std::optional<LayerId> parent;
+    if (i > 0 && *rc::gen::inRange(0, 5) > 0) parent = ids[static_cast<std::size_t>(*rc::gen::inRange(0, i))];
+    ids.push_back(id("l" + std::to_string(i)));
+    graph.add(ids.back(), parent);
+    if (*rc::gen::inRange(0, 2) == 0) {
+      graph.refer(ids.back());
+      referenced.insert(ids.back());
+    }
+  }
+  for (bool more = true; more;) {
+    more = false;
+    if (auto leaf = graph.removable({})) {
+      graph.remove(*leaf);
+      more = true;
+    } else if (auto merges = graph.merges({}); !merges.empty()) {
+      graph.reparent(merges.front());
+      more = true;
+    }
+  }
+  for (const LayerId& layer : graph.all()) RC_ASSERT(referenced.contains(layer) || graph.children(layer) >= 2);
+  for (const LayerId& layer : referenced) RC_ASSERT(graph.contains(layer));
+}
+
+}  // namespace
+}  // namespace varve::qcow2

@@ -1,0 +1,213 @@
+// The background work of the layer tree: layers that nothing refers to are removed or merged into their only child,
+// cloned volumes are made independent of their sources. What is to be done follows from the graph alone, so that
+// nothing needs to be remembered over a restart; a merge that was cut off is simply run again.
+
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/files.h"
+#include "base/log.h"
+
+namespace varve::qcow2 {
+
+namespace {
+constexpr char kPool[] = "pool";
+}
+
+bool Qcow2Backend::maintain() {
+  return remove_one_layer() || merge_one_layer();
+}
+
+// Layers that maintenance must leave alone now. graph_mutex_ is held.
+std::set<LayerId> Qcow2Backend::busy_layers() const {
+  std::set<LayerId> busy(held_.begin(), held_.end());
+  return busy;
+}
+
+bool Qcow2Backend::remove_one_layer() {
+  LayerId layer;
+  {
+    std::lock_guard graph(graph_mutex_);
+    std::set<LayerId> busy = busy_layers();
+    for (const auto& [key, opened] : opened_) busy.insert(opened.top);
+    std::optional<LayerId> found = graph_.removable(busy);
+    if (!found) return false;
+    layer = *found;
+    graph_.remove(layer);
+  }
+  files::remove_durably(images_.file(layer));
+  FAILPOINT("layer.remove.after_unlink");
+  log::debug("layer removed", {{"layer", layer}});
+  return true;
+}
+
+// Who has a chain open that goes through this layer. graph_mutex_ is held.
+std::vector<std::string> Qcow2Backend::holders(const LayerId& layer) const {
+  std::vector<std::string> out;
+  for (const auto& [key, opened] : opened_) {
+    std::vector<LayerId> chain = graph_.chain(opened.top);
+    if (std::find(chain.begin(), chain.end(), layer) != chain.end()) out.push_back(opened.daemon);
+  }
+  return out;
+}
+
+std::vector<Merge> Qcow2Backend::wanted_merges() const {
+  std::vector<Merge> wanted = graph_.merges(busy_layers());
+  for (const auto& [id, manifest] : manifests_) {
+    if (manifest.root.empty() || held_.contains(manifest.root) || !graph_.contains(manifest.root)) continue;
+    wanted.push_back({manifest.root, std::nullopt});
+  }
+  return wanted;
+}
+
+std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
+  std::lock_guard graph(graph_mutex_);
+  if (interrupted_) return std::nullopt;
+  for (const Merge& merge : wanted_merges()) {
+    std::vector<std::string> open_in = holders(merge.target);
+    // Two daemons may read one layer; none may write it then. The merge comes when one of them has closed.
+    if (open_in.size() > 1) continue;
+    running_ = RunningMerge{merge, open_in.empty() ? kPool : open_in.front(), false};
+    return running_;
+  }
+  return std::nullopt;
+}
+
+bool Qcow2Backend::merge_one_layer() {
+  std::optional<RunningMerge> picked = pick_merge();
+  if (!picked) return false;
+  bool done = false;
+  try {
+    run_merge(*picked);
+    finish_merge(*picked);
+    done = true;
+  } catch (const Error& fault) {
+    std::lock_guard graph(graph_mutex_);
+    bool cancelled = running_->cancelled || interrupted_;
+    if (!cancelled)
+      log::warning("a merge failed and will be tried again",
+                   {{"layer", picked->merge.target}, {"error", fault.message()}});
+    done = cancelled && !interrupted_;
+  }
+  {
+    std::lock_guard graph(graph_mutex_);
+    running_.reset();
+  }
+  merge_ended_.notify_all();
+  return done;
+}
+
+void Qcow2Backend::run_merge(const RunningMerge& running) {
+  const Merge& merge = running.merge;
+  std::vector<LayerId> chain = chain_of(merge.target);
+  bool offline = running.daemon == kPool;
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
+  if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
+  FAILPOINT("layer.merge.before_stream");
+  if (offline) images_.open_chain(daemon->qmp(), chain, true);
+  auto close_all = [&] {
+    for (const LayerId& layer : chain) images_.close_node(daemon->qmp(), layer);
+  };
+  try {
+    images_.stream(daemon->qmp(), merge.target, merge.base);
+  } catch (const Error&) {
+    if (offline && !daemon->qmp().lost()) close_all();
+    throw;
+  }
+  FAILPOINT("layer.merge.after_stream");
+  if (offline) {
+    close_all();
+    return;
+  }
+  // The nodes that dropped out of the daemon's chain.
+  for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
+    images_.close_node(daemon->qmp(), chain[i]);
+  }
+}
+
+// The images are as they should be; now the manifests, then the memory. A merge down to nothing made the volume whose
+// root is the target independent; a merge that swallowed a volume's root made the target its root.
+void Qcow2Backend::finish_merge(const RunningMerge& running) {
+  const Merge& merge = running.merge;
+  std::vector<LayerId> swallowed;
+  std::vector<Manifest> changed;
+  {
+    std::lock_guard graph(graph_mutex_);
+    for (const LayerId& layer : graph_.chain(merge.target)) {
+      if (merge.base && layer == *merge.base) break;
+      swallowed.push_back(layer);
+    }
+    for (const auto& [id, manifest] : manifests_) {
+      if (std::find(swallowed.begin(), swallowed.end(), manifest.root) == swallowed.end()) continue;
+      changed.push_back(manifest);
+      changed.back().root = merge.base ? merge.target : LayerId();
+    }
+  }
+  for (const Manifest& manifest : changed) {
+    // The volume's own operations wait for the end of this merge, so the manifest is the present one.
+    save(manifest_file(manifest.volume), manifest);
+    if (manifest.root.empty()) log::info("volume made independent of its source", {{"volume", manifest.volume}});
+  }
+  std::lock_guard graph(graph_mutex_);
+  for (const Manifest& manifest : changed) manifests_.at(manifest.volume).root = manifest.root;
+  graph_.reparent(merge);
+  log::debug("layer merged", {{"layer", merge.target}});
+}
+
+// Stops a running merge that touches the chain and waits for its end. The chain's layers are in held_, so none starts
+// anew.
+void Qcow2Backend::cancel_merges(const std::set<LayerId>& chain) {
+  std::unique_lock graph(graph_mutex_);
+  if (!running_ || !chain.contains(running_->merge.target)) return;
+  running_->cancelled = true;
+  while (running_ && chain.contains(running_->merge.target)) {
+    std::string job = Images::stream_job(running_->merge.target);
+    std::shared_ptr<qemu::StorageDaemon> daemon;
+    std::string key = running_->daemon;
+    graph.unlock();
+    daemon = daemons_.find(key);
+    if (daemon) daemon->qmp().cancel_job(job);
+    graph.lock();
+    // The job may not have begun when it was cancelled: ask again until the merge is over.
+    merge_ended_.wait_for(graph, std::chrono::milliseconds(20), [&] { return !running_; });
+  }
+}
+
+void Qcow2Backend::interrupt_maintenance() {
+  std::set<LayerId> target;
+  {
+    std::lock_guard graph(graph_mutex_);
+    interrupted_ = true;
+    if (running_) target.insert(running_->merge.target);
+  }
+  cancel_merges(target);
+}
+
+int Qcow2Backend::independence_percent(const VolumeId& volume) {
+  std::string key;
+  LayerId root;
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto found = manifests_.find(volume);
+    if (found == manifests_.end() || found->second.root.empty()) return 100;
+    root = found->second.root;
+    if (!running_ || running_->merge.target != root || running_->merge.base) return 0;
+    key = running_->daemon;
+  }
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(key);
+  if (!daemon) return 0;
+  qemu::JobProgress progress = daemon->qmp().job_progress(Images::stream_job(root));
+  if (progress.total <= 0) return 0;
+  return static_cast<int>(std::min<std::int64_t>(99, progress.current * 100 / progress.total));
+}
+
+void Qcow2Backend::notify_work() {
+  std::function<void()> callback;
+  {
+    std::lock_guard lock(callback_mutex_);
+    callback = on_work_;
+  }
+  if (callback) callback();
+}
+
+}  // namespace varve::qcow2

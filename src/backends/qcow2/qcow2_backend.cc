@@ -1,0 +1,579 @@
+#include "backends/qcow2/qcow2_backend.h"
+
+#include <boost/json.hpp>
+#include <fstream>
+
+#include "base/check.h"
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/files.h"
+#include "base/log.h"
+
+namespace varve::qcow2 {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr char kPool[] = "pool";
+constexpr std::string_view kSnapshotKey = "snapshot-";
+
+std::string snapshot_key(const SnapshotId& snapshot) {
+  return std::string(kSnapshotKey) + snapshot.str();
+}
+
+[[noreturn]] void missing(std::string_view kind, std::string_view id) {
+  throw Error(ErrorCode::BackendFailed, "the " + std::string(kind) + " " + std::string(id) + " has no image");
+}
+
+IoOptions probe(const Config& config, qemu::StorageDaemons& daemons) {
+  files::make_directory(config.directory / "layers");
+  files::make_directory(config.directory / "volumes");
+  return probe_io(config.directory / "layers", daemons.start(kPool)->qmp());
+}
+
+}  // namespace
+
+class Qcow2Backend::Hold {
+ public:
+  Hold(Qcow2Backend& backend, const VolumeId& volume) : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
+    std::unique_lock graph(backend_.graph_mutex_);
+    auto found = backend_.manifests_.find(volume);
+    if (found == backend_.manifests_.end()) return;
+    for (const LayerId& layer : backend_.graph_.chain(found->second.active)) layers_.push_back(layer);
+    for (const LayerId& layer : layers_) backend_.held_.insert(layer);
+    graph.unlock();
+    backend_.cancel_merges({layers_.begin(), layers_.end()});
+  }
+  ~Hold() {
+    {
+      std::lock_guard graph(backend_.graph_mutex_);
+      for (const LayerId& layer : layers_) backend_.held_.erase(backend_.held_.find(layer));
+    }
+    backend_.notify_work();
+  }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+ private:
+  Qcow2Backend& backend_;
+  KeyedMutex::Lock lock_;
+  std::vector<LayerId> layers_;
+};
+
+IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
+  fs::path file = directory / "probe";
+  files::replace_atomically(file, std::string(1 << 16, '\0'));
+  auto works = [&](const IoOptions& io) {
+    try {
+      qmp.execute("blockdev-add", {{"driver", "file"},
+                                   {"node-name", "probe"},
+                                   {"filename", file.string()},
+                                   {"aio", io.aio},
+                                   {"cache", boost::json::object{{"direct", io.direct}}}});
+      qmp.execute("blockdev-del", {{"node-name", "probe"}});
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  IoOptions chosen;
+  for (const IoOptions& io : {IoOptions{"io_uring", true}, IoOptions{"threads", true}, IoOptions{"io_uring", false}}) {
+    if (works(io)) {
+      chosen = io;
+      break;
+    }
+  }
+  files::remove_durably(file);
+  log::info("image I/O", {{"aio", chosen.aio}, {"direct", chosen.direct ? "on" : "off"}});
+  return chosen;
+}
+
+Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rng)
+    : config_(std::move(config)),
+      daemons_(daemons),
+      rng_(rng),
+      images_(config_.directory / "layers", probe(config_, daemons)) {
+  load_layers();
+  load_manifests();
+  resume_opened();
+  daemons_.on_lost([this](const std::string& key) {
+    if (key == kPool) return;
+    {
+      std::lock_guard graph(graph_mutex_);
+      opened_.erase(key);
+    }
+    std::function<void(const VolumeId&)> callback;
+    {
+      std::lock_guard lock(callback_mutex_);
+      callback = on_lost_;
+    }
+    if (callback) callback(VolumeId(key));
+  });
+}
+
+Qcow2Backend::~Qcow2Backend() {
+  daemons_.on_lost({});
+}
+
+void Qcow2Backend::load_layers() {
+  std::map<LayerId, std::optional<LayerId>> parents;
+  for (const auto& entry : fs::directory_iterator(config_.directory / "layers")) {
+    if (entry.path().extension() != ".qcow2") continue;
+    LayerId id(entry.path().stem().string());
+    if (std::optional<Header> header = read_header(entry.path())) {
+      parents[id] = header->parent;
+    } else {
+      log::warning("an image whose creation was cut off is removed", {{"layer", id}});
+      files::remove_durably(entry.path());
+    }
+  }
+  // Parents first; a parent that is missing breaks only the layers that stand on it.
+  std::function<bool(const LayerId&)> add = [&](const LayerId& id) {
+    if (graph_.contains(id)) return true;
+    auto found = parents.find(id);
+    if (found == parents.end()) return false;
+    if (found->second && !add(*found->second)) return false;
+    graph_.add(id, found->second);
+    return true;
+  };
+  for (const auto& [id, parent] : parents) {
+    if (!add(id)) log::error("a layer's parent is missing", {{"layer", id}});
+  }
+}
+
+void Qcow2Backend::load_manifests() {
+  for (const auto& entry : fs::directory_iterator(config_.directory / "volumes")) {
+    if (entry.path().extension() != ".json") continue;
+    Manifest manifest = load(entry.path());
+    bool whole = graph_.contains(manifest.active);
+    for (const auto& [id, frozen] : manifest.snapshots) whole &= graph_.contains(frozen.layer);
+    if (!whole) {
+      throw Error(ErrorCode::BackendFailed, "the images of volume " + manifest.volume.str() +
+                                                " are not all there (see " + entry.path().string() + ")");
+    }
+    graph_.refer(manifest.active);
+    for (const auto& [id, frozen] : manifest.snapshots) graph_.refer(frozen.layer);
+    manifests_[manifest.volume] = std::move(manifest);
+  }
+  for (auto& [id, manifest] : manifests_) repair_root(manifest);
+}
+
+// A crash between a merge and its manifest leaves a root that the chain has no more: it is then the layer above the
+// first one that another volume uses too, or none.
+void Qcow2Backend::repair_root(Manifest& manifest) {
+  std::vector<LayerId> chain = graph_.chain(manifest.active);
+  if (manifest.root.empty() || std::find(chain.begin(), chain.end(), manifest.root) != chain.end()) return;
+  std::set<LayerId> foreign;
+  for (const auto& [id, other] : manifests_) {
+    if (id == manifest.volume) continue;
+    for (const LayerId& layer : graph_.chain(other.active)) foreign.insert(layer);
+    for (const auto& [snapshot, frozen] : other.snapshots) {
+      for (const LayerId& layer : graph_.chain(frozen.layer)) foreign.insert(layer);
+    }
+  }
+  manifest.root = LayerId();
+  for (std::size_t i = 1; i < chain.size(); ++i) {
+    if (!foreign.contains(chain[i])) continue;
+    manifest.root = chain[i - 1];
+    break;
+  }
+  save(manifest_file(manifest.volume), manifest);
+}
+
+// Volumes whose storage daemons outlived the last varved; then every unfinished switch is finished.
+void Qcow2Backend::resume_opened() {
+  for (const std::string& key : daemons_.keys()) {
+    if (key == kPool) continue;
+    if (!daemons_.find(key)) continue;
+    if (key.starts_with(kSnapshotKey)) {
+      daemons_.stop(key);  // nobody remembers why it was open; its client's attachment brings it back
+      continue;
+    }
+    auto found = manifests_.find(VolumeId(key));
+    if (found == manifests_.end()) {
+      daemons_.stop(key);
+      continue;
+    }
+    opened_[key] = {key, found->second.active};
+  }
+  std::vector<VolumeId> unfinished;
+  for (const auto& [id, manifest] : manifests_) {
+    if (manifest.intent) unfinished.push_back(id);
+  }
+  for (const VolumeId& id : unfinished) finish_intent(id);
+}
+
+fs::path Qcow2Backend::manifest_file(const VolumeId& volume) const {
+  return config_.directory / "volumes" / (volume.str() + ".json");
+}
+
+Manifest Qcow2Backend::manifest(const VolumeId& volume) const {
+  std::lock_guard graph(graph_mutex_);
+  auto found = manifests_.find(volume);
+  if (found == manifests_.end()) missing("volume", volume.str());
+  return found->second;
+}
+
+// The commit point of every operation: first the file, then the memory.
+void Qcow2Backend::commit(const Manifest& manifest) {
+  save(manifest_file(manifest.volume), manifest);
+  std::lock_guard graph(graph_mutex_);
+  graph_.refer(manifest.active);
+  for (const auto& [id, frozen] : manifest.snapshots) graph_.refer(frozen.layer);
+  auto before = manifests_.find(manifest.volume);
+  if (before != manifests_.end()) {
+    graph_.release(before->second.active);
+    for (const auto& [id, frozen] : before->second.snapshots) graph_.release(frozen.layer);
+  }
+  manifests_[manifest.volume] = manifest;
+}
+
+void Qcow2Backend::require_space() const {
+  files::Space space = files::space(config_.directory);
+  if (space.available < config_.min_free_bytes) {
+    throw Error(ErrorCode::NoSpace, "the store has " + std::to_string(space.available >> 20) + " MiB left and keeps " +
+                                        std::to_string(config_.min_free_bytes >> 20) + " MiB free");
+  }
+}
+
+void Qcow2Backend::require_depth(const LayerId& top) const {
+  if (static_cast<std::int64_t>(chain_of(top).size()) >= config_.max_chain_depth) {
+    throw Error(ErrorCode::BackendFailed, "the volume already stands on " + std::to_string(config_.max_chain_depth) +
+                                              " layers, the most that is allowed; delete some snapshots");
+  }
+}
+
+qemu::QmpClient& Qcow2Backend::pool() {
+  return daemons_.start(kPool)->qmp();
+}
+
+std::vector<LayerId> Qcow2Backend::chain_of(const LayerId& top) const {
+  std::lock_guard graph(graph_mutex_);
+  return graph_.chain(top);
+}
+
+// The daemon that has it open, nullptr if nobody has.
+std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& opened) {
+  std::string key;
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto found = opened_.find(opened);
+    if (found == opened_.end()) return nullptr;
+    key = found->second.daemon;
+  }
+  return daemons_.find(key);
+}
+
+void Qcow2Backend::create_volume(const VolumeId& volume, std::int64_t size_gib) {
+  Hold hold(*this, volume);
+  if (has_volume(volume)) return;
+  require_space();
+  LayerId layer(rng_.uuid());
+  images_.create(pool(), layer, size_gib, std::nullopt);
+  FAILPOINT("volume.create.after_layer");
+  {
+    std::lock_guard graph(graph_mutex_);
+    graph_.add(layer, std::nullopt);
+    graph_.refer(layer);
+  }
+  commit({volume, size_gib, layer, LayerId(), {}, std::nullopt});
+  {
+    std::lock_guard graph(graph_mutex_);
+    graph_.release(layer);
+  }
+  FAILPOINT("volume.create.after_manifest");
+}
+
+void Qcow2Backend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                                  const SnapshotId& snapshot) {
+  if (has_volume(volume)) return;
+  LayerId frozen;
+  {
+    KeyedMutex::Lock lock(volume_locks_, source.str());
+    Manifest from = manifest(source);
+    auto found = from.snapshots.find(snapshot);
+    if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
+    frozen = found->second.layer;
+    std::lock_guard graph(graph_mutex_);
+    graph_.refer(frozen);  // until the clone's own manifest holds a layer on it
+  }
+  attach_clone(volume, size_gib, frozen);
+}
+
+void Qcow2Backend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) {
+  if (has_volume(volume)) return;
+  LayerId frozen;
+  {
+    Hold hold(*this, source);
+    frozen = freeze(source, SnapshotId());
+    std::lock_guard graph(graph_mutex_);
+    graph_.refer(frozen);
+  }
+  FAILPOINT("clone.after_freeze");
+  attach_clone(volume, size_gib, frozen);
+}
+
+void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source) {
+  try {
+    Hold hold(*this, volume);
+    require_space();
+    require_depth(source);
+    LayerId layer(rng_.uuid());
+    images_.create(pool(), layer, size_gib, source);
+    FAILPOINT("clone.after_overlay");
+    {
+      std::lock_guard graph(graph_mutex_);
+      graph_.add(layer, source);
+      graph_.refer(layer);
+    }
+    commit({volume, size_gib, layer, layer, {}, std::nullopt});
+    std::lock_guard graph(graph_mutex_);
+    graph_.release(layer);
+  } catch (...) {
+    std::lock_guard graph(graph_mutex_);
+    graph_.release(source);
+    throw;
+  }
+  FAILPOINT("clone.after_manifest");
+  {
+    std::lock_guard graph(graph_mutex_);
+    graph_.release(source);
+  }
+  notify_work();
+}
+
+void Qcow2Backend::delete_volume(const VolumeId& volume) {
+  Hold hold(*this, volume);
+  if (!has_volume(volume)) return;
+  FAILPOINT("volume.delete.before_manifest");
+  files::remove_durably(manifest_file(volume));
+  FAILPOINT("volume.delete.after_manifest");
+  std::lock_guard graph(graph_mutex_);
+  Manifest gone = std::move(manifests_.at(volume));
+  manifests_.erase(volume);
+  graph_.release(gone.active);
+  for (const auto& [id, frozen] : gone.snapshots) graph_.release(frozen.layer);
+}
+
+void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) {
+  Hold hold(*this, volume);
+  Manifest changed = manifest(volume);
+  if (changed.size_gib >= size_gib) return;
+  FAILPOINT("volume.extend.before_resize");
+  if (auto daemon = daemon_of(volume.str())) {
+    images_.resize_open(daemon->qmp(), changed.active, size_gib);
+  } else {
+    images_.resize_closed(pool(), changed.active, size_gib);
+  }
+  FAILPOINT("volume.extend.after_resize");
+  changed.size_gib = size_gib;
+  commit(changed);
+}
+
+void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  if (manifest(volume).snapshots.contains(snapshot)) return;
+  freeze(volume, snapshot);
+}
+
+// Puts an empty overlay on the active layer and returns the layer that is frozen now. The volume is held.
+LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot) {
+  require_space();
+  Manifest changed = manifest(volume);
+  require_depth(changed.active);
+  LayerId frozen = changed.active;
+  changed.intent = Intent{LayerId(rng_.uuid()), snapshot};
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(volume.str());
+  // A closed volume needs no intent: until its manifest names it, the overlay is a file that nothing refers to.
+  if (daemon) commit(changed);
+  FAILPOINT("snapshot.create.after_intent");
+  try {
+    images_.create(pool(), changed.intent->overlay, changed.size_gib, frozen);
+    FAILPOINT("snapshot.create.after_overlay");
+    if (daemon) images_.switch_to_overlay(daemon->qmp(), frozen, changed.intent->overlay);
+  } catch (const Error&) {
+    // Whether the switch happened is only known while the daemon lives; then nothing was switched, and the intent goes.
+    if (daemon && !daemon->qmp().lost() && !images_.is_switched(daemon->qmp(), changed.intent->overlay)) {
+      images_.close_node(daemon->qmp(), changed.intent->overlay);
+      files::remove_durably(images_.file(changed.intent->overlay));
+      changed.intent.reset();
+      commit(changed);
+    }
+    throw;
+  }
+  FAILPOINT("snapshot.create.after_switch");
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (!daemon) manifests_.at(volume).intent = changed.intent;
+  }
+  finish_intent(volume);
+  FAILPOINT("snapshot.create.after_manifest");
+  return frozen;
+}
+
+// Rolls an intent forward: the overlay becomes the active layer. Whether or not the switch had happened, the overlay
+// reads the same as the layer below; without the overlay's file nothing had happened yet, and the intent is dropped.
+void Qcow2Backend::finish_intent(const VolumeId& volume) {
+  Manifest changed = manifest(volume);
+  Intent intent = *changed.intent;
+  LayerId frozen = changed.active;
+  changed.intent.reset();
+  if (!read_header(images_.file(intent.overlay))) {
+    files::remove_durably(images_.file(intent.overlay));
+    commit(changed);
+    return;
+  }
+  if (auto daemon = daemon_of(volume.str())) {
+    images_.switch_to_overlay(daemon->qmp(), frozen, intent.overlay);
+  }
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (!graph_.contains(intent.overlay)) graph_.add(intent.overlay, frozen);
+  }
+  if (!intent.snapshot.empty()) changed.snapshots[intent.snapshot] = {frozen, changed.size_gib};
+  changed.active = intent.overlay;
+  commit(changed);
+  std::lock_guard graph(graph_mutex_);
+  auto opened = opened_.find(volume.str());
+  if (opened != opened_.end()) opened->second.top = intent.overlay;
+}
+
+void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  if (!has_volume(volume)) return;
+  Manifest changed = manifest(volume);
+  if (changed.snapshots.erase(snapshot) == 0) return;
+  FAILPOINT("snapshot.delete.before_manifest");
+  commit(changed);
+  FAILPOINT("snapshot.delete.after_manifest");
+}
+
+void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  VARVE_CHECK(!daemon_of(volume.str()), "an open volume was rolled back");
+  require_space();
+  Manifest changed = manifest(volume);
+  auto found = changed.snapshots.find(snapshot);
+  if (found == changed.snapshots.end()) missing("snapshot", snapshot.str());
+  LayerId frozen = found->second.layer;
+  LayerId overlay(rng_.uuid());
+  images_.create(pool(), overlay, changed.size_gib, frozen);
+  FAILPOINT("volume.rollback.after_overlay");
+  {
+    std::lock_guard graph(graph_mutex_);
+    graph_.add(overlay, frozen);
+    graph_.refer(overlay);
+  }
+  changed.active = overlay;
+  commit(changed);
+  FAILPOINT("volume.rollback.after_manifest");
+  std::lock_guard graph(graph_mutex_);
+  graph_.release(overlay);
+}
+
+model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable) {
+  std::vector<LayerId> chain = chain_of(top);
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
+  FAILPOINT("attach.after_daemon");
+  {
+    std::lock_guard graph(graph_mutex_);
+    opened_[key] = {key, top};
+  }
+  try {
+    images_.open_chain(daemon->qmp(), chain, writable);
+  } catch (...) {
+    daemons_.stop(key);
+    std::lock_guard graph(graph_mutex_);
+    opened_.erase(key);
+    throw;
+  }
+  return {key, Images::node(top)};
+}
+
+model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLimits& qos) {
+  Hold hold(*this, volume);
+  LayerId active = manifest(volume).active;
+  model::BlockDevice device = open_chain(volume.str(), active, true);
+  FAILPOINT("attach.after_open");
+  images_.add_throttle(daemons_.start(volume.str())->qmp(), active, qos);
+  return {device.daemon, Images::throttle_node()};
+}
+
+void Qcow2Backend::close(const VolumeId& volume) {
+  Hold hold(*this, volume);
+  daemons_.stop(volume.str());
+  {
+    std::lock_guard graph(graph_mutex_);
+    opened_.erase(volume.str());
+  }
+  FAILPOINT("detach.after_close");
+}
+
+void Qcow2Backend::set_qos(const VolumeId& volume, const model::QosLimits& qos) {
+  Hold hold(*this, volume);
+  if (auto daemon = daemon_of(volume.str())) images_.set_throttle(daemon->qmp(), qos);
+}
+
+model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  Manifest from = manifest(volume);
+  auto found = from.snapshots.find(snapshot);
+  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
+  std::vector<LayerId> chain = chain_of(found->second.layer);
+  cancel_merges({chain.begin(), chain.end()});
+  return open_chain(snapshot_key(snapshot), found->second.layer, false);
+}
+
+void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  daemons_.stop(snapshot_key(snapshot));
+  std::lock_guard graph(graph_mutex_);
+  opened_.erase(snapshot_key(snapshot));
+}
+
+bool Qcow2Backend::has_volume(const VolumeId& volume) {
+  std::lock_guard graph(graph_mutex_);
+  return manifests_.contains(volume);
+}
+
+backends::Usage Qcow2Backend::volume_usage(const VolumeId& volume) {
+  LayerId active = manifest(volume).active;
+  backends::Usage usage;
+  for (const LayerId& layer : chain_of(active)) usage.allocated += files::allocated_bytes(images_.file(layer));
+  usage.exclusive = files::allocated_bytes(images_.file(active));
+  return usage;
+}
+
+backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) {
+  Manifest from = manifest(volume);
+  auto found = from.snapshots.find(snapshot);
+  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
+  backends::Usage usage;
+  for (const LayerId& layer : chain_of(found->second.layer)) {
+    usage.allocated += files::allocated_bytes(images_.file(layer));
+  }
+  std::lock_guard graph(graph_mutex_);
+  // Its layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
+  if (graph_.children(found->second.layer) == 0) {
+    usage.exclusive = files::allocated_bytes(images_.file(found->second.layer));
+  }
+  return usage;
+}
+
+backends::Capacity Qcow2Backend::capacity() {
+  files::Space space = files::space(config_.directory);
+  return {space.total, space.available};
+}
+
+void Qcow2Backend::on_work(std::function<void()> callback) {
+  std::lock_guard lock(callback_mutex_);
+  on_work_ = std::move(callback);
+}
+
+void Qcow2Backend::on_lost(std::function<void(const VolumeId&)> callback) {
+  std::lock_guard lock(callback_mutex_);
+  on_lost_ = std::move(callback);
+}
+
+}  // namespace varve::qcow2

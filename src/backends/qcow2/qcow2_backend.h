@@ -1,0 +1,131 @@
+// The backend that keeps bytes in a tree of qcow2 layers.
+//
+// Files under the store's directory: layers/<id>.qcow2, volumes/<volume>.json (manifest.h). An operation makes its
+// files first and commits by replacing a manifest; what a crash leaves unreferenced is removed by maintenance. Locks,
+// in this order: the volume's (operations), then graph_mutex_ (memory only, never held during I/O).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "backends/backend.h"
+#include "backends/qcow2/images.h"
+#include "backends/qcow2/layer_graph.h"
+#include "backends/qcow2/manifest.h"
+#include "base/keyed_mutex.h"
+#include "base/rng.h"
+#include "qemu/storage_daemons.h"
+
+namespace varve::qcow2 {
+
+struct Config {
+  std::filesystem::path directory;     // layers/ and volumes/ are made in it
+  std::uint64_t min_free_bytes = 0;    // below that, nothing that needs room is begun
+  std::int64_t max_chain_depth = 200;  // layers on top of each other
+};
+
+class Qcow2Backend final : public backends::Backend {
+ public:
+  // Reads all manifests and layer headers; throws Error(BackendFailed) when they contradict each other.
+  Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rng);
+  ~Qcow2Backend() override;
+
+  void create_volume(const VolumeId& volume, std::int64_t size_gib) override;
+  void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                      const SnapshotId& snapshot) override;
+  void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) override;
+  void delete_volume(const VolumeId& volume) override;
+  void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
+  void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
+  model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) override;
+  void close(const VolumeId& volume) override;
+  void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
+  model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  bool has_volume(const VolumeId& volume) override;
+  backends::Usage volume_usage(const VolumeId& volume) override;
+  backends::Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) override;
+  backends::Capacity capacity() override;
+  int independence_percent(const VolumeId& volume) override;
+  bool maintain() override;
+  void interrupt_maintenance() override;
+  void on_work(std::function<void()> callback) override;
+  void on_lost(std::function<void(const VolumeId&)> callback) override;
+
+ private:
+  // While it lives nobody else works on the volume and no merge runs in its chain.
+  class Hold;
+
+  // Somebody outside of the operations uses a chain: an open volume, an exported snapshot.
+  struct Opened {
+    std::string daemon;
+    LayerId top;
+  };
+
+  struct RunningMerge {
+    Merge merge;
+    std::string daemon;
+    bool cancelled = false;
+  };
+
+  void load_layers();
+  void load_manifests();
+  void repair_root(Manifest& manifest);
+  void resume_opened();
+
+  std::filesystem::path manifest_file(const VolumeId& volume) const;
+  Manifest manifest(const VolumeId& volume) const;
+  void commit(const Manifest& manifest);
+  void require_space() const;
+  void require_depth(const LayerId& top) const;
+  qemu::QmpClient& pool();
+  std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
+
+  LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot);
+  void finish_intent(const VolumeId& volume);
+  void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source);
+  model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable);
+  std::vector<LayerId> chain_of(const LayerId& top) const;
+
+  bool remove_one_layer();
+  bool merge_one_layer();
+  std::vector<Merge> wanted_merges() const;
+  std::set<LayerId> busy_layers() const;
+  std::optional<RunningMerge> pick_merge();
+  void run_merge(const RunningMerge& running);
+  void finish_merge(const RunningMerge& running);
+  std::vector<std::string> holders(const LayerId& layer) const;
+  void cancel_merges(const std::set<LayerId>& chain);
+  void notify_work();
+
+  const Config config_;
+  qemu::StorageDaemons& daemons_;
+  Rng& rng_;
+  Images images_;
+  mutable KeyedMutex volume_locks_;
+
+  mutable std::mutex graph_mutex_;
+  std::condition_variable merge_ended_;
+  LayerGraph graph_;
+  std::map<VolumeId, Manifest> manifests_;
+  std::map<std::string, Opened> opened_;  // by volume id or "snapshot-<id>"
+  std::multiset<LayerId> held_;           // chains in which no merge may start now
+  std::optional<RunningMerge> running_;
+  bool interrupted_ = false;
+  bool pool_started_ = false;
+
+  std::mutex callback_mutex_;
+  std::function<void()> on_work_;
+  std::function<void(const VolumeId&)> on_lost_;
+};
+
+// What O_DIRECT and io_uring do in this directory with this storage daemon.
+IoOptions probe_io(const std::filesystem::path& directory, qemu::QmpClient& qmp);
+
+}  // namespace varve::qcow2

@@ -1,0 +1,53 @@
+// The one exception of the project. Thrown where a fault is found; caught by the API dispatcher (which turns it into a
+// reply) and by the task runner (which turns it into the end of a task), and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace varve {
+
+// Closed: api/common/faults.cc has one row for each, checked at compile time.
+enum class ErrorCode : std::uint8_t {
+  InvalidInput,          // a value breaks a rule; the message names the field
+  MalformedBody,         // not JSON, not UTF-8, trailing garbage, nested too deep
+  MalformedUrl,          // the path's project is not the token's
+  InvalidState,          // the resource's present status does not allow the call
+  Unauthorized,          // no token, or one that is not (or no longer) good
+  Forbidden,             // authenticated, but not allowed
+  NotFound,              // no such resource in this project
+  UnknownRoute,          // no such path
+  MethodNotAllowed,      // the path exists, the method does not
+  NotAcceptable,         // a microversion that is not served
+  Conflict,              // clashes with another resource or a concurrent change
+  OverQuota,             // a limit of the project is reached
+  BodyTooLarge,          // the body is larger than the limit
+  HeaderTooLarge,        // the header is larger than the limit
+  UnsupportedMediaType,  // a body that is not application/json
+  TooManyRequests,       // slowed down
+  Unimplemented,         // known to the API, not offered here
+  Unavailable,           // cannot be done now (draining, storage daemon down); may succeed later
+  NoSpace,               // the store has not the room that the call needs
+  BackendFailed,         // the storage below refused or broke
+  Internal,              // our own fault
+};
+
+class Error : public std::exception {
+ public:
+  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+
+  ErrorCode code() const noexcept { return code_; }
+  const std::string& message() const noexcept { return message_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  ErrorCode code_;
+  std::string message_;
+};
+
+std::string_view to_string(ErrorCode code);
+
+}  // namespace varve

@@ -1,0 +1,84 @@
+#include "base/failpoint.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <charconv>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+
+namespace varve::failpoint {
+
+namespace {
+
+enum Action : std::uint8_t { kNone, kKill, kError };
+
+struct State {
+  std::atomic<Action> action{kNone};
+  std::atomic<int> passes_left{1};
+};
+
+std::array<State, kFailpoints.size()> g_states;
+
+State& find(std::string_view name) {
+  for (std::size_t i = 0; i < kFailpoints.size(); ++i) {
+    if (kFailpoints[i] == name) return g_states[i];
+  }
+  throw Error(ErrorCode::InvalidInput, "VARVE_FAILPOINTS: no failpoint is named '" + std::string(name) + "'");
+}
+
+}  // namespace
+
+void arm(std::string_view name, std::string_view action) {
+  State& state = find(name);
+  int passes = 1;
+  if (std::size_t at = action.find('@'); at != std::string_view::npos) {
+    std::from_chars(action.data() + at + 1, action.data() + action.size(), passes);
+    action = action.substr(0, at);
+  }
+  state.passes_left = passes;
+  if (action == "kill") {
+    state.action = kKill;
+  } else if (action == "error") {
+    state.action = kError;
+  } else {
+    throw Error(ErrorCode::InvalidInput, "VARVE_FAILPOINTS: unknown action '" + std::string(action) + "'");
+  }
+}
+
+void arm_from_environment() {
+  const char* text = std::getenv("VARVE_FAILPOINTS");
+  if (text == nullptr) return;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    std::size_t comma = rest.find(',');
+    std::string_view item = rest.substr(0, comma);
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    std::size_t equals = item.find('=');
+    if (equals == std::string_view::npos) throw Error(ErrorCode::InvalidInput, "VARVE_FAILPOINTS: name=action wanted");
+    arm(item.substr(0, equals), item.substr(equals + 1));
+  }
+}
+
+void disarm_all() {
+  for (State& state : g_states) state.action = kNone;
+}
+
+void hit(std::size_t index) {
+  State& state = g_states[index];
+  Action action = state.action.load(std::memory_order_relaxed);
+  if (action == kNone) [[likely]]
+    return;
+  if (--state.passes_left != 0) return;
+  if (action == kKill) {
+    kill(getpid(), SIGKILL);
+    pause();
+  }
+  throw Error(ErrorCode::BackendFailed, "failpoint " + std::string(kFailpoints[index]));
+}
+
+}  // namespace varve::failpoint

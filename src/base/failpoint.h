@@ -1,0 +1,69 @@
+// Places where a test can kill the process or make a step fail, to prove that no crash leaves a volume stuck.
+//
+// FAILPOINT("name") costs one atomic load. The names are a closed list, so that the crash suite can walk all of them
+// (`varved failpoints`); a name that is not in the list does not compile.
+// Armed from the environment at start: VARVE_FAILPOINTS="name=kill", "name=error" (throws BackendFailed), several with
+// commas; "name=kill@3" acts on the third pass.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace varve {
+
+inline constexpr auto kFailpoints = std::to_array<std::string_view>({
+    "task.before_run",
+    "task.before_finish",
+    "task.after_finish",
+    "volume.create.after_layer",
+    "volume.create.after_manifest",
+    "volume.delete.before_manifest",
+    "volume.delete.after_manifest",
+    "volume.extend.before_resize",
+    "volume.extend.after_resize",
+    "volume.rollback.after_overlay",
+    "volume.rollback.after_manifest",
+    "snapshot.create.after_intent",
+    "snapshot.create.after_overlay",
+    "snapshot.create.after_switch",
+    "snapshot.create.after_manifest",
+    "snapshot.delete.before_manifest",
+    "snapshot.delete.after_manifest",
+    "clone.after_freeze",
+    "clone.after_overlay",
+    "clone.after_manifest",
+    "layer.merge.before_stream",
+    "layer.merge.after_stream",
+    "layer.remove.after_unlink",
+    "attach.after_daemon",
+    "attach.after_open",
+    "attach.after_export",
+    "detach.after_unexport",
+    "detach.after_close",
+});
+
+consteval std::size_t failpoint_index(std::string_view name) {
+  for (std::size_t i = 0; i < kFailpoints.size(); ++i) {
+    if (kFailpoints[i] == name) return i;
+  }
+  throw "FAILPOINT: name is not in kFailpoints";
+}
+
+namespace failpoint {
+
+// Reads VARVE_FAILPOINTS; unknown names and actions throw Error(InvalidInput). Before threads start.
+void arm_from_environment();
+void arm(std::string_view name, std::string_view action);
+void disarm_all();
+
+void hit(std::size_t index);
+
+}  // namespace failpoint
+}  // namespace varve
+
+#define FAILPOINT(name)                                            \
+  do {                                                             \
+    constexpr std::size_t index_ = ::varve::failpoint_index(name); \
+    ::varve::failpoint::hit(index_);                               \
+  } while (false)

@@ -1,0 +1,94 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/unique_fd.h"
+
+namespace varve::files {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+[[noreturn]] void fail(std::string_view what, const fs::path& path) {
+  int fault = errno;
+  throw Error(fault == ENOSPC || fault == EDQUOT ? ErrorCode::NoSpace : ErrorCode::BackendFailed,
+              std::string(what) + " " + path.string() + ": " + std::strerror(fault));
+}
+
+void write_all(int fd, std::string_view content, const fs::path& path) {
+  while (!content.empty()) {
+    ssize_t done = ::write(fd, content.data(), content.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail("cannot write", path);
+    content.remove_prefix(static_cast<std::size_t>(done));
+  }
+}
+
+}  // namespace
+
+void make_directory(const fs::path& path) {
+  if (path.empty() || fs::is_directory(path)) return;
+  if (path.has_parent_path()) make_directory(path.parent_path());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail("cannot create directory", path);
+}
+
+void replace_atomically(const fs::path& path, std::string_view content) {
+  fs::path temporary = path.string() + ".new";
+  {
+    UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd) fail("cannot create", temporary);
+    write_all(fd.get(), content, temporary);
+    if (::fsync(fd.get()) != 0) fail("cannot sync", temporary);
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename", temporary);
+  sync_directory(path.parent_path());
+}
+
+std::string read(const fs::path& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) fail("cannot open", path);
+  std::string content;
+  char buffer[16384];
+  for (;;) {
+    ssize_t got = ::read(fd.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("cannot read", path);
+    if (got == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+void remove_durably(const fs::path& path) {
+  if (::unlink(path.c_str()) != 0) {
+    if (errno == ENOENT) return;
+    fail("cannot remove", path);
+  }
+  sync_directory(path.parent_path());
+}
+
+void sync_directory(const fs::path& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) fail("cannot sync directory", path);
+}
+
+std::uint64_t allocated_bytes(const fs::path& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) != 0) return 0;
+  return static_cast<std::uint64_t>(info.st_blocks) * 512;
+}
+
+Space space(const fs::path& path) {
+  struct statvfs info;
+  if (::statvfs(path.c_str(), &info) != 0) fail("cannot examine", path);
+  return {static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize,
+          static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize};
+}
+
+}  // namespace varve::files

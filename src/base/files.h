@@ -1,0 +1,35 @@
+// Files that must survive a power cut. Every function throws Error(NoSpace) when the disk is full and
+// Error(BackendFailed) for any other fault, naming the path.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace varve::files {
+
+// Mode 0700, parents too; nothing happens to a directory that is there.
+void make_directory(const std::filesystem::path& path);
+
+// Afterwards the file has either its old content or the whole new one, whatever happens meanwhile. Mode 0600.
+void replace_atomically(const std::filesystem::path& path, std::string_view content);
+
+std::string read(const std::filesystem::path& path);
+
+// Removes the file if it is there and makes that durable.
+void remove_durably(const std::filesystem::path& path);
+
+// Makes the creation, renaming or removal of the directory's entries durable.
+void sync_directory(const std::filesystem::path& path);
+
+// Bytes that the file occupies on the disk (0 if it is not there).
+std::uint64_t allocated_bytes(const std::filesystem::path& path);
+
+struct Space {
+  std::uint64_t total = 0;
+  std::uint64_t available = 0;
+};
+Space space(const std::filesystem::path& path);
+
+}  // namespace varve::files

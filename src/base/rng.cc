@@ -1,0 +1,82 @@
+#include "base/rng.h"
+
+#include <sys/random.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace varve {
+
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+void append_hex(std::string& out, const unsigned char* bytes, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) {
+    out += kHex[bytes[i] >> 4];
+    out += kHex[bytes[i] & 15];
+  }
+}
+
+}  // namespace
+
+std::string Rng::uuid() {
+  std::array<unsigned char, 16> raw;
+  fill(raw.data(), raw.size());
+  raw[6] = static_cast<unsigned char>((raw[6] & 0x0f) | 0x40);
+  raw[8] = static_cast<unsigned char>((raw[8] & 0x3f) | 0x80);
+  std::string out;
+  out.reserve(36);
+  constexpr std::size_t kGroups[] = {4, 2, 2, 2, 6};
+  std::size_t at = 0;
+  for (std::size_t size : kGroups) {
+    if (at != 0) out += '-';
+    append_hex(out, raw.data() + at, size);
+    at += size;
+  }
+  return out;
+}
+
+std::string Rng::hex(std::size_t bytes) {
+  std::string raw(bytes, '\0');
+  fill(raw.data(), bytes);
+  std::string out;
+  append_hex(out, reinterpret_cast<const unsigned char*>(raw.data()), bytes);
+  return out;
+}
+
+std::string Rng::token(std::size_t bytes) {
+  constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::size_t characters = (bytes * 8 + 5) / 6;
+  std::string out(characters, '\0');
+  fill(out.data(), characters);
+  for (char& c : out) c = kAlphabet[static_cast<unsigned char>(c) & 63];
+  return out;
+}
+
+void SystemRng::fill(void* out, std::size_t size) {
+  auto* at = static_cast<char*>(out);
+  while (size > 0) {
+    ssize_t got = getrandom(at, size, 0);
+    if (got < 0 && errno == EINTR) continue;
+    VARVE_CHECK(got > 0, "getrandom failed");
+    at += got;
+    size -= static_cast<std::size_t>(got);
+  }
+}
+
+void SeededRng::fill(void* out, std::size_t size) {
+  auto* at = static_cast<unsigned char*>(out);
+  for (std::size_t i = 0; i < size; ++i) {
+    state_ += 0x9e3779b97f4a7c15ULL;  // splitmix64
+    unsigned long long z = state_;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    at[i] = static_cast<unsigned char>(z ^ (z >> 31));
+  }
+}
+
+}  // namespace varve

@@ -1,0 +1,157 @@
+#include "daemon/app.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <atomic>
+
+#include "api/cinder/cinder_api.h"
+#include "api/identity/identity_api.h"
+#include "api/ops/ops_api.h"
+#include "base/files.h"
+#include "base/unique_fd.h"
+#include "services/reconciler.h"
+
+namespace varve::daemon {
+
+namespace {
+
+UniqueFd lock_store(const std::filesystem::path& directory) {
+  files::make_directory(directory);
+  std::filesystem::path file = directory / "varved.lock";
+  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    throw Error(ErrorCode::Unavailable, "another varved already runs on the store " + directory.string());
+  }
+  return fd;
+}
+
+}  // namespace
+
+class App::Impl {
+ public:
+  explicit Impl(Config config)
+      : config_(std::move(config)),
+        lock_(lock_store(config_.directory)),
+        db_(store::open_sqlite(config_.directory / "varve.db", static_cast<std::size_t>(config_.write_queue))),
+        identity_(*db_, clock_, rng_, config_.identity),
+        daemons_(config_.run_directory, config_.storage_daemon),
+        backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth}, daemons_, rng_),
+        exporter_(config_.nbd, daemons_),
+        tasks_(*db_, clock_, rng_, config_.services),
+        quotas_(*db_, config_.services),
+        types_(*db_, clock_, rng_, config_.services),
+        exports_(*db_, backend_, exporter_),
+        volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, clock_, rng_, config_.services),
+        snapshots_(*db_, backend_, tasks_, quotas_, clock_, rng_, config_.services),
+        attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
+        reconciler_(*db_, backend_, attachments_, clock_),
+        dispatcher_(identity_, config_.api),
+        cinder_({volumes_, snapshots_, attachments_, types_, quotas_, backend_, clock_, config_.services}),
+        identity_api_(identity_, config_.region),
+        ops_(*db_, tasks_, [this] { return draining_.load(); }),
+        server_(
+            config_.http,
+            [this](std::shared_ptr<http::Request> request) { return dispatcher_.handle(std::move(request)); },
+            [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_,
+            rng_) {
+    types_.seed();
+    if (std::optional<std::string> password = identity_.bootstrap()) write_openrc(*password);
+    cinder_.register_routes(dispatcher_);
+    identity_api_.register_routes(dispatcher_);
+    ops_.register_routes(dispatcher_);
+  }
+
+  void start() {
+    tasks_.start();
+    reconciler_.start();
+    server_.start();
+    log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
+  }
+
+  void stop() {
+    if (draining_.exchange(true)) return;
+    log::info("varved drains");
+    server_.stop();
+    reconciler_.stop();
+    tasks_.stop();
+    daemons_.stop("pool");
+    daemons_.release_all();
+    log::info("varved has stopped");
+  }
+
+  std::string url() const {
+    if (!config_.api.public_url.empty()) return config_.api.public_url;
+    std::string scheme = config_.http.tls_certificate.empty() ? "http://" : "https://";
+    return scheme + config_.http.address + ":" + std::to_string(server_.port());
+  }
+
+  std::filesystem::path openrc() const { return config_.directory / "openrc"; }
+  void housekeeping() { identity_.rotate_keys(); }
+
+ private:
+  void write_openrc(const std::string& password) {
+    std::string text;
+    auto put = [&](const std::string& name, const std::string& value) {
+      text += "export " + name + "='" + value + "'\n";
+    };
+    put("OS_AUTH_URL", url() + "/identity/v3");
+    put("OS_IDENTITY_API_VERSION", "3");
+    put("OS_USERNAME", "admin");
+    put("OS_PASSWORD", password);
+    put("OS_PROJECT_NAME", "admin");
+    put("OS_USER_DOMAIN_NAME", "Default");
+    put("OS_PROJECT_DOMAIN_NAME", "Default");
+    put("OS_REGION_NAME", config_.region);
+    put("OS_VOLUME_API_VERSION", "3");
+    files::replace_atomically(openrc(), text);
+  }
+
+  const Config config_;
+  UniqueFd lock_;
+  SystemClock clock_;
+  SystemRng rng_;
+  std::atomic<bool> draining_{false};
+  std::unique_ptr<store::Database> db_;
+  identity::EmbeddedIdentity identity_;
+  qemu::StorageDaemons daemons_;
+  qcow2::Qcow2Backend backend_;
+  nbd::NbdExporter exporter_;
+  services::TaskRunner tasks_;
+  services::Quotas quotas_;
+  services::VolumeTypes types_;
+  services::Exports exports_;
+  services::Volumes volumes_;
+  services::Snapshots snapshots_;
+  services::Attachments attachments_;
+  services::Reconciler reconciler_;
+  api::Dispatcher dispatcher_;
+  api::cinder::CinderApi cinder_;
+  api::identity_v3::IdentityApi identity_api_;
+  api::ops::OpsApi ops_;
+  http::Server server_;
+};
+
+App::App(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+App::~App() {
+  impl_->stop();
+}
+void App::start() {
+  impl_->start();
+}
+void App::stop() {
+  impl_->stop();
+}
+std::string App::url() const {
+  return impl_->url();
+}
+std::filesystem::path App::openrc() const {
+  return impl_->openrc();
+}
+void App::housekeeping() {
+  impl_->housekeeping();
+}
+
+}  // namespace varve::daemon

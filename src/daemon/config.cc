@@ -1,0 +1,244 @@
+#include "daemon/config.h"
+
+#include <functional>
+#include <limits>
+#include <set>
+#include <sstream>
+
+#define TOML_EXCEPTIONS 1
+#include <toml++/toml.h>
+
+#include "base/error.h"
+
+namespace varve::daemon {
+
+namespace {
+
+[[noreturn]] void bad(const std::string& message) {
+  throw Error(ErrorCode::InvalidInput, "configuration: " + message);
+}
+
+// Reads known keys out of the tables and remembers which there are.
+class Reader {
+ public:
+  explicit Reader(const toml::table& root) : root_(root) {}
+
+  void text(const char* section, const char* key, std::string& out) {
+    if (const toml::node* node = find(section, key)) {
+      auto value = node->value_exact<std::string>();
+      if (!value) bad(name(section, key) + " must be a string");
+      out = *value;
+    }
+  }
+
+  template <class Int>
+  void integer(const char* section, const char* key, Int& out, std::int64_t min,
+               std::int64_t max = std::numeric_limits<std::int32_t>::max()) {
+    if (const toml::node* node = find(section, key)) {
+      auto value = node->value_exact<std::int64_t>();
+      if (!value) bad(name(section, key) + " must be a whole number");
+      if (*value < min || *value > max) {
+        bad(name(section, key) + " must be between " + std::to_string(min) + " and " + std::to_string(max));
+      }
+      out = static_cast<Int>(*value);
+    }
+  }
+
+  template <class Duration>
+  void duration(const char* section, const char* key, Duration& out, std::int64_t min) {
+    std::int64_t count = std::chrono::duration_cast<Duration>(out).count();
+    integer(section, key, count, min);
+    out = Duration(count);
+  }
+
+  template <class Choice>
+  void choice(const char* section, const char* key, Choice& out, const std::map<std::string, Choice>& choices) {
+    std::string word;
+    text(section, key, word);
+    if (word.empty()) return;
+    auto found = choices.find(word);
+    if (found == choices.end()) {
+      std::string all;
+      for (const auto& [choice, value] : choices) all += (all.empty() ? "" : ", ") + choice;
+      bad(name(section, key) + " must be one of: " + all);
+    }
+    out = found->second;
+  }
+
+  void list(const char* section, const char* key, std::vector<std::string>& out) {
+    const toml::node* node = find(section, key);
+    if (node == nullptr) return;
+    const toml::array* array = node->as_array();
+    if (array == nullptr || array->empty()) bad(name(section, key) + " must be a list of strings with at least one");
+    out.clear();
+    for (const toml::node& item : *array) {
+      auto value = item.value_exact<std::string>();
+      if (!value || value->empty()) bad(name(section, key) + " must be a list of strings");
+      out.push_back(*value);
+    }
+  }
+
+  void refuse_unknown() const {
+    for (const auto& [section, node] : root_) {
+      const toml::table* table = node.as_table();
+      if (table == nullptr) bad("unknown key '" + std::string(section.str()) + "'");
+      for (const auto& [key, value] : *table) {
+        std::string full = name(section.str(), key.str());
+        if (!known_.contains(full)) bad("unknown key '" + full + "'");
+      }
+    }
+  }
+
+  const std::vector<std::string>& keys() const { return keys_; }
+
+ private:
+  static std::string name(std::string_view section, std::string_view key) {
+    return std::string(section) + "." + std::string(key);
+  }
+
+  const toml::node* find(const char* section, const char* key) {
+    if (known_.insert(name(section, key)).second) keys_.push_back(name(section, key));
+    const toml::table* table = root_[section].as_table();
+    return table == nullptr ? nullptr : table->get(key);
+  }
+
+  const toml::table& root_;
+  std::set<std::string> known_;
+  std::vector<std::string> keys_;
+};
+
+void read(Reader& in, Config& config) {
+  std::string directory = config.directory.string();
+  std::string run_directory;
+  in.text("store", "directory", directory);
+  in.text("store", "run_directory", run_directory);
+  in.integer("store", "write_queue", config.write_queue, 1);
+  config.directory = directory;
+  config.run_directory = run_directory;
+
+  in.choice<log::Level>("log", "level", config.log_level,
+                        {{"debug", log::Level::Debug},
+                         {"info", log::Level::Info},
+                         {"warning", log::Level::Warning},
+                         {"error", log::Level::Error}});
+  in.choice<log::Format>("log", "format", config.log_format,
+                         {{"text", log::Format::Text}, {"json", log::Format::Json}});
+
+  http::Config& http = config.http;
+  in.text("http", "address", http.address);
+  in.integer("http", "port", http.port, 0, 65535);
+  in.integer("http", "threads", http.threads, 0, 256);
+  in.integer("http", "max_connections", http.max_connections, 1);
+  in.integer("http", "max_header_bytes", http.max_header_bytes, 1024, 1 << 20);
+  in.integer("http", "max_body_bytes", http.max_body_bytes, 1024, 64 << 20);
+  in.duration("http", "header_timeout_s", http.header_timeout, 1);
+  in.duration("http", "body_timeout_s", http.body_timeout, 1);
+  in.duration("http", "idle_timeout_s", http.idle_timeout, 1);
+  in.duration("http", "drain_timeout_s", http.drain_timeout, 0);
+  in.text("http", "tls_certificate", http.tls_certificate);
+  in.text("http", "tls_key", http.tls_key);
+  in.text("http", "public_url", config.api.public_url);
+  if (http.tls_certificate.empty() != http.tls_key.empty()) {
+    bad("http.tls_certificate and http.tls_key belong together: give both or none");
+  }
+
+  in.choice<api::ErrorCodes>("api", "error_codes", config.api.error_codes,
+                             {{"evs", api::ErrorCodes::Evs}, {"openstack", api::ErrorCodes::Openstack}});
+
+  in.text("identity", "region", config.region);
+  in.duration("identity", "token_lifetime_s", config.identity.token_lifetime, 60);
+  in.duration("identity", "key_rotation_h", config.identity.key_rotation, 1);
+
+  services::Settings& services = config.services;
+  in.list("volumes", "availability_zones", services.availability_zones);
+  in.text("volumes", "default_type", services.default_volume_type);
+  in.text("volumes", "host_name", services.host_name);
+  in.integer("volumes", "max_size_gib", services.max_volume_gib, 1);
+  in.integer("volumes", "max_snapshots", services.max_snapshots_per_volume, 1, 10000);
+  in.integer("volumes", "max_attachments", services.max_attachments_per_volume, 1, 64);
+
+  for (const char* resource :
+       {"volumes", "snapshots", "gigabytes", "per_volume_gigabytes", "backups", "backup_gigabytes", "groups"}) {
+    std::int64_t& limit = services.default_quotas.try_emplace(resource, -1).first->second;
+    in.integer("quotas", resource, limit, -1);
+  }
+
+  in.integer("tasks", "workers", services.task_workers, 1, 64);
+  in.duration("tasks", "lease_s", services.task_lease, 3);
+  in.duration("tasks", "history_h", services.task_history, 0);
+  in.duration("tasks", "export_timeout_s", services.export_timeout, 1);
+
+  std::int64_t min_free_mib = static_cast<std::int64_t>(config.min_free_bytes >> 20);
+  in.text("qcow2", "storage_daemon", config.storage_daemon);
+  in.integer("qcow2", "min_free_mib", min_free_mib, 0);
+  in.integer("qcow2", "max_chain_depth", config.max_chain_depth, 2, 1000);
+  config.min_free_bytes = static_cast<std::uint64_t>(min_free_mib) << 20;
+
+  in.choice<bool>("nbd", "transport", config.nbd.tcp, {{"unix", false}, {"tcp", true}});
+  in.text("nbd", "host", config.nbd.host);
+  in.integer("nbd", "first_port", config.nbd.first_port, 1, 65535);
+  in.integer("nbd", "last_port", config.nbd.last_port, 1, 65535);
+  if (config.nbd.first_port > config.nbd.last_port) bad("nbd.first_port is greater than nbd.last_port");
+}
+
+void override_with(toml::table& root, const std::string& text) {
+  std::size_t equals = text.find('=');
+  std::size_t dot = text.find('.');
+  if (equals == std::string::npos || dot == std::string::npos || dot > equals) {
+    bad("'" + text + "' is not of the form section.key=value");
+  }
+  std::string section = text.substr(0, dot);
+  std::string key = text.substr(dot + 1, equals - dot - 1);
+  std::string value = text.substr(equals + 1);
+  toml::table parsed;
+  try {
+    parsed = toml::parse(key + " = " + value);
+  } catch (const toml::parse_error&) {
+    // A bare word is meant as a string.
+    parsed.insert_or_assign(key, value);
+  }
+  if (!root.contains(section)) root.insert(section, toml::table());
+  toml::table* table = root[section].as_table();
+  if (table == nullptr) bad("'" + section + "' is not a section");
+  for (auto&& [name, node] : parsed) table->insert_or_assign(name, node);
+}
+
+}  // namespace
+
+Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+  toml::table root;
+  if (!path.empty()) {
+    try {
+      root = toml::parse_file(path.string());
+    } catch (const toml::parse_error& fault) {
+      std::ostringstream where;
+      where << path.string() << ": " << fault.description() << " (" << fault.source().begin << ")";
+      bad(where.str());
+    }
+  }
+  for (const std::string& text : overrides) override_with(root, text);
+  Config config;
+  Reader reader(root);
+  read(reader, config);
+  reader.refuse_unknown();
+  if (config.run_directory.empty()) config.run_directory = config.directory / "run";
+  config.directory = std::filesystem::absolute(config.directory).lexically_normal();
+  config.run_directory = std::filesystem::absolute(config.run_directory).lexically_normal();
+  // A unix socket's path has at most 107 bytes; the longest is <run>/snapshot-<uuid>/nbd.sock.
+  constexpr std::size_t kLongest = 107 - sizeof("/snapshot-/nbd.sock") + 1 - 36;
+  if (config.run_directory.string().size() > kLongest) {
+    bad("store.run_directory is too long for unix sockets (" + config.run_directory.string() + "): at most " +
+        std::to_string(kLongest) + " bytes");
+  }
+  return config;
+}
+
+std::vector<std::string> config_keys() {
+  toml::table root;
+  Config config;
+  Reader reader(root);
+  read(reader, config);
+  return reader.keys();
+}
+
+}  // namespace varve::daemon

@@ -1,0 +1,44 @@
+// The configuration of varved: a TOML file and overrides from the command line. Every key is in kKeys of config.cc and
+// in docs/operations/configuration.md (a test compares them); an unknown key, a wrong type or a value out of range is
+// an error that names it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "api/common/dispatcher.h"
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/log.h"
+#include "exports/nbd/nbd_exporter.h"
+#include "http/server.h"
+#include "identity/embedded/embedded_identity.h"
+#include "services/settings.h"
+
+namespace varve::daemon {
+
+struct Config {
+  std::filesystem::path directory = "var";
+  std::filesystem::path run_directory;  // empty: <directory>/run
+  std::int64_t write_queue = 10000;
+  log::Level log_level = log::Level::Info;
+  log::Format log_format = log::Format::Text;
+  http::Config http;
+  api::DispatcherConfig api;
+  std::string region = "RegionOne";
+  identity::EmbeddedConfig identity;
+  services::Settings services;
+  std::string storage_daemon = "qemu-storage-daemon";
+  std::uint64_t min_free_bytes = 256ULL << 20;
+  std::int64_t max_chain_depth = 200;
+  nbd::Config nbd;
+};
+
+// path: empty for the defaults alone. overrides: "section.key=value", the value as TOML writes it.
+// Throws Error(InvalidInput).
+Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides);
+
+// "section.key" of every key there is, in the order of the documentation.
+std::vector<std::string> config_keys();
+
+}  // namespace varve::daemon

@@ -1,0 +1,110 @@
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "daemon/app.h"
+#include "daemon/welcome.h"
+#include "store/migrations.h"
+#include "store/sql.h"
+
+namespace varve::daemon {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+struct Options {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool welcome = false;
+};
+
+// Signals are taken by the main thread alone; threads started later inherit the mask.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return set;
+}
+
+int serve(const Options& options) {
+  Config config = load_config(options.config, options.overrides);
+  log::configure(config.log_level, config.log_format);
+  failpoint::arm_from_environment();
+  umask(0077);
+  sigset_t signals = block_signals();
+  App app(std::move(config));
+  app.start();
+  if (options.welcome) std::fputs(welcome(app.url(), app.openrc()).c_str(), stdout);
+  std::fflush(stdout);
+  constexpr timespec kHour{3600, 0};
+  while (sigtimedwait(&signals, nullptr, &kHour) < 0) app.housekeeping();
+  app.stop();
+  return 0;
+}
+
+int check_config(const Options& options) {
+  load_config(options.config, options.overrides);
+  std::puts("the configuration is good");
+  return 0;
+}
+
+int migrate(const Options& options) {
+  Config config = load_config(options.config, options.overrides);
+  store::Connection db((config.directory / "varve.db").string(), false);
+  int before = store::schema_version(db);
+  store::migrate(db);
+  std::printf("schema version %d -> %d\n", before, store::newest_schema_version());
+  return 0;
+}
+
+int list_failpoints() {
+  for (std::string_view name : kFailpoints) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+  return 0;
+}
+
+int run(int argc, char** argv) {
+  CLI::App cli("Varve: a self-hosted elastic volume service");
+  cli.require_subcommand(1);
+  Options options;
+  auto with_config = [&](CLI::App* command) {
+    command->add_option("-c,--config", options.config, "TOML configuration file")->check(CLI::ExistingFile);
+    command->add_option("-o,--option", options.overrides, "section.key=value, overrides the file")
+        ->allow_extra_args(false);
+    return command;
+  };
+  auto* serve_command = with_config(cli.add_subcommand("serve", "run the service until SIGTERM"));
+  serve_command->add_flag("--welcome", options.welcome, "print how to use the service when it is ready");
+  auto* check_command = with_config(cli.add_subcommand("check-config", "check a configuration and exit"));
+  auto* migrate_command = with_config(cli.add_subcommand("migrate", "bring the database's schema up to date and exit"));
+  auto* version_command = cli.add_subcommand("version", "print the version");
+  auto* failpoints_command = cli.add_subcommand("failpoints", "list the places where tests can make varved fail");
+  CLI11_PARSE(cli, argc, argv);
+  try {
+    if (serve_command->parsed()) return serve(options);
+    if (check_command->parsed()) return check_config(options);
+    if (migrate_command->parsed()) return migrate(options);
+    if (failpoints_command->parsed()) return list_failpoints();
+    if (version_command->parsed()) std::printf("varved %s\n", kVersion);
+    return 0;
+  } catch (const Error& fault) {
+    std::fprintf(stderr, "varved: %s\n", fault.message().c_str());
+    return fault.code() == ErrorCode::InvalidInput ? 2 : 1;
+  } catch (const std::exception& fault) {
+    std::fprintf(stderr, "varved: %s\n", fault.what());
+    return 1;
+  }
+}
+
+}  // namespace
+}  // namespace varve::daemon
+
+int main(int argc, char** argv) {
+  return varve::daemon::run(argc, argv);
+}

@@ -1,0 +1,28 @@
+// The contract of what serves a block device to a client.
+//
+// An export exists for an attachment and only as long as it does; its name is the attachment's id. Calls are idempotent
+// and block for milliseconds. Any thread. Errors: Unavailable, BackendFailed.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/id.h"
+#include "model/block_device.h"
+
+namespace varve::exports {
+
+class Exporter {
+ public:
+  virtual ~Exporter() = default;
+
+  // Serves the device; returns the URI for clients. previous: the URI the export had before its daemon died, which is
+  // taken again.
+  virtual std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
+                          const std::optional<std::string>& previous) = 0;
+
+  // Cuts the clients off and ends the export. Nothing happens if there is none.
+  virtual void remove(const std::string& daemon, const AttachmentId& attachment) = 0;
+};
+
+}  // namespace varve::exports

@@ -1,0 +1,35 @@
+// Serves block devices over NBD from QEMU's storage daemons: on a unix socket in the daemon's directory, or on TCP,
+// each daemon with a port of its own.
+#pragma once
+
+#include "exports/exporter.h"
+#include "qemu/storage_daemons.h"
+
+namespace varve::nbd {
+
+struct Config {
+  bool tcp = false;  // false: unix sockets
+  std::string host = "127.0.0.1";
+  int first_port = 10900;
+  int last_port = 11899;
+};
+
+class NbdExporter final : public exports::Exporter {
+ public:
+  NbdExporter(Config config, qemu::StorageDaemons& daemons) : config_(std::move(config)), daemons_(daemons) {}
+
+  std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
+                  const std::optional<std::string>& previous) override;
+  void remove(const std::string& daemon, const AttachmentId& attachment) override;
+
+ private:
+  // Starts the daemon's NBD server if it has none; returns the URI up to the export's name, and what follows the name.
+  std::pair<std::string, std::string> serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
+  int serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
+
+  const Config config_;
+  qemu::StorageDaemons& daemons_;
+  std::mutex ports_mutex_;
+};
+
+}  // namespace varve::nbd

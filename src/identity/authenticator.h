@@ -1,0 +1,48 @@
+// The contract of who a caller is: a token in, an identity out.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/identity.h"
+
+namespace varve::identity {
+
+// What a good token stands for, as of now: roles and names are looked up, not read out of the token.
+struct Identity {
+  model::User user;  // without its password hash
+  model::Domain user_domain;
+  std::optional<model::Project> project;  // project scope
+  model::Domain project_domain;
+  std::optional<model::Domain> domain;  // domain scope
+  bool system = false;                  // system scope
+  std::vector<model::Role> roles;       // with the implied ones (admin: member; member: reader)
+  std::vector<std::string> methods;
+  std::string token_id;
+  std::optional<std::string> application_credential_id;
+  bool may_manage_credentials = true;
+  Timestamp issued_at;
+  Timestamp expires_at;
+
+  bool has_role(std::string_view name) const {
+    for (const model::Role& role : roles) {
+      if (role.name == name) return true;
+    }
+    return false;
+  }
+  bool is_admin() const { return has_role("admin"); }
+};
+
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  // Throws Error(Unauthorized) for a token that is not good: unknown, expired, revoked, or whose user, project or role
+  // is gone. Cached with bounds; a change of identity data counts at once.
+  virtual boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) = 0;
+};
+
+}  // namespace varve::identity

@@ -1,0 +1,357 @@
+#include "identity/embedded/embedded_identity.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "identity/embedded/passwords.h"
+
+namespace varve::identity {
+
+namespace asio = boost::asio;
+using model::ApplicationCredential;
+using model::Project;
+using model::Role;
+using model::SigningKey;
+using model::User;
+
+namespace {
+
+constexpr std::size_t kMaxCached = 10000;
+constexpr std::size_t kMaxToken = 4096;
+constexpr char kDefaultDomain[] = "default";
+
+[[noreturn]] void unauthorized() {
+  throw Error(ErrorCode::Unauthorized, "The request you have made requires authentication.");
+}
+
+std::string domain_of(store::Transaction& tx, const Reference& reference) {
+  if (reference.domain_id) return *reference.domain_id;
+  if (!reference.domain_name) return kDefaultDomain;
+  std::optional<model::Domain> domain = tx.identities().find_domain_by_name(*reference.domain_name);
+  if (!domain) unauthorized();
+  return domain->id;
+}
+
+template <class T>
+std::optional<T> find(store::Transaction& tx, const Reference& reference) {
+  if (reference.id) return tx.identities().find<T>(*reference.id);
+  if (!reference.name) return std::nullopt;
+  return tx.identities().find_by_name<T>(domain_of(tx, reference), *reference.name);
+}
+
+// admin implies member, member implies reader.
+std::vector<Role> with_implied(store::Transaction& tx, const std::vector<std::string>& names) {
+  std::vector<Role> roles;
+  auto add = [&](const std::string& name) {
+    for (const Role& role : roles) {
+      if (role.name == name) return;
+    }
+    if (auto role = tx.identities().find_role_by_name(name)) roles.push_back(*role);
+  };
+  for (const std::string& name : names) {
+    add(name);
+    if (name == "admin") add("member");
+    if (name == "admin" || name == "member") add("reader");
+  }
+  return roles;
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> out;
+  std::string_view rest = list;
+  while (!rest.empty()) {
+    std::size_t comma = rest.find(',');
+    out.emplace_back(rest.substr(0, comma));
+    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+  }
+  return out;
+}
+
+// One coroutine on the password thread. Free functions: coroutines that capture nothing.
+asio::awaitable<std::string> hash_there(std::string secret, Rng* rng) {
+  co_return hash_password(secret, *rng);
+}
+asio::awaitable<bool> verify_there(std::string secret, std::string hash) {
+  co_return verify_password(secret, hash);
+}
+
+}  // namespace
+
+EmbeddedIdentity::EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, EmbeddedConfig config)
+    : db_(db),
+      clock_(clock),
+      rng_(rng),
+      config_(config),
+      guard_(clock),
+      decoy_hash_(hash_password(rng.token(16), rng)) {}
+
+EmbeddedIdentity::~EmbeddedIdentity() {
+  password_thread_.join();
+}
+
+std::optional<std::string> EmbeddedIdentity::bootstrap() {
+  std::string password = rng_.token(18);
+  std::string password_hash = hash_password(password, rng_);
+  bool made = false;
+  store::Work write = [&](store::Transaction& tx) {
+    store::Identities identities = tx.identities();
+    made = !identities.find<model::Domain>(kDefaultDomain);
+    if (!made) return;
+    identities.insert(model::Domain{kDefaultDomain, "Default", "The default domain", true});
+    for (const char* name : {"admin", "member", "reader", "service"}) identities.insert(Role{rng_.hex(16), name});
+    Project project{ProjectId(rng_.hex(16)), kDefaultDomain, "admin", "The first project", true};
+    identities.insert(project);
+    User user;
+    user.id = UserId(rng_.hex(16));
+    user.domain_id = kDefaultDomain;
+    user.name = "admin";
+    user.default_project_id = project.id.str();
+    user.password_hash = password_hash;
+    user.password_changed_at = clock_.now();
+    identities.insert(user);
+    std::string admin = identities.find_role_by_name("admin")->id;
+    identities.assign({user.id, "project", project.id.str(), admin});
+    identities.assign({user.id, "domain", kDefaultDomain, admin});
+    identities.assign({user.id, "system", "all", admin});
+  };
+  db_.write_blocking(write);
+  rotate_keys();
+  if (!made) return std::nullopt;
+  return password;
+}
+
+void EmbeddedIdentity::rotate_keys() {
+  store::Work write = [&](store::Transaction& tx) {
+    store::Identities identities = tx.identities();
+    std::vector<SigningKey> present = identities.signing_keys();
+    Timestamp now = clock_.now();
+    if (present.empty() || present.front().created_at + config_.key_rotation < now) {
+      identities.insert(SigningKey{rng_.hex(8), rng_.hex(32), now});
+    }
+    // A key signs until the next one comes; its last token lives token_lifetime longer.
+    for (std::size_t i = 1; i < present.size(); ++i) {
+      if (present[i - 1].created_at + config_.token_lifetime < now) identities.remove_signing_key(present[i].id);
+    }
+    identities.forget_revoked_before(now);
+  };
+  db_.write_blocking(write);
+  ++epoch_;
+}
+
+std::vector<SigningKey> EmbeddedIdentity::keys() {
+  std::uint64_t epoch = epoch_;
+  {
+    std::lock_guard lock(cache_mutex_);
+    if (keys_epoch_ == epoch) return keys_;
+  }
+  std::vector<SigningKey> fresh;
+  store::Work work = [&](store::Transaction& tx) { fresh = tx.identities().signing_keys(); };
+  read(work);
+  std::lock_guard lock(cache_mutex_);
+  keys_ = fresh;
+  keys_epoch_ = epoch;
+  return fresh;
+}
+
+asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authenticate(std::string token) {
+  co_return look_up(token);
+}
+
+std::shared_ptr<const Identity> EmbeddedIdentity::look_up(const std::string& token) {
+  if (token.empty() || token.size() > kMaxToken) unauthorized();
+  std::uint64_t epoch = epoch_;
+  {
+    std::lock_guard lock(cache_mutex_);
+    auto found = cache_.find(token);
+    if (found != cache_.end() && found->second.epoch == epoch) {
+      if (found->second.identity->expires_at > clock_.now()) return found->second.identity;
+      cache_.erase(found);
+    }
+  }
+  std::optional<TokenClaims> claims = verify_token(token, keys());
+  if (!claims || claims->expires_at <= clock_.now()) unauthorized();
+  std::shared_ptr<const Identity> identity;
+  store::Work work = [&](store::Transaction& tx) { identity = resolve(tx, *claims); };
+  read(work);
+  std::lock_guard lock(cache_mutex_);
+  if (cache_.size() >= kMaxCached) cache_.clear();
+  cache_[token] = {identity, epoch};
+  return identity;
+}
+
+std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx, const TokenClaims& claims) {
+  store::Identities identities = tx.identities();
+  if (identities.is_revoked(claims.id)) unauthorized();
+  auto identity = std::make_shared<Identity>();
+  std::optional<User> user = identities.find<User>(claims.user_id);
+  if (!user || !user->enabled || user->password_changed_at > claims.issued_at) unauthorized();
+  std::optional<model::Domain> user_domain = identities.find<model::Domain>(user->domain_id);
+  if (!user_domain || !user_domain->enabled) unauthorized();
+  identity->user_domain = *user_domain;
+
+  std::vector<std::string> names;
+  if (!claims.project_id.empty()) {
+    identity->project = identities.find<Project>(claims.project_id);
+    if (!identity->project || !identity->project->enabled) unauthorized();
+    auto domain = identities.find<model::Domain>(identity->project->domain_id);
+    if (!domain || !domain->enabled) unauthorized();
+    identity->project_domain = *domain;
+    names = identities.role_names(user->id, "project", claims.project_id);
+  } else if (!claims.domain_id.empty()) {
+    identity->domain = identities.find<model::Domain>(claims.domain_id);
+    if (!identity->domain || !identity->domain->enabled) unauthorized();
+    names = identities.role_names(user->id, "domain", claims.domain_id);
+  } else if (claims.system) {
+    identity->system = true;
+    names = identities.role_names(user->id, "system", "all");
+  }
+  if (!claims.application_credential_id.empty()) {
+    auto credential = identities.find<ApplicationCredential>(claims.application_credential_id);
+    if (!credential || (credential->expires_at && *credential->expires_at <= clock_.now())) unauthorized();
+    std::vector<std::string> granted = split(credential->roles);
+    std::erase_if(granted, [&](const std::string& name) {
+      auto implied = with_implied(tx, names);
+      return std::none_of(implied.begin(), implied.end(), [&](const Role& role) { return role.name == name; });
+    });
+    names = granted;
+    identity->application_credential_id = credential->id;
+    identity->may_manage_credentials = credential->unrestricted;
+  }
+  identity->roles = with_implied(tx, names);
+  bool scoped = identity->project || identity->domain || identity->system;
+  if (scoped && identity->roles.empty()) unauthorized();
+
+  identity->user = std::move(*user);
+  identity->user.password_hash.clear();
+  identity->methods = claims.methods;
+  identity->token_id = claims.id;
+  identity->issued_at = claims.issued_at;
+  identity->expires_at = claims.expires_at;
+  return identity;
+}
+
+asio::awaitable<std::string> EmbeddedIdentity::hash(std::string secret) {
+  auto work = hash_there(std::move(secret), &rng_);
+  co_return co_await asio::co_spawn(password_thread_, std::move(work), asio::use_awaitable);
+}
+
+asio::awaitable<bool> EmbeddedIdentity::verify(std::string secret, std::string hash) {
+  auto work = verify_there(std::move(secret), std::move(hash));
+  co_return co_await asio::co_spawn(password_thread_, std::move(work), asio::use_awaitable);
+}
+
+asio::awaitable<User> EmbeddedIdentity::check_password(Reference who, std::string password, std::string peer) {
+  std::string key = who.id.value_or("") + "/" + who.name.value_or("") + "@" + peer;
+  guard_.require_calm(key);
+  std::optional<User> user;
+  store::Work work = [&](store::Transaction& tx) { user = find<User>(tx, who); };
+  read(work);
+  bool good = co_await verify(std::move(password), user ? user->password_hash : decoy_hash_);
+  if (!good || !user || !user->enabled) {
+    guard_.failed(key);
+    log::warning("login failed", {{"user", who.name.value_or(who.id.value_or(""))}, {"peer", peer}});
+    unauthorized();
+  }
+  guard_.succeeded(key);
+  co_return std::move(*user);
+}
+
+asio::awaitable<ApplicationCredential> EmbeddedIdentity::check_credential(LoginRequest request) {
+  std::string key =
+      request.credential.id.value_or("") + "/" + request.credential.name.value_or("") + "@" + request.peer;
+  guard_.require_calm(key);
+  std::optional<ApplicationCredential> credential;
+  store::Work work = [&](store::Transaction& tx) {
+    if (request.credential.id) {
+      credential = tx.identities().find<ApplicationCredential>(*request.credential.id);
+    } else if (auto user = find<User>(tx, request.user)) {
+      for (auto& one : tx.identities().credentials_of(user->id)) {
+        if (one.name == request.credential.name) credential = one;
+      }
+    }
+  };
+  read(work);
+  bool good =
+      co_await verify(request.credential_secret.value_or(""), credential ? credential->secret_hash : decoy_hash_);
+  if (!good || !credential || (credential->expires_at && *credential->expires_at <= clock_.now())) {
+    guard_.failed(key);
+    unauthorized();
+  }
+  guard_.succeeded(key);
+  co_return std::move(*credential);
+}
+
+void EmbeddedIdentity::scope(store::Transaction& tx, const ScopeRequest& wanted, const User& user,
+                             TokenClaims& claims) {
+  using Kind = ScopeRequest::Kind;
+  if (wanted.kind == Kind::Project) {
+    std::optional<Project> project = find<Project>(tx, wanted.target);
+    if (!project) unauthorized();
+    claims.project_id = project->id.str();
+  } else if (wanted.kind == Kind::Domain) {
+    Reference in_own_right = wanted.target;
+    if (in_own_right.id) {
+      claims.domain_id = *in_own_right.id;
+    } else if (auto domain = tx.identities().find_domain_by_name(in_own_right.name.value_or(""))) {
+      claims.domain_id = domain->id;
+    } else {
+      unauthorized();
+    }
+  } else if (wanted.kind == Kind::System) {
+    claims.system = true;
+  } else if (wanted.kind == Kind::Default && user.default_project_id) {
+    // As Keystone does: a default project without a role in it gives an unscoped token.
+    if (!tx.identities().role_names(user.id, "project", *user.default_project_id).empty()) {
+      claims.project_id = *user.default_project_id;
+    }
+  }
+}
+
+asio::awaitable<Login> EmbeddedIdentity::login(LoginRequest request) {
+  TokenClaims claims;
+  claims.methods = request.methods;
+  User user;
+  if (request.credential_secret) {
+    ApplicationCredential credential = co_await check_credential(request);
+    claims.application_credential_id = credential.id;
+    claims.project_id = credential.project_id.str();
+    user.id = credential.user_id;
+  } else if (request.token) {
+    std::shared_ptr<const Identity> before = look_up(*request.token);
+    user = before->user;
+    claims.application_credential_id = before->application_credential_id.value_or("");
+    if (before->application_credential_id) claims.project_id = before->project->id.str();
+    claims.expires_at = before->expires_at;  // a token made from a token lives no longer
+    claims.methods.insert(claims.methods.end(), before->methods.begin(), before->methods.end());
+  } else {
+    user = co_await check_password(request.user, request.password.value_or(""), request.peer);
+  }
+  claims.id = rng_.token(16);
+  claims.user_id = user.id.str();
+  claims.issued_at = clock_.now();
+  if (claims.expires_at == Timestamp()) claims.expires_at = claims.issued_at + config_.token_lifetime;
+  std::shared_ptr<const Identity> identity;
+  store::Work work = [&](store::Transaction& tx) {
+    if (claims.application_credential_id.empty()) scope(tx, request.scope, user, claims);
+    identity = resolve(tx, claims);
+  };
+  read(work);
+  Login login{sign_token(claims, keys().front()), identity};
+  co_return login;
+}
+
+asio::awaitable<void> EmbeddedIdentity::revoke(std::string token) {
+  std::shared_ptr<const Identity> identity = look_up(token);
+  store::Work work = [&](store::Transaction& tx) { tx.identities().revoke(identity->token_id, identity->expires_at); };
+  co_await change(work);
+}
+
+asio::awaitable<void> EmbeddedIdentity::change(store::Work work) {
+  co_await db_.write(std::move(work));
+  ++epoch_;
+}
+
+}  // namespace varve::identity

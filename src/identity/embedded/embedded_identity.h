@@ -1,0 +1,100 @@
+// The identity that comes with varved: users, projects, roles and keys in the store.
+//
+// Any thread. Password work runs on a thread of its own. Every change of identity data moves an epoch on, which makes
+// cached tokens be looked at anew.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/thread_pool.hpp>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/rng.h"
+#include "identity/directory.h"
+#include "identity/embedded/login_guard.h"
+#include "identity/embedded/tokens.h"
+#include "store/database.h"
+
+namespace varve::identity {
+
+struct EmbeddedConfig {
+  std::chrono::seconds token_lifetime{std::chrono::hours(12)};
+  std::chrono::hours key_rotation{24 * 30};
+};
+
+class EmbeddedIdentity final : public Directory {
+ public:
+  EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, EmbeddedConfig config);
+  ~EmbeddedIdentity() override;
+
+  // A new store gets the default domain, the roles, the project and the user `admin`. Returns admin's password then.
+  std::optional<std::string> bootstrap();
+  // Makes a new signing key when the newest is old, drops those that can verify no living token any more.
+  void rotate_keys();
+
+  Awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) override;
+  Awaitable<Login> login(LoginRequest request) override;
+  Awaitable<void> revoke(std::string token) override;
+
+  std::vector<model::Domain> domains() override;
+  model::Domain domain(const std::string& id) override;
+  Awaitable<model::Domain> create_domain(ProjectSpec spec) override;
+  Awaitable<model::Domain> update_domain(std::string id, ProjectSpec spec) override;
+  Awaitable<void> remove_domain(std::string id) override;
+  std::vector<model::Project> projects() override;
+  std::vector<model::Project> projects_of(const UserId& user) override;
+  model::Project project(const std::string& id) override;
+  Awaitable<model::Project> create_project(ProjectSpec spec) override;
+  Awaitable<model::Project> update_project(std::string id, ProjectSpec spec) override;
+  Awaitable<void> remove_project(std::string id) override;
+  std::vector<model::User> users() override;
+  model::User user(const std::string& id) override;
+  Awaitable<model::User> create_user(UserSpec spec) override;
+  Awaitable<model::User> update_user(std::string id, UserSpec spec) override;
+  Awaitable<void> change_password(std::string id, std::string original, std::string password,
+                                  std::string peer) override;
+  Awaitable<void> remove_user(std::string id) override;
+  std::vector<model::Role> roles() override;
+  model::Role role(const std::string& id) override;
+  Awaitable<model::Role> create_role(std::string name) override;
+  Awaitable<void> remove_role(std::string id) override;
+  std::vector<model::RoleAssignment> assignments() override;
+  Awaitable<void> assign(model::RoleAssignment assignment) override;
+  Awaitable<void> unassign(model::RoleAssignment assignment) override;
+  std::vector<model::ApplicationCredential> credentials(const UserId& user) override;
+  Awaitable<NewCredential> create_credential(std::shared_ptr<const Identity> owner, CredentialSpec spec) override;
+  Awaitable<void> remove_credential(UserId user, std::string id) override;
+
+ private:
+  struct Cached {
+    std::shared_ptr<const Identity> identity;
+    std::uint64_t epoch = 0;
+  };
+
+  std::shared_ptr<const Identity> look_up(const std::string& token);
+  std::shared_ptr<const Identity> resolve(store::Transaction& tx, const TokenClaims& claims);
+  void scope(store::Transaction& tx, const ScopeRequest& wanted, const model::User& user, TokenClaims& claims);
+  Awaitable<model::User> check_password(Reference who, std::string password, std::string peer);
+  Awaitable<model::ApplicationCredential> check_credential(LoginRequest request);
+  Awaitable<std::string> hash(std::string secret);
+  Awaitable<bool> verify(std::string secret, std::string hash);
+  Awaitable<void> change(store::Work work);
+  void read(const store::Work& work) { db_.read(work); }
+  std::vector<model::SigningKey> keys();
+
+  store::Database& db_;
+  Clock& clock_;
+  Rng& rng_;
+  const EmbeddedConfig config_;
+  LoginGuard guard_;
+  std::string decoy_hash_;  // verified for users that do not exist, so that they take as long
+  boost::asio::thread_pool password_thread_{1};
+  std::atomic<std::uint64_t> epoch_{1};
+
+  std::mutex cache_mutex_;
+  std::unordered_map<std::string, Cached> cache_;
+  std::vector<model::SigningKey> keys_;
+  std::uint64_t keys_epoch_ = 0;
+};
+
+}  // namespace varve::identity

@@ -1,0 +1,33 @@
+// Slows down guessing: after some failures in a row, a name from an address has to wait, longer each time.
+// Any thread; memory is bounded.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "base/clock.h"
+
+namespace varve::identity {
+
+class LoginGuard {
+ public:
+  explicit LoginGuard(Clock& clock) : clock_(clock) {}
+
+  // Throws Error(TooManyRequests) while the key has to wait.
+  void require_calm(const std::string& key);
+  void failed(const std::string& key);
+  void succeeded(const std::string& key);
+
+ private:
+  struct Record {
+    int failures = 0;
+    std::chrono::steady_clock::time_point wait_until;
+  };
+  Clock& clock_;
+  std::mutex mutex_;
+  std::map<std::string, Record> records_;
+};
+
+}  // namespace varve::identity

@@ -1,0 +1,140 @@
+// What the service keeps: plain structs, one a table row. No I/O, no JSON, no rules.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "model/metadata.h"
+#include "model/status.h"
+
+namespace varve::model {
+
+struct Volume {
+  VolumeId id;
+  ProjectId project_id;
+  UserId user_id;
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  VolumeStatus status = VolumeStatus::Creating;
+  std::int64_t size_gib = 0;
+  VolumeTypeId volume_type_id;
+  std::string availability_zone;
+  bool bootable = false;
+  bool multiattach = false;
+  bool read_only = false;
+  std::optional<std::string> snapshot_id;       // the snapshot it was made from, which may be gone
+  std::optional<std::string> source_volume_id;  // the volume it was made from, which may be gone
+  Metadata metadata;
+  Timestamp created_at;
+  std::optional<Timestamp> updated_at;
+};
+
+struct Snapshot {
+  SnapshotId id;
+  ProjectId project_id;
+  UserId user_id;
+  VolumeId volume_id;
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  SnapshotStatus status = SnapshotStatus::Creating;
+  std::int64_t size_gib = 0;  // of the volume, when the snapshot was taken
+  Metadata metadata;
+  Timestamp created_at;
+  std::optional<Timestamp> updated_at;
+};
+
+enum class AttachMode : std::uint8_t { ReadWrite, ReadOnly };
+
+struct Attachment {
+  AttachmentId id;
+  ProjectId project_id;
+  UserId user_id;
+  VolumeId volume_id;
+  std::optional<std::string> instance_id;
+  std::optional<std::string> host_name;
+  std::optional<std::string> mountpoint;
+  AttachMode mode = AttachMode::ReadWrite;
+  AttachmentStatus status = AttachmentStatus::Reserved;
+  std::optional<std::string> connector;   // the client's JSON object, opaque
+  std::optional<std::string> export_uri;  // where the bytes are served; null: no export is wanted
+  Timestamp created_at;
+  std::optional<Timestamp> updated_at;
+  std::optional<Timestamp> attached_at;
+};
+
+// EVS: IOPS = min(max, base + per_gib * size), MiB/s alike (user guide, "Disk types and performance").
+// All 0: no limit.
+struct Qos {
+  std::int64_t iops_base = 0;
+  std::int64_t iops_per_gib = 0;
+  std::int64_t iops_max = 0;
+  std::int64_t iops_burst = 0;
+  std::int64_t mibps_base = 0;
+  std::int64_t mibps_per_100_gib = 0;
+  std::int64_t mibps_max = 0;
+};
+
+struct QosLimits {
+  std::int64_t iops = 0;        // 0: no limit
+  std::int64_t iops_burst = 0;  // 0 or not above iops: no burst
+  std::int64_t bytes_per_second = 0;
+};
+
+QosLimits qos_limits(const Qos& qos, std::int64_t size_gib);
+
+struct VolumeType {
+  VolumeTypeId id;
+  std::string name;
+  std::optional<std::string> description;
+  bool is_public = true;
+  Metadata extra_specs;
+  Qos qos;
+  Timestamp created_at;
+  std::optional<Timestamp> updated_at;
+};
+
+enum class TaskKind : std::uint8_t {
+  CreateVolume,
+  DeleteVolume,
+  ExtendVolume,
+  RollbackVolume,
+  RetypeVolume,
+  CreateSnapshot,
+  DeleteSnapshot,
+  StartExport,
+  StopExport,
+};
+enum class TaskState : std::uint8_t { Live, Done, Failed };
+
+std::string_view to_string(TaskKind kind);
+std::optional<TaskKind> parse_task_kind(std::string_view text);
+std::string_view to_string(TaskState state);
+std::optional<TaskState> parse_task_state(std::string_view text);
+std::string_view to_string(AttachMode mode);
+std::optional<AttachMode> parse_attach_mode(std::string_view text);
+
+// One piece of background work. A live task owns the transitional status of its resources and always ends it.
+struct Task {
+  TaskId id;
+  TaskKind kind = TaskKind::CreateVolume;
+  TaskState state = TaskState::Live;
+  ProjectId project_id;
+  VolumeId volume_id;
+  std::optional<std::string> snapshot_id;
+  std::optional<std::string> attachment_id;
+  std::int64_t size_gib = 0;                 // extend: the size wanted
+  std::optional<std::string> resume_status;  // the status its volume returns to
+  std::optional<std::string> target;         // retype: the new type's id; delete: "cascade"
+  std::string request_id;
+  std::string owner;  // the daemon that runs it
+  Timestamp lease_until;
+  std::int64_t attempts = 0;
+  Timestamp created_at;
+  std::optional<Timestamp> ended_at;
+  std::optional<std::string> error;
+};
+
+}  // namespace varve::model

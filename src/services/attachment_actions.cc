@@ -1,0 +1,168 @@
+// The older way to attach: volume actions. Source: Cinder's API reference, "Volume actions"; EVS, "os-attach" and its
+// kin.
+
+#include <algorithm>
+
+#include "services/attachments.h"
+#include "services/states.h"
+
+namespace varve::services {
+
+namespace asio = boost::asio;
+using model::Attachment;
+using model::AttachmentStatus;
+using model::Volume;
+using model::VolumeStatus;
+
+asio::awaitable<void> Attachments::reserve(model::Actor actor, VolumeId id) {
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    if (volume.multiattach) {
+      require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "reserve");
+    } else {
+      require_status(volume, {VolumeStatus::Available}, "reserve");
+    }
+    move_volume(tx, volume, VolumeStatus::Attaching);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<void> Attachments::unreserve(model::Actor actor, VolumeId id) {
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    if (volume.status != VolumeStatus::Attaching) return;
+    std::vector<Attachment> present = tx.attachments().of_volume(id);
+    bool used = std::any_of(present.begin(), present.end(),
+                            [](const Attachment& one) { return one.status == AttachmentStatus::Attached; });
+    move_volume(tx, volume, used ? VolumeStatus::InUse : VolumeStatus::Available);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<void> Attachments::begin_detaching(model::Actor actor, VolumeId id) {
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    require_status(volume, {VolumeStatus::InUse}, "begin detaching");
+    move_volume(tx, volume, VolumeStatus::Detaching);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<void> Attachments::roll_detaching(model::Actor actor, VolumeId id) {
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    if (volume.status == VolumeStatus::Detaching) move_volume(tx, volume, VolumeStatus::InUse);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor actor, AttachmentSpec spec) {
+  Attachment attachment;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
+    require_status(volume,
+                   {VolumeStatus::Available, VolumeStatus::Attaching, VolumeStatus::Reserved, VolumeStatus::InUse},
+                   "initialize a connection");
+    std::vector<Attachment> present = tx.attachments().of_volume(volume.id);
+    auto same_host = [&](const Attachment& one) {
+      return one.status != AttachmentStatus::Detaching && (!one.connector || one.host_name == spec.host_name);
+    };
+    auto found = std::find_if(present.begin(), present.end(), same_host);
+    if (found != present.end()) {
+      attachment = *found;
+      attachment.connector = spec.connector;
+      tx.attachments().update(attachment);
+      return;
+    }
+    if (!present.empty() && !volume.multiattach) {
+      throw Error(ErrorCode::InvalidState, "Invalid volume: Volume " + volume.id.str() +
+                                               " is connected to another host and is not multiattach.");
+    }
+    attachment = new_attachment(actor, volume, spec);
+    tx.attachments().insert(attachment);
+  };
+  co_await db_.write(write);
+  if (attachment.export_uri) co_return attachment;
+  co_return co_await start_export(actor, attachment);
+}
+
+asio::awaitable<void> Attachments::terminate_connection(model::Actor actor, VolumeId id,
+                                                        std::optional<std::string> host) {
+  std::vector<Attachment> ended;
+  store::Work read = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    for (Attachment& one : tx.attachments().of_volume(volume.id)) {
+      if (one.export_uri && (!host || one.host_name == host)) ended.push_back(std::move(one));
+    }
+  };
+  db_.read(read);
+  for (Attachment& one : ended) {
+    bool never_attached = one.status == AttachmentStatus::Attaching;
+    co_await stop_export(actor, one, never_attached);
+  }
+}
+
+asio::awaitable<void> Attachments::attach(model::Actor actor, VolumeId id, AttachSpec spec) {
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    std::vector<Attachment> present = tx.attachments().of_volume(id);
+    auto is_same = [&](const Attachment& one) {
+      return one.status == AttachmentStatus::Attached && one.instance_id == spec.instance_id &&
+             (spec.instance_id || one.host_name == spec.host_name);
+    };
+    if (std::any_of(present.begin(), present.end(), is_same)) return;
+    bool used = std::any_of(present.begin(), present.end(),
+                            [](const Attachment& one) { return one.status == AttachmentStatus::Attached; });
+    if (used && !volume.multiattach) {
+      throw Error(ErrorCode::InvalidState,
+                  "Error attaching volume - InvalidVolume: Invalid volume: volume is already attached and multiple "
+                  "attachments are not enabled");
+    }
+    require_status(volume,
+                   {VolumeStatus::Available, VolumeStatus::Attaching, VolumeStatus::Reserved, VolumeStatus::InUse},
+                   "attach");
+    AttachmentSpec wanted;
+    wanted.volume_id = id;
+    wanted.mode = spec.mode;
+    auto waiting = std::find_if(present.begin(), present.end(),
+                                [](const Attachment& one) { return one.status == AttachmentStatus::Attaching; });
+    bool is_new = waiting == present.end();
+    Attachment attachment = is_new ? new_attachment(actor, volume, wanted) : *waiting;
+    attachment.instance_id = spec.instance_id;
+    if (spec.host_name) attachment.host_name = spec.host_name;
+    attachment.mountpoint = spec.mountpoint;
+    attachment.status = AttachmentStatus::Attached;
+    attachment.attached_at = clock_.now();
+    attachment.updated_at = attachment.attached_at;
+    if (is_new) {
+      tx.attachments().insert(attachment);
+    } else {
+      tx.attachments().update(attachment);
+    }
+    move_volume(tx, volume, VolumeStatus::InUse);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::optional<std::string> attachment_id) {
+  std::optional<Attachment> ended;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    std::vector<Attachment> present = tx.attachments().of_volume(id);
+    if (!attachment_id && present.size() > 1) {
+      throw Error(
+          ErrorCode::InvalidState,
+          "Error detaching volume - InvalidVolume: Invalid volume: Detach volume failed: More than one attachment, "
+          "but no attachment_id provided.");
+    }
+    for (Attachment& one : present) {
+      if (!attachment_id || one.id.str() == *attachment_id) ended = one;
+    }
+    if (ended) return;
+    settle_volume(tx, id);
+  };
+  co_await db_.write(write);
+  if (ended) co_await stop_export(actor, *ended, true);
+}
+
+}  // namespace varve::services

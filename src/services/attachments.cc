@@ -1,0 +1,282 @@
+#include "services/attachments.h"
+
+#include <algorithm>
+
+#include "services/states.h"
+
+namespace varve::services {
+
+namespace asio = boost::asio;
+using model::Attachment;
+using model::AttachmentStatus;
+using model::AttachMode;
+using model::Task;
+using model::TaskKind;
+using model::Volume;
+using model::VolumeStatus;
+
+namespace {
+
+[[noreturn]] void invalid_volume(std::string message) {
+  throw Error(ErrorCode::InvalidState, "Invalid volume: " + std::move(message));
+}
+
+AttachMode mode_for(const Volume& volume, std::optional<AttachMode> wanted) {
+  AttachMode mode = wanted.value_or(volume.read_only ? AttachMode::ReadOnly : AttachMode::ReadWrite);
+  if (volume.read_only && mode == AttachMode::ReadWrite) {
+    throw Error(ErrorCode::InvalidInput,
+                "Invalid attaching mode 'rw' for volume " + volume.id.str() + ": it is read-only.");
+  }
+  return mode;
+}
+
+}  // namespace
+
+Attachments::Attachments(store::Database& db, Exports& exports, TaskRunner& tasks, Clock& clock, Rng& rng,
+                         const Settings& settings)
+    : db_(db), exports_(exports), tasks_(tasks), clock_(clock), rng_(rng), settings_(settings) {
+  register_tasks();
+}
+
+void Attachments::move_volume(store::Transaction& tx, Volume volume, VolumeStatus to) {
+  move_to(volume, to);
+  volume.updated_at = clock_.now();
+  tx.volumes().update(volume);
+}
+
+// After attachments changed: the volume's status follows from what is left of them.
+void Attachments::settle_volume(store::Transaction& tx, const VolumeId& id) {
+  std::optional<Volume> volume = tx.volumes().find(std::nullopt, id);
+  if (!volume) return;
+  std::vector<Attachment> left = tx.attachments().of_volume(id);
+  auto any = [&](AttachmentStatus status) {
+    return std::any_of(left.begin(), left.end(), [&](const Attachment& one) { return one.status == status; });
+  };
+  // Any other status belongs to other work (extending, error ...), which looks at the attachments when it ends.
+  constexpr VolumeStatus kOurs[] = {VolumeStatus::Available, VolumeStatus::Reserved, VolumeStatus::Attaching,
+                                    VolumeStatus::InUse, VolumeStatus::Detaching};
+  if (std::find(std::begin(kOurs), std::end(kOurs), volume->status) == std::end(kOurs)) return;
+  VolumeStatus to = VolumeStatus::Available;
+  if (any(AttachmentStatus::Attached) || any(AttachmentStatus::Detaching)) {
+    to = VolumeStatus::InUse;
+  } else if (any(AttachmentStatus::Attaching)) {
+    to = VolumeStatus::Attaching;
+  } else if (!left.empty()) {
+    to = VolumeStatus::Reserved;
+  }
+  if (volume->status != to && model::may_move(volume->status, to)) move_volume(tx, *volume, to);
+}
+
+Attachment Attachments::new_attachment(const model::Actor& actor, const Volume& volume, const AttachmentSpec& spec) {
+  Attachment attachment;
+  attachment.id = AttachmentId(rng_.uuid());
+  attachment.project_id = volume.project_id;
+  attachment.user_id = actor.user_id;
+  attachment.volume_id = volume.id;
+  attachment.instance_id = spec.instance_id;
+  attachment.host_name = spec.host_name;
+  attachment.mountpoint = spec.mountpoint;
+  attachment.connector = spec.connector;
+  attachment.mode = mode_for(volume, spec.mode);
+  attachment.status = spec.connector ? AttachmentStatus::Attaching : AttachmentStatus::Reserved;
+  attachment.created_at = clock_.now();
+  return attachment;
+}
+
+asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSpec spec) {
+  Attachment attachment;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
+    std::vector<Attachment> present = tx.attachments().of_volume(volume.id);
+    if (present.empty()) {
+      require_status(volume, {VolumeStatus::Available}, "attach it");
+    } else if (!volume.multiattach) {
+      invalid_volume("Volume " + volume.id.str() + " status must be available to reserve, but it has an attachment (" +
+                     present.front().id.str() + ") and is not multiattach.");
+    } else {
+      require_status(volume, {VolumeStatus::InUse, VolumeStatus::Reserved, VolumeStatus::Attaching}, "attach it again");
+    }
+    if (static_cast<std::int64_t>(present.size()) >= settings_.max_attachments_per_volume) {
+      invalid_volume("Volume " + volume.id.str() + " has " + std::to_string(present.size()) +
+                     " attachments, the most that is allowed.");
+    }
+    attachment = new_attachment(actor, volume, spec);
+    tx.attachments().insert(attachment);
+    if (volume.status == VolumeStatus::Available) {
+      move_volume(tx, volume, spec.connector ? VolumeStatus::Attaching : VolumeStatus::Reserved);
+    }
+  };
+  if (!spec.connector) {
+    co_await db_.write(write);
+    co_return attachment;
+  }
+  // The attachment and the task that serves it are one commit.
+  Task task = tasks_.make(TaskKind::StartExport, actor, spec.volume_id);
+  store::Work write_with_task = [&](store::Transaction& tx) {
+    write(tx);
+    task.attachment_id = attachment.id.str();
+    task.project_id = attachment.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write_with_task);
+  co_await tasks_.run_and_wait(task, settings_.export_timeout);
+  co_return show(actor, attachment.id);
+}
+
+asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentId id, AttachmentSpec spec) {
+  Attachment attachment;
+  store::Work write = [&](store::Transaction& tx) {
+    attachment = tx.attachments().get(actor.scope(), id);
+    Volume volume = tx.volumes().get(std::nullopt, attachment.volume_id);
+    if (attachment.status == AttachmentStatus::Detaching) {
+      invalid_volume("attachment " + id.str() + " is being deleted.");
+    }
+    if (attachment.export_uri) return;  // connected already: the same answer again
+    attachment.connector = spec.connector;
+    if (spec.host_name) attachment.host_name = spec.host_name;
+    if (spec.mountpoint) attachment.mountpoint = spec.mountpoint;
+    if (spec.mode) attachment.mode = mode_for(volume, spec.mode);
+    if (attachment.status != AttachmentStatus::Attached) attachment.status = AttachmentStatus::Attaching;
+    attachment.updated_at = clock_.now();
+    tx.attachments().update(attachment);
+    if (volume.status == VolumeStatus::Reserved) move_volume(tx, volume, VolumeStatus::Attaching);
+  };
+  co_await db_.write(write);
+  if (attachment.export_uri) co_return attachment;
+  co_return co_await start_export(actor, attachment);
+}
+
+asio::awaitable<Attachment> Attachments::start_export(model::Actor actor, Attachment attachment) {
+  Task task = tasks_.make(TaskKind::StartExport, actor, attachment.volume_id);
+  task.attachment_id = attachment.id.str();
+  task.project_id = attachment.project_id;
+  store::Work write = [&](store::Transaction& tx) { tx.tasks().insert(task); };
+  co_await db_.write(write);
+  co_await tasks_.run_and_wait(task, settings_.export_timeout);
+  co_return show(actor, attachment.id);
+}
+
+// forget: the attachment goes with its export; otherwise it stays, unconnected.
+asio::awaitable<void> Attachments::stop_export(model::Actor actor, Attachment attachment, bool forget) {
+  Task task = tasks_.make(TaskKind::StopExport, actor, attachment.volume_id);
+  task.attachment_id = attachment.id.str();
+  task.project_id = attachment.project_id;
+  if (forget) task.target = "forget";
+  task.resume_status = std::string(to_string(attachment.status));
+  store::Work write = [&](store::Transaction& tx) {
+    Attachment present = tx.attachments().get(std::nullopt, attachment.id);
+    if (forget) present.status = AttachmentStatus::Detaching;
+    tx.attachments().update(present);
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  co_await tasks_.run_and_wait(task, settings_.export_timeout);
+}
+
+asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id) {
+  store::Work write = [&](store::Transaction& tx) {
+    Attachment attachment = tx.attachments().get(actor.scope(), id);
+    if (attachment.status == AttachmentStatus::Attached) return;
+    if (attachment.status != AttachmentStatus::Attaching && attachment.status != AttachmentStatus::Reserved) {
+      invalid_volume("attachment " + id.str() + " is " + std::string(to_string(attachment.status)) +
+                     ", not attaching.");
+    }
+    attachment.status = AttachmentStatus::Attached;
+    attachment.attached_at = clock_.now();
+    attachment.updated_at = attachment.attached_at;
+    tx.attachments().update(attachment);
+    settle_volume(tx, attachment.volume_id);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<std::vector<Attachment>> Attachments::remove(model::Actor actor, AttachmentId id) {
+  Attachment attachment = show(actor, id);
+  co_await stop_export(actor, attachment, true);
+  std::vector<Attachment> left;
+  store::Work read = [&](store::Transaction& tx) { left = tx.attachments().of_volume(attachment.volume_id); };
+  db_.read(read);
+  co_return left;
+}
+
+Attachment Attachments::show(const model::Actor& actor, const AttachmentId& id) const {
+  Attachment attachment;
+  store::Work read = [&](store::Transaction& tx) { attachment = tx.attachments().get(actor.scope(), id); };
+  db_.read(read);
+  return attachment;
+}
+
+model::Page<Attachment> Attachments::list(const model::PageQuery& query) const {
+  model::Page<Attachment> page;
+  store::Work read = [&](store::Transaction& tx) {
+    if (query.marker) tx.attachments().get(query.project_id, AttachmentId(*query.marker));
+    page = tx.attachments().list(query);
+  };
+  db_.read(read);
+  return page;
+}
+
+void Attachments::restore(const VolumeId& volume) {
+  tasks_.post([this, volume] { exports_.restore(volume); });
+}
+
+void Attachments::restore_all() {
+  std::vector<Attachment> exported;
+  store::Work read = [&](store::Transaction& tx) { exported = tx.attachments().exported(); };
+  db_.read(read);
+  VolumeId last;
+  for (const Attachment& attachment : exported) {
+    if (attachment.volume_id != last) restore(attachment.volume_id);
+    last = attachment.volume_id;
+  }
+}
+
+void Attachments::register_tasks() {
+  auto find = [](store::Transaction& tx, const Task& task) {
+    return tx.attachments().find(std::nullopt, AttachmentId(task.attachment_id.value()));
+  };
+
+  auto serve = [this, find](const Task& task) {
+    // The URI is written by finish(); run() hands it over in the row itself, so that a repeated run finds it.
+    std::string uri = exports_.start(task.volume_id, AttachmentId(task.attachment_id.value()));
+    store::Work write = [&](store::Transaction& tx) {
+      if (auto attachment = find(tx, task)) {
+        attachment->export_uri = uri;
+        tx.attachments().update(*attachment);
+      }
+    };
+    db_.write_blocking(write);
+  };
+  tasks_.handle(TaskKind::StartExport,
+                {serve, [this](store::Transaction& tx, const Task& task) { settle_volume(tx, task.volume_id); },
+                 [this, find](store::Transaction& tx, const Task& task, const Error&) {
+                   if (auto attachment = find(tx, task)) {
+                     attachment->status = AttachmentStatus::ErrorAttaching;
+                     tx.attachments().update(*attachment);
+                   }
+                   settle_volume(tx, task.volume_id);
+                 }});
+
+  tasks_.handle(TaskKind::StopExport,
+                {[this](const Task& task) { exports_.stop(task.volume_id, AttachmentId(task.attachment_id.value())); },
+                 [this, find](store::Transaction& tx, const Task& task) {
+                   auto attachment = find(tx, task);
+                   if (attachment && task.target) {
+                     tx.attachments().remove(attachment->id);
+                     settle_volume(tx, task.volume_id);
+                   } else if (attachment) {
+                     attachment->export_uri.reset();
+                     attachment->connector.reset();
+                     tx.attachments().update(*attachment);
+                   }
+                 },
+                 [find](store::Transaction& tx, const Task& task, const Error&) {
+                   auto attachment = find(tx, task);
+                   if (!attachment) return;
+                   auto before = model::parse_attachment_status(task.resume_status.value_or("attached"));
+                   attachment->status = before.value_or(AttachmentStatus::Attached);
+                   tx.attachments().update(*attachment);
+                 }});
+}
+
+}  // namespace varve::services

@@ -1,0 +1,80 @@
+// Attachments: who uses a volume, how, and where its bytes are served. Two ways in, one model:
+//   attachments (Cinder 3.27 and up): create/update with a connector serves the bytes, complete() marks it in use,
+//   remove()
+//     ends it;
+//   the older volume actions: reserve, initialize_connection, attach, ... detach, terminate_connection.
+// Serving and ending are tasks; the calls that return connection data wait for them (bounded).
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "model/actor.h"
+#include "model/page.h"
+#include "services/exports.h"
+#include "services/tasks.h"
+
+namespace varve::services {
+
+struct AttachmentSpec {
+  VolumeId volume_id;
+  std::optional<std::string> instance_id;
+  std::optional<std::string> connector;  // a JSON object, opaque; nullopt: reserve only
+  std::optional<std::string> host_name;  // out of the connector
+  std::optional<std::string> mountpoint;
+  std::optional<model::AttachMode> mode;  // nullopt: what the volume allows
+};
+
+struct AttachSpec {
+  std::optional<std::string> instance_id;
+  std::optional<std::string> host_name;
+  std::string mountpoint;
+  model::AttachMode mode = model::AttachMode::ReadWrite;
+};
+
+class Attachments {
+ public:
+  Attachments(store::Database& db, Exports& exports, TaskRunner& tasks, Clock& clock, Rng& rng,
+              const Settings& settings);
+
+  boost::asio::awaitable<model::Attachment> create(model::Actor actor, AttachmentSpec spec);
+  boost::asio::awaitable<model::Attachment> connect(model::Actor actor, AttachmentId id, AttachmentSpec connector);
+  boost::asio::awaitable<void> complete(model::Actor actor, AttachmentId id);
+  // Returns the attachments that the volume still has.
+  boost::asio::awaitable<std::vector<model::Attachment>> remove(model::Actor actor, AttachmentId id);
+  model::Attachment show(const model::Actor& actor, const AttachmentId& id) const;
+  model::Page<model::Attachment> list(const model::PageQuery& query) const;
+
+  boost::asio::awaitable<void> reserve(model::Actor actor, VolumeId id);
+  boost::asio::awaitable<void> unreserve(model::Actor actor, VolumeId id);
+  boost::asio::awaitable<void> begin_detaching(model::Actor actor, VolumeId id);
+  boost::asio::awaitable<void> roll_detaching(model::Actor actor, VolumeId id);
+  boost::asio::awaitable<model::Attachment> initialize_connection(model::Actor actor, AttachmentSpec spec);
+  boost::asio::awaitable<void> terminate_connection(model::Actor actor, VolumeId id, std::optional<std::string> host);
+  boost::asio::awaitable<void> attach(model::Actor actor, VolumeId id, AttachSpec spec);
+  boost::asio::awaitable<void> detach(model::Actor actor, VolumeId id, std::optional<std::string> attachment);
+
+  // At start, and when a storage daemon died: brings back what should be served.
+  void restore_all();
+  void restore(const VolumeId& volume);
+
+ private:
+  void register_tasks();
+  boost::asio::awaitable<model::Attachment> start_export(model::Actor actor, model::Attachment attachment);
+  boost::asio::awaitable<void> stop_export(model::Actor actor, model::Attachment attachment, bool forget);
+  model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);
+  void move_volume(store::Transaction& tx, model::Volume volume, model::VolumeStatus to);
+  void settle_volume(store::Transaction& tx, const VolumeId& id);
+
+  store::Database& db_;
+  Exports& exports_;
+  TaskRunner& tasks_;
+  Clock& clock_;
+  Rng& rng_;
+  const Settings& settings_;
+};
+
+}  // namespace varve::services

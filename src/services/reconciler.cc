@@ -1,0 +1,102 @@
+#include "services/reconciler.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace varve::services {
+
+namespace {
+// Merges that have to wait for a volume to be closed are tried again this often.
+constexpr auto kIdle = std::chrono::seconds(5);
+}  // namespace
+
+Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments, Clock& clock)
+    : db_(db), backend_(backend), attachments_(attachments), clock_(clock) {}
+
+Reconciler::~Reconciler() {
+  stop();
+}
+
+void Reconciler::start() {
+  heal_orphans();
+  backend_.on_lost([this](const VolumeId& volume) {
+    log::error("an attached volume lost its storage daemon; it is started again", {{"volume", volume}});
+    attachments_.restore(volume);
+  });
+  backend_.on_work([this] {
+    {
+      std::lock_guard lock(mutex_);
+      work_ = true;
+    }
+    wake_.notify_one();
+  });
+  attachments_.restore_all();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Reconciler::stop() {
+  backend_.on_lost({});
+  backend_.on_work({});
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (!thread_.joinable()) return;
+  backend_.interrupt_maintenance();
+  thread_.join();
+}
+
+void Reconciler::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kIdle, [&] { return stopping_ || work_; });
+      if (stopping_) return;
+      work_ = false;
+    }
+    try {
+      while (backend_.maintain()) {
+        std::lock_guard lock(mutex_);
+        if (stopping_) return;
+      }
+    } catch (const Error& fault) {
+      log::error("storage maintenance failed and will be tried again", {{"error", fault.message()}});
+    }
+  }
+}
+
+int Reconciler::heal_orphans() {
+  int healed = 0;
+  store::Work heal = [&](store::Transaction& tx) {
+    healed = 0;
+    std::set<VolumeId> volumes;
+    std::set<std::string> snapshots;
+    for (const model::Task& task : tx.tasks().live()) {
+      volumes.insert(task.volume_id);
+      if (task.snapshot_id) snapshots.insert(*task.snapshot_id);
+    }
+    for (model::Volume& volume : tx.volumes().transitional()) {
+      if (volumes.contains(volume.id)) continue;
+      log::error("a volume was left without its task", {{"volume", volume.id}, {"status", to_string(volume.status)}});
+      volume.status = model::VolumeStatus::Error;
+      volume.updated_at = clock_.now();
+      tx.volumes().update(volume);
+      ++healed;
+    }
+    for (model::Snapshot& snapshot : tx.snapshots().transitional()) {
+      if (snapshots.contains(snapshot.id.str()) || volumes.contains(snapshot.volume_id)) continue;
+      log::error("a snapshot was left without its task", {{"snapshot", snapshot.id}});
+      snapshot.status = model::SnapshotStatus::Error;
+      snapshot.updated_at = clock_.now();
+      tx.snapshots().update(snapshot);
+      ++healed;
+    }
+  };
+  db_.write_blocking(heal);
+  return healed;
+}
+
+}  // namespace varve::services

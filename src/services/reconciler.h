@@ -1,0 +1,41 @@
+// What makes the service whole again after a stop, whatever kind of stop it was, and keeps it so: exports that should
+// be served, storage work that waits, statuses that no task owns.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "backends/backend.h"
+#include "services/attachments.h"
+#include "store/database.h"
+
+namespace varve::services {
+
+class Reconciler {
+ public:
+  Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments, Clock& clock);
+  ~Reconciler();
+
+  void start();  // after the task runner's start()
+  void stop();
+
+  // Transitional statuses without a live task: there are none unless someone edited the database. They become errors,
+  // which can be deleted. Returns how many there were.
+  int heal_orphans();
+
+ private:
+  void run();
+
+  store::Database& db_;
+  backends::Backend& backend_;
+  Attachments& attachments_;
+  Clock& clock_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool work_ = true;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace varve::services

@@ -1,0 +1,27 @@
+// What an operator decides about the service; from the configuration file, constant afterwards.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace varve::services {
+
+struct Settings {
+  std::vector<std::string> availability_zones{"az-1"};  // the first is the default
+  std::string default_volume_type = "GPSSD";
+  std::int64_t max_volume_gib = 32768;
+  std::int64_t max_snapshots_per_volume = 128;
+  std::int64_t max_attachments_per_volume = 16;
+  std::map<std::string, std::int64_t> default_quotas;  // by resource; -1: no limit. Missing: -1
+  unsigned task_workers = 4;
+  std::size_t task_queue_limit = 10000;
+  std::chrono::seconds task_lease{60};
+  std::chrono::hours task_history{24};
+  std::chrono::seconds export_timeout{60};  // how long an attach or detach call waits for its task
+  std::string host_name = "varve";          // in os-vol-host-attr:host and os-services
+};
+
+}  // namespace varve::services

@@ -1,0 +1,193 @@
+#include "services/snapshots.h"
+
+#include "services/states.h"
+
+namespace varve::services {
+
+namespace asio = boost::asio;
+using model::Snapshot;
+using model::SnapshotStatus;
+using model::Task;
+using model::TaskKind;
+
+Snapshots::Snapshots(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas, Clock& clock,
+                     Rng& rng, const Settings& settings)
+    : db_(db), backend_(backend), tasks_(tasks), quotas_(quotas), clock_(clock), rng_(rng), settings_(settings) {
+  register_tasks();
+}
+
+asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spec) {
+  require_user_name(spec.name);
+  Snapshot snapshot;
+  snapshot.id = SnapshotId(rng_.uuid());
+  snapshot.user_id = actor.user_id;
+  snapshot.volume_id = spec.volume_id;
+  snapshot.name = spec.name;
+  snapshot.description = spec.description;
+  snapshot.metadata = spec.metadata;
+  snapshot.created_at = clock_.now();
+  Task task = tasks_.make(TaskKind::CreateSnapshot, actor, spec.volume_id);
+  task.snapshot_id = snapshot.id.str();
+  store::Work write = [&](store::Transaction& tx) {
+    model::Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
+    using Status = model::VolumeStatus;
+    if (spec.force) {
+      require_status(volume, {Status::Available, Status::InUse, Status::Attaching, Status::Reserved, Status::Detaching},
+                     "snapshot it");
+    } else {
+      require_status(volume, {Status::Available, Status::InUse}, "snapshot it");
+    }
+    if (tx.snapshots().count_of_volume(volume.id) >= settings_.max_snapshots_per_volume) {
+      throw Error(ErrorCode::OverQuota, "SnapshotLimitExceeded: Volume " + volume.id.str() + " has " +
+                                            std::to_string(settings_.max_snapshots_per_volume) +
+                                            " snapshots, the most that is allowed for one volume.");
+    }
+    std::optional<model::VolumeType> type = tx.volume_types().find(volume.volume_type_id);
+    quotas_.require_snapshot(tx, volume.project_id, type.value(), volume.size_gib);
+    snapshot.project_id = volume.project_id;
+    snapshot.size_gib = volume.size_gib;
+    task.project_id = volume.project_id;
+    tx.snapshots().insert(snapshot);
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+  co_return snapshot;
+}
+
+Snapshot Snapshots::show(const model::Actor& actor, const SnapshotId& id) const {
+  Snapshot snapshot;
+  store::Work read = [&](store::Transaction& tx) { snapshot = tx.snapshots().get(actor.scope(), id); };
+  db_.read(read);
+  return snapshot;
+}
+
+model::Page<Snapshot> Snapshots::list(const model::PageQuery& query) const {
+  model::Page<Snapshot> page;
+  store::Work read = [&](store::Transaction& tx) {
+    if (query.marker) tx.snapshots().get(query.project_id, SnapshotId(*query.marker));
+    page = tx.snapshots().list(query);
+  };
+  db_.read(read);
+  return page;
+}
+
+asio::awaitable<Snapshot> Snapshots::change(model::Actor actor, SnapshotId id, std::function<void(Snapshot&)> apply) {
+  Snapshot snapshot;
+  store::Work write = [&](store::Transaction& tx) {
+    snapshot = tx.snapshots().get(actor.scope(), id);
+    require_user_made(snapshot);
+    apply(snapshot);
+    snapshot.updated_at = clock_.now();
+    tx.snapshots().update(snapshot);
+  };
+  co_await db_.write(write);
+  co_return snapshot;
+}
+
+asio::awaitable<Snapshot> Snapshots::update(model::Actor actor, SnapshotId id, SnapshotChange what) {
+  if (what.name) require_user_name(*what.name);
+  std::function<void(Snapshot&)> apply = [&](Snapshot& snapshot) {
+    if (what.name) snapshot.name = *what.name;
+    if (what.description) snapshot.description = *what.description;
+  };
+  co_return co_await change(actor, id, apply);
+}
+
+asio::awaitable<model::Metadata> Snapshots::set_metadata(model::Actor actor, SnapshotId id, model::Metadata metadata,
+                                                         bool merge) {
+  std::function<void(Snapshot&)> apply = [&](Snapshot& snapshot) {
+    if (!merge) snapshot.metadata.clear();
+    for (const auto& [key, value] : metadata) snapshot.metadata[key] = value;
+  };
+  Snapshot changed = co_await change(actor, id, apply);
+  co_return changed.metadata;
+}
+
+asio::awaitable<void> Snapshots::remove_metadata(model::Actor actor, SnapshotId id, std::string key) {
+  std::function<void(Snapshot&)> apply = [&](Snapshot& snapshot) {
+    if (snapshot.metadata.erase(key) == 0) {
+      throw Error(ErrorCode::NotFound, "Snapshot " + id.str() + " has no metadata with key " + key + ".");
+    }
+  };
+  co_await change(actor, id, apply);
+}
+
+asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool force) {
+  Task task;
+  bool work = false;
+  store::Work write = [&](store::Transaction& tx) {
+    work = false;
+    Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
+    require_user_made(snapshot);
+    if (snapshot.status == SnapshotStatus::Deleting) return;
+    bool from_here = model::may_move(snapshot.status, SnapshotStatus::Deleting);
+    if (!from_here && !(force && !model::is_transitional(snapshot.status))) {
+      throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() +
+                                               " status must be available or error or error_deleting to delete it, but "
+                                               "current status is: " +
+                                               std::string(to_string(snapshot.status)) + ".");
+    }
+    if (tx.tasks().snapshot_is_source(id)) {
+      throw Error(ErrorCode::InvalidState,
+                  "Invalid snapshot: A volume is being created from snapshot " + id.str() + ".");
+    }
+    snapshot.status = SnapshotStatus::Deleting;
+    snapshot.updated_at = clock_.now();
+    tx.snapshots().update(snapshot);
+    task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);
+    task.snapshot_id = id.str();
+    task.project_id = snapshot.project_id;
+    tx.tasks().insert(task);
+    work = true;
+  };
+  co_await db_.write(write);
+  if (work) tasks_.enqueue(task);
+}
+
+asio::awaitable<void> Snapshots::reset_status(model::Actor actor, SnapshotId id, std::string status) {
+  std::optional<SnapshotStatus> to = model::parse_snapshot_status(status);
+  if (!to || model::is_transitional(*to)) {
+    throw Error(ErrorCode::InvalidInput,
+                "Must specify a valid status: '" + status + "' is none, or one that only running work may set.");
+  }
+  store::Work write = [&](store::Transaction& tx) {
+    Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
+    if (model::is_transitional(snapshot.status)) {
+      throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() + " is " +
+                                               std::string(to_string(snapshot.status)) + ": a task works on it.");
+    }
+    snapshot.status = *to;
+    snapshot.updated_at = clock_.now();
+    tx.snapshots().update(snapshot);
+  };
+  co_await db_.write(write);
+}
+
+backends::Usage Snapshots::usage(const model::Actor& actor, const SnapshotId& id) const {
+  Snapshot snapshot = show(actor, id);
+  if (snapshot.status == SnapshotStatus::Creating || snapshot.status == SnapshotStatus::Error) return {};
+  return backend_.snapshot_usage(snapshot.volume_id, id);
+}
+
+void Snapshots::register_tasks() {
+  auto to = [this](store::Transaction& tx, const Task& task, SnapshotStatus status) {
+    std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
+    if (!snapshot) return;
+    move_to(*snapshot, status);
+    snapshot->updated_at = clock_.now();
+    tx.snapshots().update(*snapshot);
+  };
+  tasks_.handle(
+      TaskKind::CreateSnapshot,
+      {[this](const Task& task) { backend_.create_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value())); },
+       [to](store::Transaction& tx, const Task& task) { to(tx, task, SnapshotStatus::Available); },
+       [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, SnapshotStatus::Error); }});
+  tasks_.handle(
+      TaskKind::DeleteSnapshot,
+      {[this](const Task& task) { backend_.delete_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value())); },
+       [](store::Transaction& tx, const Task& task) { tx.snapshots().remove(SnapshotId(task.snapshot_id.value())); },
+       [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, SnapshotStatus::ErrorDeleting); }});
+}
+
+}  // namespace varve::services

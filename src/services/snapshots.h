@@ -1,0 +1,61 @@
+// Use cases of snapshots; the same rules as services/volumes.h. update() is the seed's call: one transaction, no task.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+
+#include "backends/backend.h"
+#include "model/actor.h"
+#include "model/page.h"
+#include "services/quotas.h"
+#include "services/tasks.h"
+
+namespace varve::services {
+
+struct SnapshotSpec {
+  VolumeId volume_id;
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  model::Metadata metadata;
+  bool force = false;  // an `attaching` volume too
+};
+
+// What is nullopt stays as it is.
+struct SnapshotChange {
+  std::optional<std::optional<std::string>> name;
+  std::optional<std::optional<std::string>> description;
+};
+
+class Snapshots {
+ public:
+  Snapshots(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas, Clock& clock, Rng& rng,
+            const Settings& settings);
+
+  boost::asio::awaitable<model::Snapshot> create(model::Actor actor, SnapshotSpec spec);
+  model::Snapshot show(const model::Actor& actor, const SnapshotId& id) const;
+  model::Page<model::Snapshot> list(const model::PageQuery& query) const;
+  boost::asio::awaitable<model::Snapshot> update(model::Actor actor, SnapshotId id, SnapshotChange change);
+  // Of one that is `deleting` already: nothing more happens.
+  boost::asio::awaitable<void> remove(model::Actor actor, SnapshotId id, bool force);
+  boost::asio::awaitable<void> reset_status(model::Actor actor, SnapshotId id, std::string status);
+  boost::asio::awaitable<model::Metadata> set_metadata(model::Actor actor, SnapshotId id, model::Metadata metadata,
+                                                       bool merge);
+  boost::asio::awaitable<void> remove_metadata(model::Actor actor, SnapshotId id, std::string key);
+  backends::Usage usage(const model::Actor& actor, const SnapshotId& id) const;
+
+ private:
+  void register_tasks();
+  boost::asio::awaitable<model::Snapshot> change(model::Actor actor, SnapshotId id,
+                                                 std::function<void(model::Snapshot&)> apply);
+
+  store::Database& db_;
+  backends::Backend& backend_;
+  TaskRunner& tasks_;
+  Quotas& quotas_;
+  Clock& clock_;
+  Rng& rng_;
+  const Settings& settings_;
+};
+
+}  // namespace varve::services

@@ -1,0 +1,240 @@
+#include "services/tasks.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/check.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+
+namespace varve::services {
+
+namespace asio = boost::asio;
+
+TaskRunner::TaskRunner(store::Database& db, Clock& clock, Rng& rng, const Settings& settings)
+    : db_(db), clock_(clock), rng_(rng), settings_(settings), owner_(rng.uuid()) {}
+
+TaskRunner::~TaskRunner() {
+  stop();
+}
+
+void TaskRunner::handle(model::TaskKind kind, TaskHandler handler) {
+  handlers_[kind] = std::move(handler);
+}
+
+void TaskRunner::start() {
+  std::vector<model::Task> left;
+  store::Work take_over = [&](store::Transaction& tx) {
+    left = tx.tasks().live();
+    for (model::Task& task : left) {
+      task.owner = owner_;
+      task.lease_until = clock_.now() + settings_.task_lease;
+      ++task.attempts;
+      tx.tasks().update(task);
+    }
+  };
+  db_.write_blocking(take_over);
+  for (model::Task& task : left) {
+    log::info("unfinished task taken over",
+              {{"task", task.id}, {"kind", to_string(task.kind)}, {"attempt", task.attempts}});
+    push({std::move(task), {}});
+  }
+  for (unsigned i = 0; i < settings_.task_workers; ++i) threads_.emplace_back([this] { work(); });
+  threads_.emplace_back([this] { tick(); });
+}
+
+void TaskRunner::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    queue_.clear();
+  }
+  wake_.notify_all();
+  stopped_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume) {
+  model::Task task;
+  task.id = TaskId(rng_.uuid());
+  task.kind = kind;
+  task.project_id = actor.project_id;
+  task.volume_id = volume;
+  task.request_id = actor.request_id;
+  task.owner = owner_;
+  task.created_at = clock_.now();
+  task.lease_until = task.created_at + settings_.task_lease;
+  task.attempts = 1;
+  return task;
+}
+
+void TaskRunner::enqueue(const model::Task& task) {
+  push({task, {}});
+}
+
+void TaskRunner::post(std::function<void()> job) {
+  push({std::nullopt, std::move(job)});
+}
+
+void TaskRunner::push(Job job) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;  // the row stays live; the next start runs it
+    queue_.push_back(std::move(job));
+  }
+  wake_.notify_one();
+}
+
+std::size_t TaskRunner::waiting() const {
+  std::lock_guard lock(mutex_);
+  return queue_.size() + running_;
+}
+
+asio::awaitable<void> TaskRunner::run_and_wait(model::Task task, std::chrono::seconds timeout) {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  struct Outcome {
+    explicit Outcome(const asio::any_io_executor& ex) : timer(ex) {}
+    asio::steady_timer timer;
+    bool ended = false;
+    std::optional<Error> fault;
+  };
+  auto outcome = std::make_shared<Outcome>(executor);
+  outcome->timer.expires_after(timeout);
+  {
+    std::lock_guard lock(mutex_);
+    waiters_[task.id] = [outcome, executor](std::optional<Error> fault) {
+      asio::post(executor, [outcome, fault = std::move(fault)] {
+        outcome->ended = true;
+        outcome->fault = fault;
+        outcome->timer.cancel();
+      });
+    };
+  }
+  TaskId id = task.id;
+  enqueue(task);
+  boost::system::error_code cancelled;
+  auto token = asio::redirect_error(asio::use_awaitable, cancelled);
+  co_await outcome->timer.async_wait(token);
+  {
+    std::lock_guard lock(mutex_);
+    waiters_.erase(id);
+  }
+  if (!outcome->ended) throw Error(ErrorCode::Unavailable, "the storage takes longer than usual; the work goes on");
+  if (outcome->fault) throw Error(*outcome->fault);
+}
+
+void TaskRunner::work() {
+  for (;;) {
+    Job job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      job = std::move(queue_.front());
+      queue_.pop_front();
+      ++running_;
+    }
+    try {
+      if (job.task) {
+        run_task(std::move(*job.task));
+      } else {
+        job.free();
+      }
+    } catch (const std::exception& fault) {
+      // A task whose end could not be written stays live: the next start takes it over.
+      log::error("background work failed", {{"error", fault.what()}});
+    }
+    std::lock_guard lock(mutex_);
+    --running_;
+  }
+}
+
+// Renews the leases of what is queued or running, and forgets the history that is too old.
+void TaskRunner::tick() {
+  auto interval = settings_.task_lease / 3;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      stopped_.wait_for(lock, interval, [&] { return stopping_; });
+      if (stopping_) return;
+    }
+    try {
+      bool busy = waiting() > 0;
+      store::Work renew = [&](store::Transaction& tx) {
+        if (busy) tx.tasks().renew(owner_, clock_.now() + settings_.task_lease);
+        tx.tasks().forget_ended_before(clock_.now() - settings_.task_history);
+      };
+      db_.write_blocking(renew);
+    } catch (const Error& fault) {
+      log::error("task leases were not renewed", {{"error", fault.message()}});
+    }
+  }
+}
+
+void TaskRunner::run_task(model::Task task) {
+  auto started = clock_.steady();
+  std::optional<Error> fault;
+  try {
+    if (task.attempts > attempts_limit()) {
+      throw Error(ErrorCode::BackendFailed,
+                  "given up after " + std::to_string(task.attempts - 1) + " interrupted attempts");
+    }
+    FAILPOINT("task.before_run");
+    handlers_.at(task.kind).run(task);
+    FAILPOINT("task.before_finish");
+  } catch (const Error& error) {
+    fault = error;
+  } catch (const std::exception& error) {
+    fault = Error(ErrorCode::Internal, error.what());
+  }
+  end_task(task, fault);
+  FAILPOINT("task.after_finish");
+  auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - started).count();
+  if (fault) {
+    log::error("task failed", {{"task", task.id},
+                               {"kind", to_string(task.kind)},
+                               {"volume", task.volume_id},
+                               {"request_id", task.request_id},
+                               {"ms", took},
+                               {"error", fault->message()}});
+  } else {
+    log::info("task done", {{"task", task.id},
+                            {"kind", to_string(task.kind)},
+                            {"volume", task.volume_id},
+                            {"request_id", task.request_id},
+                            {"ms", took}});
+  }
+}
+
+void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& fault) {
+  const TaskHandler& handler = handlers_.at(task.kind);
+  store::Work end = [&](store::Transaction& tx) {
+    model::Task ended = task;
+    ended.state = fault ? model::TaskState::Failed : model::TaskState::Done;
+    ended.ended_at = clock_.now();
+    if (fault) ended.error = fault->message();
+    tx.tasks().update(ended);
+    if (fault) {
+      handler.fail(tx, task, *fault);
+    } else {
+      handler.finish(tx, task);
+    }
+  };
+  db_.write_blocking(end);
+  Waiter waiter;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = waiters_.find(task.id);
+    if (found != waiters_.end()) {
+      waiter = std::move(found->second);
+      waiters_.erase(found);
+    }
+  }
+  if (waiter) waiter(fault);
+}
+
+}  // namespace varve::services

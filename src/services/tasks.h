@@ -1,0 +1,94 @@
+// Background work: tasks are rows, written in the transaction that starts them, run by worker threads, ended in one
+// transaction that also sets the final statuses. What a crash cuts off is run again; what keeps failing ends in an
+// error status. Either way no transitional status stays.
+//
+// Locks: none is held while a handler runs.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "model/actor.h"
+#include "model/resources.h"
+#include "services/settings.h"
+#include "store/database.h"
+
+namespace varve::services {
+
+// What a kind of task does. run() is idempotent and blocks; finish() and fail() only change rows.
+struct TaskHandler {
+  std::function<void(const model::Task&)> run;
+  std::function<void(store::Transaction&, const model::Task&)> finish;
+  std::function<void(store::Transaction&, const model::Task&, const Error&)> fail;
+};
+
+class TaskRunner {
+ public:
+  TaskRunner(store::Database& db, Clock& clock, Rng& rng, const Settings& settings);
+  ~TaskRunner();
+
+  void handle(model::TaskKind kind, TaskHandler handler);  // before start()
+
+  // Takes over what an earlier daemon left, then works. The store is this daemon's alone (it holds the store's lock),
+  // so every live task is an earlier daemon's.
+  void start();
+  // Lets running tasks end; queued ones stay live in the store for the next start.
+  void stop();
+
+  // A new task of this daemon, to be inserted in a transaction and enqueued after its commit.
+  model::Task make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume);
+  void enqueue(const model::Task& task);
+
+  // Enqueues and waits for the end. A failed task throws its Error; one that takes longer than the timeout throws
+  // Error(Unavailable) and goes on by itself.
+  boost::asio::awaitable<void> run_and_wait(model::Task task, std::chrono::seconds timeout);
+
+  // Work without a row (a restored export, a check): runs on the same threads.
+  void post(std::function<void()> job);
+
+  std::size_t waiting() const;
+
+ private:
+  struct Job {
+    std::optional<model::Task> task;
+    std::function<void()> free;
+  };
+  using Waiter = std::function<void(std::optional<Error>)>;
+
+  void work();
+  void tick();
+  void run_task(model::Task task);
+  void end_task(const model::Task& task, const std::optional<Error>& fault);
+  void push(Job job);
+  std::int64_t attempts_limit() const { return 5; }
+
+  store::Database& db_;
+  Clock& clock_;
+  Rng& rng_;
+  const Settings& settings_;
+  const std::string owner_;
+  std::map<model::TaskKind, TaskHandler> handlers_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;     // of the workers
+  std::condition_variable stopped_;  // of tick(): never woken for work
+  std::deque<Job> queue_;
+  std::map<TaskId, Waiter> waiters_;
+  std::size_t running_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace varve::services

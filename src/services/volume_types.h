@@ -1,0 +1,59 @@
+// Kinds of volumes: names, extra specs, and the quality of service that the storage enforces.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "model/actor.h"
+#include "services/settings.h"
+#include "store/database.h"
+
+namespace varve::services {
+
+struct VolumeTypeSpec {
+  std::string name;
+  std::optional<std::string> description;
+  bool is_public = true;
+  model::Metadata extra_specs;
+};
+
+struct VolumeTypeChange {
+  std::optional<std::string> name;
+  std::optional<std::optional<std::string>> description;
+  std::optional<bool> is_public;
+};
+
+class VolumeTypes {
+ public:
+  VolumeTypes(store::Database& db, Clock& clock, Rng& rng, const Settings& settings)
+      : db_(db), clock_(clock), rng_(rng), settings_(settings) {}
+
+  // A new store gets the five types of EVS.
+  void seed();
+
+  std::vector<model::VolumeType> list(const model::Actor& actor) const;
+  model::VolumeType show(const model::Actor& actor, const std::string& id) const;
+  model::VolumeType default_type() const;
+
+  // Administrators only; the API checks that.
+  boost::asio::awaitable<model::VolumeType> create(VolumeTypeSpec spec);
+  boost::asio::awaitable<model::VolumeType> update(std::string id, VolumeTypeChange change);
+  boost::asio::awaitable<void> remove(std::string id);
+  boost::asio::awaitable<model::Metadata> merge_extra_specs(std::string id, model::Metadata specs);
+  boost::asio::awaitable<void> remove_extra_spec(std::string id, std::string key);
+
+  // By name or id, as volume_type of a request is; nullopt: the default.
+  model::VolumeType resolve(store::Transaction& tx, const std::optional<std::string>& name_or_id) const;
+
+ private:
+  store::Database& db_;
+  Clock& clock_;
+  Rng& rng_;
+  const Settings& settings_;
+};
+
+}  // namespace varve::services

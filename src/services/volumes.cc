@@ -1,0 +1,360 @@
+#include "services/volumes.h"
+
+#include "base/failpoint.h"
+#include "services/states.h"
+
+namespace varve::services {
+
+namespace asio = boost::asio;
+using model::Task;
+using model::TaskKind;
+using model::Volume;
+using model::VolumeStatus;
+
+namespace {
+
+[[noreturn]] void invalid(std::string message) {
+  throw Error(ErrorCode::InvalidInput, "Invalid input received: " + std::move(message));
+}
+
+VolumeDetail detail_of(store::Transaction& tx, const Volume& volume) {
+  VolumeDetail detail{volume, {}, tx.attachments().of_volume(volume.id)};
+  if (auto type = tx.volume_types().find(volume.volume_type_id)) detail.type_name = type->name;
+  return detail;
+}
+
+model::VolumeType type_of(store::Transaction& tx, const Volume& volume) {
+  std::optional<model::VolumeType> type = tx.volume_types().find(volume.volume_type_id);
+  if (!type) throw Error(ErrorCode::Internal, "volume " + volume.id.str() + " has an unknown type");
+  return std::move(*type);
+}
+
+void require_size(std::int64_t wanted, std::int64_t source, const char* what) {
+  if (wanted < source) {
+    invalid("Volume size '" + std::to_string(wanted) + "'GB cannot be smaller than the " + what + " size " +
+            std::to_string(source) + "GB. They must be >= original " + what + " size.");
+  }
+}
+
+}  // namespace
+
+Volumes::Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
+                 VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings)
+    : db_(db),
+      backend_(backend),
+      exports_(exports),
+      tasks_(tasks),
+      quotas_(quotas),
+      types_(types),
+      clock_(clock),
+      rng_(rng),
+      settings_(settings) {
+  register_tasks();
+}
+
+void Volumes::require_zone(const std::string& zone) const {
+  for (const std::string& known : settings_.availability_zones) {
+    if (known == zone) return;
+  }
+  throw Error(ErrorCode::InvalidInput, "Availability zone '" + zone + "' is invalid.");
+}
+
+asio::awaitable<VolumeDetail> Volumes::create(model::Actor actor, VolumeSpec spec) {
+  if (spec.snapshot_id && spec.source_volume_id) {
+    invalid("May specify only one of snapshot, source volume or image!");
+  }
+  Volume volume;
+  volume.id = VolumeId(rng_.uuid());
+  volume.project_id = actor.project_id;
+  volume.user_id = actor.user_id;
+  volume.name = spec.name;
+  volume.description = spec.description;
+  volume.metadata = spec.metadata;
+  volume.multiattach = spec.multiattach;
+  volume.snapshot_id = spec.snapshot_id;
+  volume.source_volume_id = spec.source_volume_id;
+  volume.created_at = clock_.now();
+  Task task = tasks_.make(TaskKind::CreateVolume, actor, volume.id);
+  task.snapshot_id = spec.snapshot_id;
+  VolumeDetail detail;
+  store::Work write = [&](store::Transaction& tx) {
+    volume.size_gib = spec.size_gib.value_or(0);
+    std::string zone = spec.availability_zone.value_or(settings_.availability_zones.front());
+    std::optional<std::string> wanted_type = spec.volume_type;
+    auto take_after = [&](const Volume& source, std::int64_t size, const char* what) {
+      if (!spec.size_gib) volume.size_gib = size;
+      require_size(volume.size_gib, size, what);
+      if (!wanted_type) wanted_type = source.volume_type_id.str();
+      if (!spec.availability_zone) zone = source.availability_zone;
+      volume.bootable = source.bootable;
+    };
+    if (spec.snapshot_id) {
+      model::Snapshot snapshot = tx.snapshots().get(actor.project_id, SnapshotId(*spec.snapshot_id));
+      require_user_made(snapshot);
+      if (snapshot.status != model::SnapshotStatus::Available) {
+        throw Error(ErrorCode::InvalidState, "Invalid snapshot: Originating snapshot status must be available, but " +
+                                                 snapshot.id.str() + " is " + std::string(to_string(snapshot.status)) +
+                                                 ".");
+      }
+      take_after(tx.volumes().get(std::nullopt, snapshot.volume_id), snapshot.size_gib, "snapshot");
+      task.target = snapshot.volume_id.str();
+    } else if (spec.source_volume_id) {
+      Volume source = tx.volumes().get(actor.project_id, VolumeId(*spec.source_volume_id));
+      require_status(source, {VolumeStatus::Available, VolumeStatus::InUse}, "clone it");
+      take_after(source, source.size_gib, "source volume");
+      task.target = source.id.str();
+    }
+    if (volume.size_gib < 1) invalid("Volume size must be given: at least 1 GiB.");
+    if (volume.size_gib > settings_.max_volume_gib) {
+      invalid("Volume size " + std::to_string(volume.size_gib) + " is larger than the maximum of " +
+              std::to_string(settings_.max_volume_gib) + " GiB.");
+    }
+    require_zone(zone);
+    volume.availability_zone = zone;
+    model::VolumeType type = types_.resolve(tx, wanted_type);
+    volume.volume_type_id = type.id;
+    quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
+    tx.volumes().insert(volume);
+    tx.tasks().insert(task);
+    detail = {volume, type.name, {}};
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+  co_return detail;
+}
+
+VolumeDetail Volumes::show(const model::Actor& actor, const VolumeId& id) const {
+  VolumeDetail detail;
+  store::Work read = [&](store::Transaction& tx) { detail = detail_of(tx, tx.volumes().get(actor.scope(), id)); };
+  db_.read(read);
+  return detail;
+}
+
+model::Page<VolumeDetail> Volumes::list(const model::PageQuery& query) const {
+  model::Page<VolumeDetail> page;
+  store::Work read = [&](store::Transaction& tx) {
+    if (query.marker) tx.volumes().get(query.project_id, VolumeId(*query.marker));
+    model::Page<Volume> found = tx.volumes().list(query);
+    page.count = found.count;
+    std::map<VolumeTypeId, std::string> names;
+    for (const model::VolumeType& type : tx.volume_types().all()) names[type.id] = type.name;
+    auto attachments = tx.attachments().of_volumes(found.rows);
+    page.rows.reserve(found.rows.size());
+    for (Volume& volume : found.rows) {
+      std::string name = names[volume.volume_type_id];
+      std::vector<model::Attachment> own = std::move(attachments[volume.id]);
+      page.rows.push_back({std::move(volume), std::move(name), std::move(own)});
+    }
+  };
+  db_.read(read);
+  return page;
+}
+
+VolumeSummary Volumes::summary(const store::Scope& scope) const {
+  VolumeSummary summary;
+  store::Work read = [&](store::Transaction& tx) {
+    summary = {tx.volumes().usage(scope, std::nullopt), tx.volumes().metadata(scope)};
+  };
+  db_.read(read);
+  return summary;
+}
+
+asio::awaitable<VolumeDetail> Volumes::update(model::Actor actor, VolumeId id, VolumeChange change) {
+  VolumeDetail detail;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    if (change.name) volume.name = *change.name;
+    if (change.description) volume.description = *change.description;
+    if (change.metadata) volume.metadata = *change.metadata;
+    volume.updated_at = clock_.now();
+    tx.volumes().update(volume);
+    detail = detail_of(tx, volume);
+  };
+  co_await db_.write(write);
+  co_return detail;
+}
+
+asio::awaitable<void> Volumes::change(model::Actor actor, VolumeId id, std::function<void(Volume&)> apply) {
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    apply(volume);
+    volume.updated_at = clock_.now();
+    tx.volumes().update(volume);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<void> Volumes::set_bootable(model::Actor actor, VolumeId id, bool bootable) {
+  std::function<void(Volume&)> apply = [&](Volume& volume) { volume.bootable = bootable; };
+  co_await change(actor, id, apply);
+}
+
+asio::awaitable<void> Volumes::set_read_only(model::Actor actor, VolumeId id, bool read_only) {
+  std::function<void(Volume&)> apply = [&](Volume& volume) {
+    require_status(volume, {VolumeStatus::Available}, "update readonly flag");
+    volume.read_only = read_only;
+  };
+  co_await change(actor, id, apply);
+}
+
+asio::awaitable<model::Metadata> Volumes::set_metadata(model::Actor actor, VolumeId id, model::Metadata metadata,
+                                                       bool merge) {
+  model::Metadata all;
+  std::function<void(Volume&)> apply = [&](Volume& volume) {
+    if (!merge) volume.metadata.clear();
+    for (const auto& [key, value] : metadata) volume.metadata[key] = value;
+    all = volume.metadata;
+  };
+  co_await change(actor, id, apply);
+  co_return all;
+}
+
+asio::awaitable<void> Volumes::remove_metadata(model::Actor actor, VolumeId id, std::string key) {
+  std::function<void(Volume&)> apply = [&](Volume& volume) {
+    if (volume.metadata.erase(key) == 0) {
+      throw Error(ErrorCode::NotFound, "Volume " + id.str() + " has no metadata with key " + key + ".");
+    }
+  };
+  co_await change(actor, id, apply);
+}
+
+asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, std::string status) {
+  std::optional<VolumeStatus> to = model::parse_volume_status(status);
+  if (!to || model::is_transitional(*to)) {
+    throw Error(ErrorCode::InvalidInput,
+                "Must specify a valid status: '" + status + "' is none, or one that only running work may set.");
+  }
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    if (model::is_transitional(volume.status)) require_status(volume, {*to}, "reset it while a task works on it");
+    volume.status = *to;
+    volume.updated_at = clock_.now();
+    tx.volumes().update(volume);
+  };
+  co_await db_.write(write);
+}
+
+asio::awaitable<void> Volumes::remove(model::Actor actor, VolumeId id, bool cascade, bool force) {
+  Task task = tasks_.make(TaskKind::DeleteVolume, actor, id);
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    auto refuse = [&](const std::string& why) {
+      throw Error(ErrorCode::InvalidState,
+                  "Invalid volume: Volume status must be available or error or error_extending or error_rollbacking or "
+                  "error_deleting and must not be attached, have snapshots, or be the source of a volume that is being "
+                  "created, but " +
+                      why + ".");
+    };
+    bool from_here = model::may_move(volume.status, VolumeStatus::Deleting);
+    if (!from_here && !(force && !model::is_transitional(volume.status))) {
+      refuse("volume " + id.str() + " is " + std::string(to_string(volume.status)));
+    }
+    std::size_t attachments = tx.attachments().of_volume(id).size();
+    if (attachments > 0) refuse("volume " + id.str() + " has " + std::to_string(attachments) + " attachments");
+    if (tx.tasks().volume_is_source(id)) refuse("a volume is being created from volume " + id.str());
+    std::vector<model::Snapshot> snapshots = tx.snapshots().of_volume(id);
+    if (!snapshots.empty() && !cascade) {
+      refuse("volume " + id.str() + " has " + std::to_string(snapshots.size()) + " snapshots");
+    }
+    for (model::Snapshot& snapshot : snapshots) {
+      using enum model::SnapshotStatus;
+      if (snapshot.status != Deleting && !model::may_move(snapshot.status, Deleting)) {
+        refuse("its snapshot " + snapshot.id.str() + " is " + std::string(to_string(snapshot.status)));
+      }
+      if (tx.tasks().snapshot_is_source(snapshot.id))
+        refuse("a volume is being created from snapshot " + snapshot.id.str());
+      move_to(snapshot, Deleting);
+      tx.snapshots().update(snapshot);
+    }
+    volume.status = VolumeStatus::Deleting;
+    volume.updated_at = clock_.now();
+    tx.volumes().update(volume);
+    task.project_id = volume.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+}
+
+asio::awaitable<void> Volumes::extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib) {
+  Task task = tasks_.make(TaskKind::ExtendVolume, actor, id);
+  task.size_gib = new_size_gib;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse, VolumeStatus::ErrorExtending}, "extend");
+    if (new_size_gib <= volume.size_gib) {
+      invalid("New size for extend must be greater than current size. (current: " + std::to_string(volume.size_gib) +
+              ", extended: " + std::to_string(new_size_gib) + ").");
+    }
+    if (new_size_gib > settings_.max_volume_gib) {
+      invalid("Volume size " + std::to_string(new_size_gib) + " is larger than the maximum of " +
+              std::to_string(settings_.max_volume_gib) + " GiB.");
+    }
+    quotas_.require_growth(tx, volume.project_id, type_of(tx, volume), new_size_gib, new_size_gib - volume.size_gib);
+    task.resume_status = volume.status == VolumeStatus::InUse ? "in-use" : "available";
+    move_to(volume, VolumeStatus::Extending);
+    tx.volumes().update(volume);
+    task.project_id = volume.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+}
+
+asio::awaitable<void> Volumes::rollback(model::Actor actor, VolumeId id, SnapshotId snapshot_id) {
+  Task task = tasks_.make(TaskKind::RollbackVolume, actor, id);
+  task.snapshot_id = snapshot_id.str();
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    model::Snapshot snapshot = tx.snapshots().get(actor.scope(), snapshot_id);
+    if (snapshot.volume_id != id) {
+      throw Error(ErrorCode::InvalidInput, "Snapshot " + snapshot_id.str() + " is a snapshot of volume " +
+                                               snapshot.volume_id.str() + ", not of volume " + id.str() + ".");
+    }
+    require_user_made(snapshot);
+    require_status(volume, {VolumeStatus::Available, VolumeStatus::ErrorRollbacking}, "roll back");
+    if (snapshot.status != model::SnapshotStatus::Available) {
+      throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + snapshot_id.str() +
+                                               " status must be available to roll back to it, but current status is: " +
+                                               std::string(to_string(snapshot.status)) + ".");
+    }
+    if (!tx.attachments().of_volume(id).empty()) {
+      throw Error(ErrorCode::InvalidState,
+                  "Invalid volume: Volume " + id.str() + " has attachments; detach it to roll back.");
+    }
+    move_to(volume, VolumeStatus::Rollbacking);
+    move_to(snapshot, model::SnapshotStatus::Rollbacking);
+    tx.volumes().update(volume);
+    tx.snapshots().update(snapshot);
+    task.project_id = volume.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+}
+
+asio::awaitable<void> Volumes::retype(model::Actor actor, VolumeId id, std::string new_type) {
+  Task task = tasks_.make(TaskKind::RetypeVolume, actor, id);
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    model::VolumeType type = types_.resolve(tx, new_type);
+    require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "retype");
+    if (type.id == volume.volume_type_id) invalid("New volume_type same as original: " + type.name + ".");
+    quotas_.require_volume_of_type(tx, volume.project_id, type, volume.size_gib);
+    task.resume_status = std::string(to_string(volume.status));
+    task.target = type.id.str();
+    move_to(volume, VolumeStatus::Retyping);
+    tx.volumes().update(volume);
+    task.project_id = volume.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+}
+
+backends::Usage Volumes::usage(const model::Actor& actor, const VolumeId& id) const {
+  show(actor, id);
+  return backend_.has_volume(id) ? backend_.volume_usage(id) : backends::Usage{};
+}
+
+}  // namespace varve::services

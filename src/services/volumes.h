@@ -1,0 +1,97 @@
+// Use cases of volumes. Each call is one transaction; what touches bytes is handed to a task and the call returns the
+// volume in its transitional status. A volume of another project throws Error(NotFound), always; a status that does not
+// allow the call throws Error(InvalidState) naming it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backends/backend.h"
+#include "model/actor.h"
+#include "model/page.h"
+#include "services/exports.h"
+#include "services/quotas.h"
+#include "services/tasks.h"
+#include "services/volume_types.h"
+
+namespace varve::services {
+
+struct VolumeSpec {
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  std::optional<std::int64_t> size_gib;  // may be left out when there is a source
+  std::optional<std::string> volume_type;
+  std::optional<std::string> availability_zone;
+  std::optional<std::string> snapshot_id;
+  std::optional<std::string> source_volume_id;
+  model::Metadata metadata;
+  bool multiattach = false;
+};
+
+// What is nullopt stays as it is.
+struct VolumeChange {
+  std::optional<std::optional<std::string>> name;
+  std::optional<std::optional<std::string>> description;
+  std::optional<model::Metadata> metadata;  // replaces all
+};
+
+struct VolumeDetail {
+  model::Volume volume;
+  std::string type_name;
+  std::vector<model::Attachment> attachments;
+};
+
+struct VolumeSummary {
+  store::Usage usage;
+  std::vector<model::Metadata> metadata;
+};
+
+class Volumes {
+ public:
+  Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
+          VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings);
+
+  boost::asio::awaitable<VolumeDetail> create(model::Actor actor, VolumeSpec spec);
+  VolumeDetail show(const model::Actor& actor, const VolumeId& id) const;
+  model::Page<VolumeDetail> list(const model::PageQuery& query) const;
+  VolumeSummary summary(const store::Scope& scope) const;
+  boost::asio::awaitable<VolumeDetail> update(model::Actor actor, VolumeId id, VolumeChange change);
+  // cascade: its snapshots too. force: from any status that no task holds (administrators).
+  boost::asio::awaitable<void> remove(model::Actor actor, VolumeId id, bool cascade, bool force);
+  boost::asio::awaitable<void> extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib);
+  boost::asio::awaitable<void> rollback(model::Actor actor, VolumeId id, SnapshotId snapshot);
+  boost::asio::awaitable<void> retype(model::Actor actor, VolumeId id, std::string new_type);
+  boost::asio::awaitable<void> reset_status(model::Actor actor, VolumeId id, std::string status);
+  boost::asio::awaitable<void> set_bootable(model::Actor actor, VolumeId id, bool bootable);
+  boost::asio::awaitable<void> set_read_only(model::Actor actor, VolumeId id, bool read_only);
+
+  // merge: keys given are added or overwritten. Returns all of it.
+  boost::asio::awaitable<model::Metadata> set_metadata(model::Actor actor, VolumeId id, model::Metadata metadata,
+                                                       bool merge);
+  boost::asio::awaitable<void> remove_metadata(model::Actor actor, VolumeId id, std::string key);
+
+  backends::Usage usage(const model::Actor& actor, const VolumeId& id) const;
+
+ private:
+  void register_tasks();
+  void run_create(const model::Task& task);
+  void run_extend(const model::Task& task);
+  void run_retype(const model::Task& task);
+  void resume(store::Transaction& tx, const model::Task& task, const std::function<void(model::Volume&)>& change);
+  boost::asio::awaitable<void> change(model::Actor actor, VolumeId id, std::function<void(model::Volume&)> apply);
+  void require_zone(const std::string& zone) const;
+
+  store::Database& db_;
+  backends::Backend& backend_;
+  Exports& exports_;
+  TaskRunner& tasks_;
+  Quotas& quotas_;
+  VolumeTypes& types_;
+  Clock& clock_;
+  Rng& rng_;
+  const Settings& settings_;
+};
+
+}  // namespace varve::services

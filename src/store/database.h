@@ -1,0 +1,50 @@
+// The store: transactions over all tables.
+//
+// `fn(Transaction&)` is plain synchronous code without effects outside the transaction, since it may run again. What it
+// throws undoes its own changes, nobody else's, and reaches the caller.
+// write(): returns after the commit is on disk (synchronous=FULL). Many callers share one commit: one writer thread
+// drains the queue into one SQLite transaction, each fn in a savepoint of its own. read(): a consistent view, on the
+// calling thread, microseconds. Sees every write that was acknowledged before it. Any thread. A coroutine resumes on
+// its own executor.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "store/identity_tables.h"
+#include "store/tables.h"
+
+namespace varve::store {
+
+class Transaction {
+ public:
+  explicit Transaction(Connection& db) : db_(db) {}
+  Volumes volumes() { return Volumes(db_); }
+  Snapshots snapshots() { return Snapshots(db_); }
+  Attachments attachments() { return Attachments(db_); }
+  VolumeTypes volume_types() { return VolumeTypes(db_); }
+  Tasks tasks() { return Tasks(db_); }
+  Quotas quotas() { return Quotas(db_); }
+  Identities identities() { return Identities(db_); }
+
+ private:
+  Connection& db_;
+};
+
+using Work = std::function<void(Transaction&)>;
+
+class Database {
+ public:
+  virtual ~Database() = default;
+  virtual boost::asio::awaitable<void> write(Work work) = 0;
+  virtual void write_blocking(const Work& work) = 0;  // for threads that are not an io_context's
+  virtual void read(const Work& work) = 0;
+};
+
+// Opens (and creates, mode 0600) the file, migrates it, starts the writer. The destructor finishes the queue.
+// queue_limit: writes waiting at most; beyond that write() throws Error(Unavailable).
+std::unique_ptr<Database> open_sqlite(const std::filesystem::path& path, std::size_t queue_limit);
+
+}  // namespace varve::store

@@ -1,0 +1,225 @@
+#include "store/database.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "store/migrations.h"
+
+namespace varve::store {
+namespace {
+
+class DatabaseTest : public testing::Test {
+ protected:
+  DatabaseTest() {
+    char pattern[] = "/tmp/varve-store-XXXXXX";
+    directory_ = mkdtemp(pattern);
+    db_ = open_sqlite(directory_ / "varve.db", 1000);
+    Work types = [](Transaction& tx) { tx.volume_types().insert(ssd()); };
+    db_->write_blocking(types);
+  }
+  ~DatabaseTest() override {
+    db_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  static model::VolumeType ssd() {
+    model::VolumeType type;
+    type.id = VolumeTypeId("type-ssd");
+    type.name = "SSD";
+    return type;
+  }
+
+  static model::Volume volume(const std::string& id, const std::string& project = "p1") {
+    model::Volume out;
+    out.id = VolumeId(id);
+    out.project_id = ProjectId(project);
+    out.size_gib = 1;
+    out.volume_type_id = VolumeTypeId("type-ssd");
+    return out;
+  }
+
+  static model::Snapshot snapshot(const std::string& id, std::int64_t created, std::optional<std::string> name) {
+    model::Snapshot out;
+    out.id = SnapshotId(id);
+    out.project_id = ProjectId("p1");
+    out.volume_id = VolumeId("v1");
+    out.name = std::move(name);
+    out.size_gib = 1;
+    out.created_at = Timestamp(std::chrono::microseconds(created));
+    return out;
+  }
+
+  void fill_snapshots() {
+    Work fill = [](Transaction& tx) {
+      tx.volumes().insert(volume("v1"));
+      tx.snapshots().insert(snapshot("s1", 10, "b"));
+      tx.snapshots().insert(snapshot("s2", 20, "a"));
+      tx.snapshots().insert(snapshot("s3", 20, std::nullopt));
+      tx.snapshots().insert(snapshot("s4", 30, "b"));
+    };
+    db_->write_blocking(fill);
+  }
+
+  std::string ids(const model::PageQuery& query) {
+    std::string out;
+    Work list = [&](Transaction& tx) {
+      for (const auto& row : tx.snapshots().list(query).rows) out += row.id.str() + " ";
+    };
+    db_->read(list);
+    return out;
+  }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<Database> db_;
+};
+
+TEST_F(DatabaseTest, KeepsEveryFieldOfARow) {
+  model::Volume in = volume("v1");
+  in.name = "n\"ame";
+  in.status = model::VolumeStatus::InUse;
+  in.metadata = {{"k", "v"}, {"quote\"", "x,y"}};
+  in.created_at = Timestamp(std::chrono::microseconds(1700000000123456));
+  in.read_only = true;
+  std::optional<model::Volume> out;
+  Work insert = [&](Transaction& tx) { tx.volumes().insert(in); };
+  db_->write_blocking(insert);
+  Work find = [&](Transaction& tx) { out = tx.volumes().find(std::nullopt, VolumeId("v1")); };
+  db_->read(find);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->name, in.name);
+  EXPECT_EQ(out->description, std::nullopt);
+  EXPECT_EQ(out->status, in.status);
+  EXPECT_EQ(out->metadata, in.metadata);
+  EXPECT_EQ(out->created_at, in.created_at);
+  EXPECT_EQ(out->updated_at, std::nullopt);
+  EXPECT_TRUE(out->read_only);
+}
+
+TEST_F(DatabaseTest, HidesAnotherProjectsRow) {
+  Work insert = [](Transaction& tx) { tx.volumes().insert(volume("v1", "p1")); };
+  db_->write_blocking(insert);
+  Work find = [](Transaction& tx) {
+    EXPECT_TRUE(tx.volumes().find(ProjectId("p1"), VolumeId("v1")));
+    EXPECT_FALSE(tx.volumes().find(ProjectId("p2"), VolumeId("v1")));
+    EXPECT_THROW(tx.volumes().get(ProjectId("p2"), VolumeId("v1")), Error);
+  };
+  db_->read(find);
+}
+
+TEST_F(DatabaseTest, UndoesTheWholeOfAWorkThatThrows) {
+  Work broken = [](Transaction& tx) {
+    tx.volumes().insert(volume("v1"));
+    throw Error(ErrorCode::InvalidInput, "no");
+  };
+  EXPECT_THROW(db_->write_blocking(broken), Error);
+  Work find = [](Transaction& tx) { EXPECT_FALSE(tx.volumes().find(std::nullopt, VolumeId("v1"))); };
+  db_->read(find);
+}
+
+TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
+  boost::asio::io_context io;
+  int good = 0;
+  int bad = 0;
+  for (int i = 0; i < 100; ++i) {
+    Work work = [i](Transaction& tx) {
+      tx.volumes().insert(volume("v" + std::to_string(i)));
+      if (i % 10 == 0) throw Error(ErrorCode::InvalidInput, "no");
+    };
+    boost::asio::co_spawn(io, db_->write(work), [&](std::exception_ptr fault) { ++(fault ? bad : good); });
+  }
+  io.run();
+  EXPECT_EQ(good, 90);
+  EXPECT_EQ(bad, 10);
+  Work count = [](Transaction& tx) { EXPECT_EQ(tx.volumes().usage(ProjectId("p1"), std::nullopt).count, 90); };
+  db_->read(count);
+}
+
+TEST_F(DatabaseTest, RefusesADoubleIdAsConflict) {
+  Work insert = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
+  db_->write_blocking(insert);
+  try {
+    db_->write_blocking(insert);
+    FAIL();
+  } catch (const Error& fault) {
+    EXPECT_EQ(fault.code(), ErrorCode::Conflict);
+  }
+}
+
+TEST_F(DatabaseTest, ListsNewestFirstAndPagesByMarker) {
+  fill_snapshots();
+  model::PageQuery query{.project_id = ProjectId("p1")};
+  EXPECT_EQ(ids(query), "s4 s3 s2 s1 ");
+  query.limit = 2;
+  EXPECT_EQ(ids(query), "s4 s3 ");
+  query.marker = "s3";
+  EXPECT_EQ(ids(query), "s2 s1 ");
+  query.offset = 1;
+  EXPECT_EQ(ids(query), "s1 ");
+}
+
+TEST_F(DatabaseTest, PagesThroughMixedDirectionsAndNulls) {
+  fill_snapshots();
+  model::PageQuery query{.project_id = ProjectId("p1")};
+  query.sort = {{"name", false}, {"created_at", true}};
+  EXPECT_EQ(ids(query), "s3 s2 s4 s1 ");
+  for (const auto& [marker, rest] : std::vector<std::pair<std::string, std::string>>{
+           {"s3", "s2 s4 s1 "}, {"s2", "s4 s1 "}, {"s4", "s1 "}, {"s1", ""}}) {
+    query.marker = marker;
+    EXPECT_EQ(ids(query), rest);
+  }
+}
+
+TEST_F(DatabaseTest, CountsAllMatchesBesideThePage) {
+  fill_snapshots();
+  model::PageQuery query{.project_id = ProjectId("p1"), .limit = 1, .with_count = true};
+  query.filters.push_back({"name", model::Filter::Op::Equal, std::string("b")});
+  Work list = [&](Transaction& tx) {
+    auto page = tx.snapshots().list(query);
+    EXPECT_EQ(page.rows.size(), 1U);
+    EXPECT_EQ(page.count, 2);
+  };
+  db_->read(list);
+}
+
+TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
+  Work fill = [](Transaction& tx) {
+    tx.volumes().insert(volume("v1"));
+    auto put = [&](const std::string& id, model::Metadata metadata) {
+      model::Snapshot row = snapshot(id, 1, std::nullopt);
+      row.metadata = std::move(metadata);
+      tx.snapshots().insert(row);
+    };
+    put("s1", {{"a", "0"}, {"k", "v"}});
+    put("s2", {{"k", "v2"}});
+    put("s3", {{"a,\"k", "v"}});  // the pair's text inside a key
+    put("s4", {{"k", "v"}});
+  };
+  db_->write_blocking(fill);
+  model::PageQuery query{.project_id = ProjectId("p1")};
+  query.filters.push_back({"metadata", model::Filter::Op::HasPair, encode_metadata_pair("k", "v")});
+  EXPECT_EQ(ids(query), "s4 s1 ");
+}
+
+TEST_F(DatabaseTest, RefusesANewerSchema) {
+  db_.reset();
+  {
+    Connection raw((directory_ / "varve.db").string(), false);
+    run(raw, "INSERT INTO schema_version (version) VALUES (:v)", std::int64_t{newest_schema_version() + 1});
+  }
+  try {
+    open_sqlite(directory_ / "varve.db", 10);
+    FAIL();
+  } catch (const Error& fault) {
+    EXPECT_EQ(fault.code(), ErrorCode::Unavailable);
+    EXPECT_NE(fault.message().find("schema version"), std::string::npos);
+  }
+  db_ = nullptr;
+}
+
+}  // namespace
+}  // namespace varve::store

@@ -1,0 +1,38 @@
+#include "store/mapping.h"
+
+#include <boost/json.hpp>
+
+#include "base/error.h"
+
+namespace varve::store {
+
+namespace json = boost::json;
+
+std::string encode_metadata_pair(std::string_view key, std::string_view value) {
+  return json::serialize(json::string_view(key)) + ":" + json::serialize(json::string_view(value));
+}
+
+std::string encode_metadata(const model::Metadata& metadata) {
+  std::string out = "{";
+  for (const auto& [key, value] : metadata) {
+    if (out.size() > 1) out += ',';
+    out += encode_metadata_pair(key, value);
+  }
+  out += '}';
+  return out;
+}
+
+model::Metadata decode_metadata(const std::string& text) {
+  model::Metadata out;
+  if (text.size() <= 2) return out;
+  json::value parsed = json::parse(text);
+  for (const auto& [key, value] : parsed.as_object()) out.emplace(key, value.as_string());
+  return out;
+}
+
+void unknown_name(std::string_view what, std::string_view text) {
+  throw Error(ErrorCode::Internal,
+              "the database holds an unknown " + std::string(what) + " '" + std::string(text) + "'");
+}
+
+}  // namespace varve::store

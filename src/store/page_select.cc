@@ -1,0 +1,139 @@
+#include "store/page_select.h"
+
+namespace varve::store {
+
+namespace {
+
+using model::Filter;
+
+std::string_view sign_of(Filter::Op op) {
+  switch (op) {
+    case Filter::Op::Equal:
+      return " = ";
+    case Filter::Op::NotEqual:
+      return " <> ";
+    case Filter::Op::Less:
+      return " < ";
+    case Filter::Op::LessOrEqual:
+      return " <= ";
+    case Filter::Op::Greater:
+      return " > ";
+    case Filter::Op::GreaterOrEqual:
+      return " >= ";
+    case Filter::Op::Contains:
+    case Filter::Op::HasPair:
+      break;
+  }
+  return " = ";
+}
+
+Value value_of(const Filter& filter) {
+  if (const auto* number = std::get_if<std::int64_t>(&filter.value)) return Codec<std::int64_t>::encode(*number);
+  return Codec<std::string>::encode(std::get<std::string>(filter.value));
+}
+
+class Builder {
+ public:
+  explicit Builder(std::string_view table) : table_(table) {}
+
+  void condition(const std::string& text) { where_ += (where_.empty() ? " WHERE " : " AND ") + text; }
+
+  std::string bind(Value value) {
+    values_.push_back(std::move(value));
+    return ":p" + std::to_string(values_.size());
+  }
+
+  void filter(const Filter& filter) {
+    std::string column(filter.column);
+    if (filter.op == Filter::Op::Contains) {
+      condition("instr(" + column + ", " + bind(value_of(filter)) + ") > 0");
+    } else if (filter.op == Filter::Op::HasPair) {
+      // The pair stands at the start of the object or behind a comma; inside a text its quotes would be escaped.
+      const std::string& pair = std::get<std::string>(filter.value);
+      std::string first = bind(Codec<std::string>::encode("{" + pair));
+      std::string later = bind(Codec<std::string>::encode("," + pair));
+      condition("(instr(" + column + ", " + first + ") > 0 OR instr(" + column + ", " + later + ") > 0)");
+    } else {
+      condition(column + std::string(sign_of(filter.op)) + bind(value_of(filter)));
+    }
+  }
+
+  // Rows behind the marker in the given order. With one direction a row value says it, and an index can serve it.
+  void behind_marker(const std::vector<model::SortKey>& keys, const std::string& marker) {
+    bool one_direction = true;
+    for (const model::SortKey& key : keys) one_direction &= key.descending == keys.front().descending;
+    if (one_direction) {
+      std::string list;
+      for (const model::SortKey& key : keys) list += (list.empty() ? "" : ", ") + expression(key);
+      condition("(" + list + ")" + (keys.front().descending ? " < " : " > ") + "(SELECT " + list + " FROM " + table_ +
+                " WHERE id = " + bind(Codec<std::string>::encode(marker)) + ")");
+      return;
+    }
+    std::string alternatives;
+    for (std::size_t last = 0; last < keys.size(); ++last) {
+      std::string all;
+      for (std::size_t i = 0; i <= last; ++i) {
+        std::string_view sign = i < last ? " = " : keys[i].descending ? " < " : " > ";
+        all += (all.empty() ? "" : " AND ") + expression(keys[i]) + std::string(sign) + "(SELECT " +
+               expression(keys[i]) + " FROM " + table_ + " WHERE id = " + bind(Codec<std::string>::encode(marker)) +
+               ")";
+      }
+      alternatives += (alternatives.empty() ? "(" : " OR (") + all + ")";
+    }
+    condition("(" + alternatives + ")");
+  }
+
+  void order(const std::vector<model::SortKey>& keys) {
+    std::string list;
+    for (const model::SortKey& key : keys) {
+      list += (list.empty() ? "" : ", ") + expression(key) + (key.descending ? " DESC" : " ASC");
+    }
+    order_ = " ORDER BY " + list;
+  }
+
+  void limit(std::int64_t limit, std::int64_t offset) {
+    order_ += " LIMIT " + bind(Codec<std::int64_t>::encode(limit));
+    if (offset > 0) order_ += " OFFSET " + bind(Codec<std::int64_t>::encode(offset));
+  }
+
+  const std::string& where() const { return where_; }
+  std::string all() const { return where_ + order_; }
+  const std::vector<Value>& values() const { return values_; }
+
+ private:
+  // NULL has no place in a keyset; it sorts as the smallest value.
+  static std::string expression(const model::SortKey& key) {
+    if (key.column == "name" || key.column == "description") return "COALESCE(" + std::string(key.column) + ", '')";
+    if (key.column == "updated_at") return "COALESCE(updated_at, 0)";
+    return std::string(key.column);
+  }
+
+  std::string table_;
+  std::string where_;
+  std::string order_;
+  std::vector<Value> values_;
+};
+
+}  // namespace
+
+PageSql build_page(std::string_view table, const model::PageQuery& query) {
+  Builder builder(table);
+  if (query.project_id) builder.condition("project_id = " + builder.bind(Codec<ProjectId>::encode(*query.project_id)));
+  for (const Filter& filter : query.filters) builder.filter(filter);
+
+  PageSql sql;
+  sql.where = builder.where();
+  sql.count_values = builder.values();
+
+  std::vector<model::SortKey> keys = query.sort;
+  if (keys.empty()) keys.push_back({"created_at", true});
+  if (keys.back().column != "id") keys.push_back({"id", keys.back().descending});
+  if (query.marker) builder.behind_marker(keys, *query.marker);
+  builder.order(keys);
+  builder.limit(query.limit, query.offset);
+  sql.where_and_order = builder.all();
+  sql.page_values = builder.values();
+  return sql;
+}
+
+}  // namespace varve::store

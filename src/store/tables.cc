@@ -1,0 +1,255 @@
+#include "store/tables.h"
+
+#include "base/error.h"
+#include "store/page_select.h"
+
+namespace varve::store {
+
+namespace {
+
+template <class T, class IdType>
+std::optional<T> find_scoped(Connection& db, const Scope& scope, const IdType& id) {
+  std::optional<T> row = select_one<T>(db, "WHERE id = :id", id);
+  if (row && scope && row->project_id != *scope) return std::nullopt;
+  return row;
+}
+
+[[noreturn]] void not_found(std::string_view kind, std::string_view id) {
+  throw Error(ErrorCode::NotFound, std::string(kind) + " " + std::string(id) + " could not be found.");
+}
+
+Usage usage_of(const std::vector<std::tuple<std::int64_t, std::int64_t>>& rows) {
+  return {std::get<0>(rows.front()), std::get<1>(rows.front())};
+}
+
+std::vector<model::Metadata> metadata_of(Connection& db, const std::string& table, const Scope& scope) {
+  std::vector<model::Metadata> out;
+  std::string sql = "SELECT metadata FROM " + table + " WHERE metadata <> '{}'";
+  auto rows =
+      scope ? query<model::Metadata>(db, sql + " AND project_id = :project", *scope) : query<model::Metadata>(db, sql);
+  for (auto& [metadata] : rows) out.push_back(std::move(metadata));
+  return out;
+}
+
+}  // namespace
+
+void Volumes::remove(const VolumeId& id) {
+  run(db_, "DELETE FROM volumes WHERE id = :id", id);
+}
+
+std::optional<model::Volume> Volumes::find(const Scope& scope, const VolumeId& id) {
+  return find_scoped<model::Volume>(db_, scope, id);
+}
+
+model::Volume Volumes::get(const Scope& scope, const VolumeId& id) {
+  std::optional<model::Volume> volume = find(scope, id);
+  if (!volume) not_found("Volume", id.str());
+  return std::move(*volume);
+}
+
+model::Page<model::Volume> Volumes::list(const model::PageQuery& query) {
+  return select_page<model::Volume>(db_, query);
+}
+
+std::vector<model::Volume> Volumes::transitional() {
+  return select<model::Volume>(db_, "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'deleting')");
+}
+
+Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {
+  constexpr std::string_view kSum = "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM volumes";
+  constexpr std::string_view kGrowth =
+      "SELECT 0, COALESCE(SUM(t.size_gib - v.size_gib), 0) FROM tasks t JOIN volumes v ON v.id = t.volume_id "
+      "WHERE t.state = 'live' AND t.kind = 'volume.extend'";
+  using Int = std::int64_t;
+  auto sum = [&](std::string_view select, std::string_view by_project, std::string_view by_type) {
+    std::string sql(select);
+    if (scope && type) {
+      sql += std::string(by_type) + " = :type AND " + std::string(by_project) + " = :project";
+      return usage_of(query<Int, Int>(db_, sql, *type, *scope));
+    }
+    if (scope) return usage_of(query<Int, Int>(db_, sql + std::string(by_project) + " = :project", *scope));
+    return usage_of(query<Int, Int>(db_, select));
+  };
+  Usage usage = scope ? sum(std::string(kSum) + " WHERE ", "project_id", "volume_type_id") : sum(kSum, "", "");
+  Usage growth = scope ? sum(std::string(kGrowth) + " AND ", "v.project_id", "v.volume_type_id") : sum(kGrowth, "", "");
+  usage.gib += growth.gib;
+  return usage;
+}
+
+std::vector<model::Metadata> Volumes::metadata(const Scope& scope) {
+  return metadata_of(db_, "volumes", scope);
+}
+
+void Snapshots::remove(const SnapshotId& id) {
+  run(db_, "DELETE FROM snapshots WHERE id = :id", id);
+}
+
+std::optional<model::Snapshot> Snapshots::find(const Scope& scope, const SnapshotId& id) {
+  return find_scoped<model::Snapshot>(db_, scope, id);
+}
+
+model::Snapshot Snapshots::get(const Scope& scope, const SnapshotId& id) {
+  std::optional<model::Snapshot> snapshot = find(scope, id);
+  if (!snapshot) not_found("Snapshot", id.str());
+  return std::move(*snapshot);
+}
+
+model::Page<model::Snapshot> Snapshots::list(const model::PageQuery& query) {
+  return select_page<model::Snapshot>(db_, query);
+}
+
+std::vector<model::Snapshot> Snapshots::of_volume(const VolumeId& id) {
+  return select<model::Snapshot>(db_, "WHERE volume_id = :volume ORDER BY created_at DESC, id DESC", id);
+}
+
+std::int64_t Snapshots::count_of_volume(const VolumeId& id) {
+  return std::get<0>(query<std::int64_t>(db_, "SELECT COUNT(*) FROM snapshots WHERE volume_id = :volume", id).front());
+}
+
+std::vector<model::Snapshot> Snapshots::transitional() {
+  return select<model::Snapshot>(db_, "WHERE status IN ('creating', 'rollbacking', 'deleting')");
+}
+
+Usage Snapshots::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {
+  using Int = std::int64_t;
+  if (scope && type) {
+    return usage_of(query<Int, Int>(db_,
+                                    "SELECT COUNT(*), COALESCE(SUM(s.size_gib), 0) FROM volumes v JOIN snapshots s ON "
+                                    "s.volume_id = v.id WHERE v.volume_type_id = :type AND v.project_id = :project",
+                                    *type, *scope));
+  }
+  constexpr std::string_view kSum = "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM snapshots";
+  if (scope) return usage_of(query<Int, Int>(db_, std::string(kSum) + " WHERE project_id = :project", *scope));
+  return usage_of(query<Int, Int>(db_, kSum));
+}
+
+std::vector<model::Metadata> Snapshots::metadata(const Scope& scope) {
+  return metadata_of(db_, "snapshots", scope);
+}
+
+void Attachments::remove(const AttachmentId& id) {
+  run(db_, "DELETE FROM attachments WHERE id = :id", id);
+}
+
+std::optional<model::Attachment> Attachments::find(const Scope& scope, const AttachmentId& id) {
+  return find_scoped<model::Attachment>(db_, scope, id);
+}
+
+model::Attachment Attachments::get(const Scope& scope, const AttachmentId& id) {
+  std::optional<model::Attachment> attachment = find(scope, id);
+  if (!attachment) {
+    throw Error(ErrorCode::NotFound,
+                "Volume attachment could not be found with filter: attachment_id = " + id.str() + ".");
+  }
+  return std::move(*attachment);
+}
+
+model::Page<model::Attachment> Attachments::list(const model::PageQuery& query) {
+  return select_page<model::Attachment>(db_, query);
+}
+
+std::vector<model::Attachment> Attachments::of_volume(const VolumeId& id) {
+  return select<model::Attachment>(db_, "WHERE volume_id = :volume ORDER BY created_at, id", id);
+}
+
+std::map<VolumeId, std::vector<model::Attachment>> Attachments::of_volumes(const std::vector<model::Volume>& volumes) {
+  std::map<VolumeId, std::vector<model::Attachment>> out;
+  std::string marks;
+  std::vector<Value> in;
+  for (const model::Volume& volume : volumes) {
+    using enum model::VolumeStatus;
+    // These never have an attachment: most of a page needs no look.
+    if (volume.status == Available || volume.status == Creating || volume.status == Error) continue;
+    in.push_back(Codec<VolumeId>::encode(volume.id));
+    marks += (marks.empty() ? ":p" : ", :p") + std::to_string(in.size());
+  }
+  if (in.empty()) return out;
+  db_.query("SELECT " + column_list<model::Attachment>() + " FROM attachments WHERE volume_id IN (" + marks +
+                ") ORDER BY created_at, id",
+            in, column_types<model::Attachment>(), [&](const Row& row) {
+              auto attachment = decode_row<model::Attachment>(row);
+              out[attachment.volume_id].push_back(std::move(attachment));
+            });
+  return out;
+}
+
+std::vector<model::Attachment> Attachments::exported() {
+  return select<model::Attachment>(db_, "WHERE export_uri IS NOT NULL ORDER BY volume_id, created_at, id");
+}
+
+void VolumeTypes::remove(const VolumeTypeId& id) {
+  run(db_, "DELETE FROM volume_types WHERE id = :id", id);
+}
+
+std::vector<model::VolumeType> VolumeTypes::all() {
+  return select<model::VolumeType>(db_, "ORDER BY created_at DESC, id DESC");
+}
+
+std::optional<model::VolumeType> VolumeTypes::find(const VolumeTypeId& id) {
+  return select_one<model::VolumeType>(db_, "WHERE id = :id", id);
+}
+
+std::optional<model::VolumeType> VolumeTypes::find_by_name(const std::string& name) {
+  return select_one<model::VolumeType>(db_, "WHERE name = :name", name);
+}
+
+bool VolumeTypes::in_use(const VolumeTypeId& id) {
+  return !query<std::int64_t>(db_, "SELECT 1 FROM volumes WHERE volume_type_id = :type LIMIT 1", id).empty();
+}
+
+std::optional<model::Task> Tasks::find(const TaskId& id) {
+  return select_one<model::Task>(db_, "WHERE id = :id", id);
+}
+
+std::vector<model::Task> Tasks::live() {
+  return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
+}
+
+bool Tasks::volume_is_busy(const VolumeId& id) {
+  return !query<std::int64_t>(db_, "SELECT 1 FROM tasks WHERE volume_id = :volume AND state = 'live' LIMIT 1", id)
+              .empty();
+}
+
+bool Tasks::snapshot_is_source(const SnapshotId& id) {
+  return !query<std::int64_t>(db_,
+                              "SELECT 1 FROM tasks WHERE state = 'live' AND kind = 'volume.create' AND snapshot_id = "
+                              ":snapshot LIMIT 1",
+                              id)
+              .empty();
+}
+
+bool Tasks::volume_is_source(const VolumeId& id) {
+  return !query<std::int64_t>(
+              db_, "SELECT 1 FROM tasks WHERE state = 'live' AND kind = 'volume.create' AND target = :volume LIMIT 1",
+              id)
+              .empty();
+}
+
+void Tasks::renew(const std::string& owner, Timestamp lease_until) {
+  run(db_, "UPDATE tasks SET lease_until = :until WHERE state = 'live' AND owner = :owner", lease_until, owner);
+}
+
+void Tasks::forget_ended_before(Timestamp time) {
+  run(db_, "DELETE FROM tasks WHERE state <> 'live' AND ended_at < :time", time);
+}
+
+std::map<std::string, std::int64_t> Quotas::overrides(const ProjectId& project) {
+  std::map<std::string, std::int64_t> out;
+  auto rows = query<std::string, std::int64_t>(
+      db_, "SELECT resource, hard_limit FROM quotas WHERE project_id = :project", project);
+  for (auto& [resource, limit] : rows) out.emplace(std::move(resource), limit);
+  return out;
+}
+
+void Quotas::set(const ProjectId& project, const std::string& resource, std::int64_t limit) {
+  run(db_,
+      "INSERT INTO quotas (project_id, resource, hard_limit) VALUES (:project, :resource, :limit) "
+      "ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit = excluded.hard_limit",
+      project, resource, limit);
+}
+
+void Quotas::clear(const ProjectId& project) {
+  run(db_, "DELETE FROM quotas WHERE project_id = :project", project);
+}
+
+}  // namespace varve::store

@@ -1,0 +1,184 @@
+// The tables of the block-storage side. Each class owns the SQL of its table; objects are cheap and live as long as
+// their transaction. `scope`: the project that the caller may see; nullopt sees all (administrators, background tasks).
+// find() gives nullopt where get() throws Error(NotFound) with the text that Cinder's clients expect.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/page.h"
+#include "model/resources.h"
+#include "store/mapping.h"
+#include "store/sql.h"
+
+namespace varve::store {
+
+using Scope = std::optional<ProjectId>;
+
+template <>
+struct Table<model::Volume> {
+  static constexpr std::string_view name = "volumes";
+  static void columns(auto& v, auto&& f) {
+    f("id", v.id), f("project_id", v.project_id), f("user_id", v.user_id), f("name", v.name);
+    f("description", v.description), f("status", v.status), f("size_gib", v.size_gib);
+    f("volume_type_id", v.volume_type_id), f("availability_zone", v.availability_zone), f("bootable", v.bootable);
+    f("multiattach", v.multiattach), f("read_only", v.read_only), f("snapshot_id", v.snapshot_id);
+    f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("created_at", v.created_at);
+    f("updated_at", v.updated_at);
+  }
+};
+
+template <>
+struct Table<model::Snapshot> {
+  static constexpr std::string_view name = "snapshots";
+  static void columns(auto& s, auto&& f) {
+    f("id", s.id), f("project_id", s.project_id), f("user_id", s.user_id), f("volume_id", s.volume_id);
+    f("name", s.name), f("description", s.description), f("status", s.status), f("size_gib", s.size_gib);
+    f("metadata", s.metadata), f("created_at", s.created_at), f("updated_at", s.updated_at);
+  }
+};
+
+template <>
+struct Table<model::Attachment> {
+  static constexpr std::string_view name = "attachments";
+  static void columns(auto& a, auto&& f) {
+    f("id", a.id), f("project_id", a.project_id), f("user_id", a.user_id), f("volume_id", a.volume_id);
+    f("instance_id", a.instance_id), f("host_name", a.host_name), f("mountpoint", a.mountpoint), f("mode", a.mode);
+    f("status", a.status), f("connector", a.connector), f("export_uri", a.export_uri), f("created_at", a.created_at);
+    f("updated_at", a.updated_at), f("attached_at", a.attached_at);
+  }
+};
+
+template <>
+struct Table<model::VolumeType> {
+  static constexpr std::string_view name = "volume_types";
+  static void columns(auto& t, auto&& f) {
+    f("id", t.id), f("name", t.name), f("description", t.description), f("is_public", t.is_public);
+    f("extra_specs", t.extra_specs), f("iops_base", t.qos.iops_base), f("iops_per_gib", t.qos.iops_per_gib);
+    f("iops_max", t.qos.iops_max), f("iops_burst", t.qos.iops_burst), f("mibps_base", t.qos.mibps_base);
+    f("mibps_per_100_gib", t.qos.mibps_per_100_gib), f("mibps_max", t.qos.mibps_max);
+    f("created_at", t.created_at), f("updated_at", t.updated_at);
+  }
+};
+
+template <>
+struct Table<model::Task> {
+  static constexpr std::string_view name = "tasks";
+  static void columns(auto& t, auto&& f) {
+    f("id", t.id), f("kind", t.kind), f("state", t.state), f("project_id", t.project_id), f("volume_id", t.volume_id);
+    f("snapshot_id", t.snapshot_id), f("attachment_id", t.attachment_id), f("size_gib", t.size_gib);
+    f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id), f("owner", t.owner);
+    f("lease_until", t.lease_until), f("attempts", t.attempts), f("created_at", t.created_at);
+    f("ended_at", t.ended_at), f("error", t.error);
+  }
+};
+
+// Rows and gigabytes of a project, or of one volume type in it.
+struct Usage {
+  std::int64_t count = 0;
+  std::int64_t gib = 0;
+};
+
+class Volumes {
+ public:
+  explicit Volumes(Connection& db) : db_(db) {}
+  void insert(const model::Volume& volume) { store::insert(db_, volume); }
+  void update(const model::Volume& volume) { store::update(db_, volume); }
+  void remove(const VolumeId& id);
+  std::optional<model::Volume> find(const Scope& scope, const VolumeId& id);
+  model::Volume get(const Scope& scope, const VolumeId& id);
+  model::Page<model::Volume> list(const model::PageQuery& query);
+  std::vector<model::Volume> transitional();  // that only a live task may have
+  // What live extensions will add is in use already.
+  Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
+  std::vector<model::Metadata> metadata(const Scope& scope);
+
+ private:
+  Connection& db_;
+};
+
+class Snapshots {
+ public:
+  explicit Snapshots(Connection& db) : db_(db) {}
+  void insert(const model::Snapshot& snapshot) { store::insert(db_, snapshot); }
+  void update(const model::Snapshot& snapshot) { store::update(db_, snapshot); }
+  void remove(const SnapshotId& id);
+  std::optional<model::Snapshot> find(const Scope& scope, const SnapshotId& id);
+  model::Snapshot get(const Scope& scope, const SnapshotId& id);
+  model::Page<model::Snapshot> list(const model::PageQuery& query);
+  std::vector<model::Snapshot> of_volume(const VolumeId& id);  // newest first
+  std::int64_t count_of_volume(const VolumeId& id);
+  std::vector<model::Snapshot> transitional();
+  Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
+  std::vector<model::Metadata> metadata(const Scope& scope);
+
+ private:
+  Connection& db_;
+};
+
+class Attachments {
+ public:
+  explicit Attachments(Connection& db) : db_(db) {}
+  void insert(const model::Attachment& attachment) { store::insert(db_, attachment); }
+  void update(const model::Attachment& attachment) { store::update(db_, attachment); }
+  void remove(const AttachmentId& id);
+  std::optional<model::Attachment> find(const Scope& scope, const AttachmentId& id);
+  model::Attachment get(const Scope& scope, const AttachmentId& id);
+  model::Page<model::Attachment> list(const model::PageQuery& query);
+  std::vector<model::Attachment> of_volume(const VolumeId& id);  // oldest first
+  // Of every volume of a page of volumes, in one statement.
+  std::map<VolumeId, std::vector<model::Attachment>> of_volumes(const std::vector<model::Volume>& volumes);
+  std::vector<model::Attachment> exported();  // those whose bytes must be served
+
+ private:
+  Connection& db_;
+};
+
+class VolumeTypes {
+ public:
+  explicit VolumeTypes(Connection& db) : db_(db) {}
+  void insert(const model::VolumeType& type) { store::insert(db_, type); }
+  void update(const model::VolumeType& type) { store::update(db_, type); }
+  void remove(const VolumeTypeId& id);
+  std::vector<model::VolumeType> all();
+  std::optional<model::VolumeType> find(const VolumeTypeId& id);
+  std::optional<model::VolumeType> find_by_name(const std::string& name);
+  bool in_use(const VolumeTypeId& id);
+
+ private:
+  Connection& db_;
+};
+
+class Tasks {
+ public:
+  explicit Tasks(Connection& db) : db_(db) {}
+  void insert(const model::Task& task) { store::insert(db_, task); }
+  void update(const model::Task& task) { store::update(db_, task); }
+  std::optional<model::Task> find(const TaskId& id);
+  std::vector<model::Task> live();
+  bool volume_is_busy(const VolumeId& id);        // a live task changes the volume or one of its snapshots
+  bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
+  bool volume_is_source(const VolumeId& id);
+  void renew(const std::string& owner, Timestamp lease_until);
+  void forget_ended_before(Timestamp time);
+
+ private:
+  Connection& db_;
+};
+
+class Quotas {
+ public:
+  explicit Quotas(Connection& db) : db_(db) {}
+  // Overrides only: what is not in the map has its default.
+  std::map<std::string, std::int64_t> overrides(const ProjectId& project);
+  void set(const ProjectId& project, const std::string& resource, std::int64_t limit);
+  void clear(const ProjectId& project);
+
+ private:
+  Connection& db_;
+};
+
+}  // namespace varve::store

@@ -1,0 +1,45 @@
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "support"))
+
+import invariants  # noqa: E402
+from varve import Server  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server():
+    """One varved for the tests of a file; the invariants are checked at its end."""
+    made = Server()
+    made.start()
+    yield made
+    try:
+        invariants.settle(made)
+        invariants.check(made)
+        made.stop()
+    finally:
+        made.destroy()
+
+
+@pytest.fixture(scope="module")
+def admin(server):
+    return server.login()
+
+
+@pytest.fixture
+def own_server():
+    """A varved for one test alone, started by it."""
+    made = Server()
+    yield made
+    made.destroy()
+
+
+@pytest.fixture(scope="module")
+def member(server):
+    """A user with the role member in a project of its own."""
+    server.openstack("project", "create", "team")
+    server.openstack("user", "create", "--password", "secret-1", "alice")
+    server.run("openstack", "role", "add", "--project", "team", "--user", "alice", "member")
+    return server.login("alice", "secret-1", "team")

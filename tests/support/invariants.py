@@ -1,0 +1,92 @@
+"""What must hold whenever varved is at rest, whatever happened before."""
+import json
+import subprocess
+
+from varve import wait_until
+
+TRANSITIONAL_VOLUME = {"creating", "extending", "rollbacking", "retyping", "deleting"}
+TRANSITIONAL_SNAPSHOT = {"creating", "rollbacking", "deleting"}
+
+
+def settle(server, timeout=60):
+    """Waits until no task is live and maintenance has nothing to remove."""
+    wait_until(lambda: not server.rows("SELECT 1 FROM tasks WHERE state = 'live'"), timeout, "the tasks to end")
+    wait_until(lambda: server.layers() == needed_layers(server), timeout, "unneeded layers to go")
+
+
+def parents(server):
+    out = {}
+    for layer in server.layers():
+        path = server.store / "layers" / f"{layer}.qcow2"
+        done = subprocess.run(["qemu-img", "info", "-U", "--output=json", str(path)], capture_output=True, text=True,
+                              timeout=30)
+        if done.returncode != 0:  # removed meanwhile
+            continue
+        backing = json.loads(done.stdout).get("backing-filename")
+        out[layer] = backing.rsplit("/", 1)[-1].removesuffix(".qcow2") if backing else None
+    return out
+
+
+def roots(server):
+    out = set()
+    for manifest in server.manifests().values():
+        out.add(manifest["active"])
+        out.update(frozen["layer"] for frozen in manifest["snapshots"].values())
+    return out
+
+
+def needed_layers(server):
+    parent = parents(server)
+    needed = set()
+    for layer in roots(server):
+        while layer is not None and layer not in needed:
+            needed.add(layer)
+            layer = parent.get(layer)
+    return needed
+
+
+def check(server):
+    """Call with varved running and settled."""
+    live_volumes = {row[0] for row in server.rows("SELECT volume_id FROM tasks WHERE state = 'live'")}
+    volumes = dict(server.rows("SELECT id, status FROM volumes"))
+    for volume, status in volumes.items():
+        assert status not in TRANSITIONAL_VOLUME or volume in live_volumes, f"volume {volume} is stuck in {status}"
+    snapshots = {row[0]: row[1:] for row in server.rows("SELECT id, volume_id, status FROM snapshots")}
+    for snapshot, (volume, status) in snapshots.items():
+        assert status not in TRANSITIONAL_SNAPSHOT or volume in live_volumes, f"snapshot {snapshot} is stuck in {status}"
+
+    # Every file belongs to a row and every row has its files.
+    manifests = server.manifests()
+    assert set(manifests) <= set(volumes), "a manifest belongs to no volume"
+    for volume, status in volumes.items():
+        assert status == "error" or volume in manifests, f"volume {volume} ({status}) has no manifest"
+    kept = {snapshot for manifest in manifests.values() for snapshot in manifest["snapshots"]}
+    assert kept <= set(snapshots), "a manifest has a snapshot without a row"
+    for snapshot, (volume, status) in snapshots.items():
+        assert status == "error" or snapshot in kept, f"snapshot {snapshot} ({status}) has no layer"
+    assert not any("intent" in manifest for manifest in manifests.values()), "an intent was left"
+    assert server.layers() == needed_layers(server), "a layer belongs to nothing"
+
+    # The layer graph is a forest: following parents ends.
+    parent = parents(server)
+    for layer in parent:
+        seen = set()
+        while layer is not None:
+            assert layer not in seen, "the layers form a circle"
+            assert layer in parent, f"layer {layer} is missing"
+            seen.add(layer)
+            layer = parent[layer]
+
+    # No export without an attachment, and no attachment without its volume.
+    exported = {row[0] for row in server.rows("SELECT volume_id FROM attachments WHERE export_uri IS NOT NULL")}
+    running = set(server.storage_daemons()) - {"pool"}
+    assert running == exported, f"storage daemons {running} for exports of {exported}"
+
+
+def check_images(server):
+    """With varved stopped and nothing attached: every image is sound."""
+    for layer in server.layers():
+        path = server.store / "layers" / f"{layer}.qcow2"
+        done = subprocess.run(["qemu-img", "check", "-q", str(path)], capture_output=True, text=True, timeout=60)
+        # 3: leaked clusters only; harmless, and what a crash may leave.
+        assert done.returncode in (0, 3), f"{layer}: {done.stdout}{done.stderr}"
