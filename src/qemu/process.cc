@@ -14,8 +14,6 @@
 #include "base/error.h"
 #include "base/unique_fd.h"
 
-extern char** environ;
-
 namespace varve::qemu {
 
 int run_process(const std::vector<std::string>& argv, const std::filesystem::path& log) {

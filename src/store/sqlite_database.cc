@@ -106,19 +106,18 @@ class SqliteDatabase final : public Database {
 
  private:
   void enqueue(std::unique_ptr<Pending> pending) {
-    bool full = false;
+    std::vector<std::unique_ptr<Pending>> refused;
     {
       std::lock_guard lock(mutex_);
-      full = queue_.size() >= queue_limit_ || stopping_;
-      if (!full) queue_.push_back(std::move(pending));
+      if (queue_.size() < queue_limit_ && !stopping_) {
+        queue_.push_back(std::move(pending));
+      } else {
+        pending->fault =
+            std::make_exception_ptr(Error(ErrorCode::Unavailable, "too many writes are waiting; try again"));
+        refused.push_back(std::move(pending));
+      }
     }
-    if (!full) {
-      wake_.notify_one();
-      return;
-    }
-    pending->fault = std::make_exception_ptr(Error(ErrorCode::Unavailable, "too many writes are waiting; try again"));
-    std::vector<std::unique_ptr<Pending>> refused;
-    refused.push_back(std::move(pending));
+    wake_.notify_one();
     resume_all(std::move(refused));
   }
 

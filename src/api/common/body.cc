@@ -50,7 +50,7 @@ json::object parse_body(const http::Request& request) {
   boost::system::error_code fault;
   std::size_t used = parser.write_some(request.body.data(), request.body.size(), fault);
   if (!fault) parser.finish(fault);
-  if (!fault && trim(std::string_view(request.body).substr(used)) != "") {
+  if (!fault && !trim(std::string_view(request.body).substr(used)).empty()) {
     fault = json::make_error_code(json::error::extra_data);
   }
   if (fault) {

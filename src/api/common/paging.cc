@@ -144,7 +144,7 @@ void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
   std::vector<std::string_view> wanted = split(keys);
   if (each.size() > std::max<std::size_t>(wanted.size(), 1))
     bad("Invalid input received: there are more sort_dir than sort_key");
-  if (wanted.empty() && !each.empty()) wanted.push_back("created_at");
+  if (wanted.empty() && !each.empty()) wanted.emplace_back("created_at");
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     query.sort.push_back({sort_column(spec, wanted[i]), descending(i < each.size() ? each[i] : std::string_view())});
   }

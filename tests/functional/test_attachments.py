@@ -1,0 +1,107 @@
+"""Attachments, and the older volume actions that do the same."""
+import uuid
+
+from varve import qemu_io
+
+
+def status(admin, volume):
+    return admin.call("GET", f"/volumes/{volume}")["volume"]["status"]
+
+
+def test_reserve_connect_complete_delete(admin, server):
+    volume, instance = admin.create_volume(), str(uuid.uuid4())
+    made = admin.call("POST", "/attachments", {"attachment": {"volume_uuid": volume, "instance_uuid": instance}}, 200, "3.27")["attachment"]
+    assert (made["status"], made["instance"], status(admin, volume)) == ("reserved", instance, "reserved")
+    assert made["connection_info"] == {}
+    assert volume not in server.storage_daemons()
+    path = f"/attachments/{made['id']}"
+    connected = admin.call("PUT", path, {"attachment": {"connector": {"host": "h", "mountpoint": "/dev/vdb"}}}, 200, "3.27")["attachment"]
+    info = connected["connection_info"]
+    assert info["driver_volume_type"] == "nbd" and info["uri"].startswith("nbd+unix:///") and info["read_only"] is False
+    assert (connected["status"], status(admin, volume)) == ("attaching", "attaching")
+    assert qemu_io(info["uri"], "read 0 64k")
+    admin.call("POST", path + "/action", {"os-complete": {}}, 204, "3.44")
+    shown = admin.call("GET", f"/volumes/{volume}")["volume"]
+    assert shown["status"] == "in-use" and shown["metadata"]["attached_mode"] == "rw"
+    (entry,) = shown["attachments"]
+    assert (entry["attachment_id"], entry["server_id"], entry["device"], entry["volume_id"], entry["id"]) == (made["id"], instance, "/dev/vdb", volume, volume)
+    assert admin.call("DELETE", path, None, 200, "3.27") == {"attachments": []}
+    assert status(admin, volume) == "available"
+    assert volume not in server.storage_daemons()
+    assert not qemu_io(info["uri"], "read 0 64k")
+
+
+def test_one_attachment_unless_multiattach(admin):
+    volume = admin.create_volume()
+    first, _ = admin.attach(volume)
+    body = {"attachment": {"volume_uuid": volume, "instance_uuid": str(uuid.uuid4())}}
+    assert admin.request("POST", "/attachments", body, mv="3.27").status_code == 400
+    admin.detach(first)
+
+
+def test_lists_and_versions(admin, member):
+    volume = admin.create_volume()
+    attachment, _ = admin.attach(volume)
+    listed = admin.call("GET", f"/attachments?volume_id={volume}", mv="3.27")["attachments"]
+    assert [a["id"] for a in listed] == [attachment] and "connection_info" not in listed[0]
+    assert admin.call("GET", "/attachments/detail", mv="3.27")["attachments"][0]["connection_info"]
+    assert admin.request("GET", "/attachments").status_code == 404
+    assert member.request("GET", f"/attachments/{attachment}", mv="3.27").status_code == 404
+    assert member.call("GET", "/attachments", mv="3.27")["attachments"] == []
+    admin.detach(attachment)
+    assert admin.request("GET", f"/attachments/{attachment}", mv="3.27").status_code == 404
+
+
+def test_bad_attachments_are_refused(admin):
+    volume = admin.create_volume()
+    for body in [{}, {"volume_uuid": "x"}, {"volume_uuid": volume, "connector": "x"}, {"volume_uuid": volume, "mode": "xx"},
+                 {"volume_uuid": volume, "bogus": 1}, {"volume_uuid": volume, "connector": {"host": "h", "mode": "xx"}}]:
+        assert admin.request("POST", "/attachments", {"attachment": body}, mv="3.54").status_code == 400, body
+    assert admin.request("POST", "/attachments", {"attachment": {"volume_uuid": str(uuid.uuid4())}}, mv="3.54").status_code == 404
+    assert status(admin, volume) == "available"
+
+
+def test_the_older_actions(admin, server):
+    volume, instance = admin.create_volume(), str(uuid.uuid4())
+    admin.action(volume, "os-reserve", {}, 202)
+    assert status(admin, volume) == "attaching"
+    assert admin.request("POST", f"/volumes/{volume}/action", {"os-reserve": {}}).status_code == 400
+    info = admin.action(volume, "os-initialize_connection", {"connector": {"host": "h"}}, 200)["connection_info"]
+    assert info["driver_volume_type"] == "nbd"
+    assert qemu_io(info["data"]["uri"], "write -P 9 0 64k")
+    again = admin.action(volume, "os-initialize_connection", {"connector": {"host": "h"}}, 200)["connection_info"]
+    assert again == info
+    admin.action(volume, "os-attach", {"instance_uuid": instance, "mountpoint": "/dev/vdc", "mode": "rw"}, 202)
+    admin.action(volume, "os-attach", {"instance_uuid": instance, "mountpoint": "/dev/vdc", "mode": "rw"}, 202)
+    shown = admin.call("GET", f"/volumes/{volume}")["volume"]
+    assert shown["status"] == "in-use" and [a["server_id"] for a in shown["attachments"]] == [instance]
+    other = {"os-attach": {"instance_uuid": str(uuid.uuid4()), "mountpoint": "/dev/vdd"}}
+    assert admin.request("POST", f"/volumes/{volume}/action", other).status_code == 400
+    admin.action(volume, "os-begin_detaching", {}, 202)
+    assert status(admin, volume) == "detaching"
+    admin.action(volume, "os-roll_detaching", {}, 202)
+    assert status(admin, volume) == "in-use"
+    admin.action(volume, "os-begin_detaching", {}, 202)
+    admin.action(volume, "os-terminate_connection", {"connector": {"host": "h"}}, 202)
+    assert volume not in server.storage_daemons()
+    admin.action(volume, "os-detach", {"attachment_id": shown["attachments"][0]["attachment_id"]}, 202)
+    assert status(admin, volume) == "available"
+
+
+def test_unreserve(admin):
+    volume = admin.create_volume()
+    admin.action(volume, "os-reserve", {}, 202)
+    admin.action(volume, "os-unreserve", {}, 202)
+    assert status(admin, volume) == "available"
+    admin.action(volume, "os-unreserve", {}, 202)
+
+
+def test_a_snapshot_needs_force_only_while_attaching(admin):
+    volume = admin.create_volume()
+    admin.action(volume, "os-reserve", {}, 202)
+    body = {"snapshot": {"volume_id": volume}}
+    assert admin.request("POST", "/snapshots", body).status_code == 400
+    body["snapshot"]["force"] = True
+    snapshot = admin.call("POST", "/snapshots", body, 202)["snapshot"]["id"]
+    admin.wait_snapshot(snapshot)
+    admin.action(volume, "os-unreserve", {}, 202)

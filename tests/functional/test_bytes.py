@@ -1,0 +1,183 @@
+"""What a client writes is what it reads: over NBD, through snapshots, rollback, clones, growth and restarts."""
+import os
+import signal
+import subprocess
+
+from varve import qemu_io, wait_until
+
+
+def test_bytes_survive_detach_and_attach(admin):
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 0x11 0 1M", "flush")
+    assert admin.io(volume, "read -P 0x11 0 1M", "read -P 0 1M 1M")
+
+
+def test_a_snapshot_of_an_attached_volume_is_live_and_rollback_brings_it_back(admin):
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 0x11 0 1M")
+    snapshot = admin.create_snapshot(volume)
+    assert qemu_io(uri, "read -P 0x11 0 1M", "write -P 0x22 0 1M")
+    admin.detach(attachment)
+    admin.rollback(volume, snapshot)
+    assert admin.io(volume, "read -P 0x11 0 1M")
+
+
+def test_rollback_to_an_older_snapshot_keeps_the_newer(admin):
+    volume = admin.create_volume()
+    snapshots = []
+    for pattern in (1, 2, 3):
+        assert admin.io(volume, f"write -P {pattern} 0 64k")
+        snapshots.append(admin.create_snapshot(volume))
+    for index in (0, 2, 1):
+        admin.rollback(volume, snapshots[index])
+        assert admin.io(volume, f"read -P {index + 1} 0 64k")
+
+
+def test_rollback_is_refused_where_it_would_hurt(admin):
+    volume, other = admin.create_volume(), admin.create_volume()
+    snapshot = admin.create_snapshot(volume)
+    foreign = admin.create_snapshot(other)
+    attempt = lambda target, chosen: admin.request("POST", f"/volumes/{target}/action", {"revert": {"snapshot_id": chosen}}, mv="3.40")
+    assert attempt(volume, foreign).status_code == 400
+    attachment, _ = admin.attach(volume)
+    assert attempt(volume, snapshot).status_code == 400
+    admin.detach(attachment)
+    assert attempt(volume, "00000000-0000-4000-8000-000000000000").status_code == 404
+
+
+def test_a_volume_from_a_snapshot_and_one_from_a_volume(admin):
+    volume = admin.create_volume(bootable=True)
+    assert admin.io(volume, "write -P 0x33 0 1M")
+    snapshot = admin.create_snapshot(volume)
+    assert admin.io(volume, "write -P 0x44 0 1M")
+    from_snapshot = admin.call("POST", "/volumes", {"volume": {"snapshot_id": snapshot}}, 202)["volume"]["id"]
+    from_volume = admin.call("POST", "/volumes", {"volume": {"source_volid": volume, "size": 2}}, 202)["volume"]["id"]
+    admin.wait_volume(from_snapshot)
+    admin.wait_volume(from_volume)
+    assert admin.io(from_snapshot, "read -P 0x33 0 1M")
+    assert admin.io(from_volume, "read -P 0x44 0 1M", "read -P 0 1536M 1M")
+    assert admin.request("POST", "/volumes", {"volume": {"source_volid": from_volume, "size": 1}}).status_code == 400
+    admin.delete_volume(volume, cascade=True)
+    for clone in (from_snapshot, from_volume):
+        wait_until(lambda: admin.call("GET", f"/volumes/{clone}/usage")["usage"]["independence_percent"] == 100, 30, "independence")
+    assert admin.io(from_snapshot, "read -P 0x33 0 1M")
+    assert admin.io(from_volume, "read -P 0x44 0 1M")
+
+
+def test_extend_while_attached(admin):
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 0x55 0 64k")
+    admin.action(volume, "os-extend", {"new_size": 2}, 202)
+    admin.wait_volume(volume, "in-use")
+    assert qemu_io(uri, "read -P 0x55 0 64k", "write -P 0x66 1536M 64k", "read -P 0x66 1536M 64k")
+    assert admin.call("GET", f"/attachments/{attachment}", mv="3.27")["attachment"]["connection_info"]["uri"] == uri
+    admin.detach(attachment)
+
+
+def test_discard_frees_space(admin):
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 0x77 0 64M", "flush")
+    allocated = lambda: admin.call("GET", f"/volumes/{volume}/usage")["usage"]["allocated_bytes"]
+    full = allocated()
+    assert full >= 64 << 20
+    assert qemu_io(uri, "discard 0 64M", "flush")
+    assert allocated() < full // 4
+    admin.detach(attachment)
+
+
+def test_usage_of_a_snapshot(admin):
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 0x77 0 8M")
+    snapshot = admin.create_snapshot(volume)
+    usage = admin.call("GET", f"/snapshots/{snapshot}/usage")["usage"]
+    assert usage["allocated_bytes"] >= 8 << 20
+
+
+def test_a_read_only_attachment_refuses_writes(admin):
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume, mode="ro")
+    assert not qemu_io(uri, "write 0 64k")
+    assert subprocess.run(["nbdinfo", "--can", "write", uri], timeout=30).returncode != 0
+    admin.detach(attachment)
+
+
+def test_a_multiattach_volume_is_served_to_several(admin):
+    volume = admin.create_volume(multiattach=True)
+    first, one = admin.attach(volume)
+    second, two = admin.attach(volume)
+    assert one != two
+    assert qemu_io(one, "write -P 0x12 0 64k", "flush") and qemu_io(two, "read -P 0x12 0 64k")
+    admin.detach(first)
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "in-use"
+    assert qemu_io(two, "read -P 0x12 0 64k")
+    admin.detach(second)
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "available"
+
+
+def test_an_attached_volume_is_served_while_varved_restarts(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    _, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 0x21 0 64k", "flush")
+    daemons = own_server.storage_daemons()
+    own_server.stop()
+    assert qemu_io(uri, "read -P 0x21 0 64k", "write -P 0x22 0 64k", "flush")
+    own_server.start()
+    assert {k: v for k, v in own_server.storage_daemons().items() if k != "pool"} == {k: v for k, v in daemons.items() if k != "pool"}
+    admin = own_server.login()
+    snapshot = admin.create_snapshot(volume)
+    assert qemu_io(uri, "read -P 0x22 0 64k", "write -P 0x23 0 64k", "flush")
+    assert admin.call("GET", f"/snapshots/{snapshot}")["snapshot"]["status"] == "available"
+
+
+def test_a_storage_daemon_that_dies_comes_back_at_the_same_address(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 0x31 0 64k", "flush")
+    pid = own_server.storage_daemons()[volume]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: own_server.storage_daemons().get(volume, pid) != pid and qemu_io(uri, "read -P 0x31 0 64k"), 30, "the export")
+    assert "lost its storage daemon" in own_server.log()
+    admin.detach(attachment)
+    admin.delete_volume(volume)
+
+
+def test_nbd_over_tcp(own_server):
+    own_server.options += ["nbd.transport=tcp", "nbd.first_port=12900", "nbd.last_port=12999"]
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert uri.startswith("nbd://127.0.0.1:129")
+    assert qemu_io(uri, "write -P 0x41 0 64k", "flush")
+    os.kill(own_server.storage_daemons()[volume], signal.SIGKILL)
+    wait_until(lambda: qemu_io(uri, "read -P 0x41 0 64k"), 30, "the export at its port")
+    admin.detach(attachment)
+    assert not qemu_io(uri, "read 0 64k")
+
+
+def test_nbdcopy_moves_a_whole_image(admin, tmp_path):
+    volume = admin.create_volume()
+    source = tmp_path / "image"
+    source.write_bytes(os.urandom(1 << 20) + bytes(3 << 20) + os.urandom(1 << 20))
+    attachment, uri = admin.attach(volume)
+    subprocess.run(["nbdcopy", str(source), uri], check=True, timeout=60)
+    subprocess.run(["nbdcopy", uri, str(tmp_path / "back")], check=True, timeout=60)
+    with open(tmp_path / "back", "rb") as back:
+        assert back.read(5 << 20) == source.read_bytes()
+    admin.detach(attachment)
+
+
+def test_a_full_store_is_an_error_that_can_be_retried(own_server):
+    own_server.options.append("qcow2.min_free_mib=2000000000")
+    admin = own_server.start().login()
+    volume = admin.call("POST", "/volumes", {"volume": {"size": 1}}, 202)["volume"]["id"]
+    wait_until(lambda: admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error", 30, "the error")
+    admin.delete_volume(volume)
+    own_server.options.clear()
+    own_server.restart()
+    admin = own_server.login()
+    admin.create_volume()
