@@ -165,7 +165,7 @@ asio::awaitable<void> Attachments::stop_export(model::Actor actor, Attachment at
   task.resume_status = std::string(to_string(attachment.status));
   store::Work write = [&](store::Transaction& tx) {
     Attachment present = tx.attachments().get(std::nullopt, attachment.id);
-    if (forget) present.status = AttachmentStatus::Detaching;
+    present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
     tx.attachments().update(present);
     tx.tasks().insert(task);
   };
@@ -236,6 +236,11 @@ void Attachments::register_tasks() {
     return tx.attachments().find(std::nullopt, AttachmentId(task.attachment_id.value()));
   };
 
+  auto before = [](const Task& task) {
+    auto status = model::parse_attachment_status(task.resume_status.value_or("attached"));
+    return status.value_or(AttachmentStatus::Attached);
+  };
+
   auto serve = [this, find](const Task& task) {
     // The URI is written by finish(); run() hands it over in the row itself, so that a repeated run finds it.
     std::string uri = exports_.start(task.volume_id, AttachmentId(task.attachment_id.value()));
@@ -259,22 +264,22 @@ void Attachments::register_tasks() {
 
   tasks_.handle(TaskKind::StopExport,
                 {[this](const Task& task) { exports_.stop(task.volume_id, AttachmentId(task.attachment_id.value())); },
-                 [this, find](store::Transaction& tx, const Task& task) {
+                 [this, find, before](store::Transaction& tx, const Task& task) {
                    auto attachment = find(tx, task);
                    if (attachment && task.target) {
                      tx.attachments().remove(attachment->id);
                      settle_volume(tx, task.volume_id);
                    } else if (attachment) {
+                     attachment->status = before(task);
                      attachment->export_uri.reset();
                      attachment->connector.reset();
                      tx.attachments().update(*attachment);
                    }
                  },
-                 [find](store::Transaction& tx, const Task& task, const Error&) {
+                 [find, before](store::Transaction& tx, const Task& task, const Error&) {
                    auto attachment = find(tx, task);
                    if (!attachment) return;
-                   auto before = model::parse_attachment_status(task.resume_status.value_or("attached"));
-                   attachment->status = before.value_or(AttachmentStatus::Attached);
+                   attachment->status = before(task);
                    tx.attachments().update(*attachment);
                  }});
 }

@@ -14,7 +14,7 @@ Exports::State Exports::read(const VolumeId& volume, const std::optional<Attachm
     for (model::Attachment& attachment : tx.attachments().of_volume(volume)) {
       if (wanted && attachment.id == *wanted) {
         state.wanted = attachment;
-      } else if (attachment.export_uri) {
+      } else if (attachment.export_uri && attachment.status != model::AttachmentStatus::Detaching) {
         state.exported.push_back(attachment);
       }
     }

@@ -57,7 +57,7 @@ class Server:
         if wait:
             def ready():
                 text = self.log_path.read_bytes()[start:].decode()
-                found = re.search(r"varved is ready url=(\S+)", text)
+                found = re.search(r'varved is ready"?,? ?"?url"?[=:]"?([^\s",]+)', text)
                 assert found or self.process.poll() is None, "varved ended at start:\n" + text[-3000:]
                 return found
             self.url = wait_until(ready, 60, "varved to be ready").group(1)

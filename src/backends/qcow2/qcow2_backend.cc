@@ -29,6 +29,8 @@ std::string snapshot_key(const SnapshotId& snapshot) {
 IoOptions probe(const Config& config, qemu::StorageDaemons& daemons) {
   files::make_directory(config.directory / "layers");
   files::make_directory(config.directory / "volumes");
+  // A pool that outlived a crash may hold images open; all its work can be done anew.
+  daemons.stop(kPool);
   return probe_io(config.directory / "layers", daemons.start(kPool)->qmp());
 }
 

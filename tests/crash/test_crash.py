@@ -1,0 +1,167 @@
+"""Kills varved at every failpoint and looks at what the next start makes of it: nothing stuck, nothing lost, nothing left.
+
+Every failpoint that `varved failpoints` lists is killed in a scenario that passes it; a failpoint that no scenario reaches
+fails the suite.
+"""
+import subprocess
+
+import invariants
+import pytest
+import requests
+
+from varve import BINARY, Server, qemu_io, wait_until
+
+ALL = subprocess.run([str(BINARY), "failpoints"], capture_output=True, text=True, check=True, timeout=60).stdout.split()
+
+
+class World:
+    """What exists before the crash: a volume with bytes and two snapshots, and one that is attached."""
+
+    def __init__(self, server, admin):
+        self.server, self.admin = server, admin
+        self.volume = admin.create_volume(name="v")
+        assert admin.io(self.volume, "write -P 1 0 1M")
+        self.first = admin.create_snapshot(self.volume, name="first")
+        assert admin.io(self.volume, "write -P 2 0 1M")
+        self.second = admin.create_snapshot(self.volume, name="second")
+        self.attached = admin.create_volume(name="a")
+        self.attachment, self.uri = admin.attach(self.attached)
+        assert qemu_io(self.uri, "write -P 3 0 1M", "flush")
+
+    def send(self, method, path, body=None, mv="3.54"):
+        """A request whose reply may never come."""
+        try:
+            self.admin.request(method, path, body, mv)
+        except requests.RequestException:
+            pass
+
+    def create(self):
+        self.send("POST", "/volumes", {"volume": {"size": 1, "name": "new"}})
+
+    def delete(self):
+        self.send("DELETE", f"/volumes/{self.volume}?cascade=true")
+
+    def extend(self):
+        self.send("POST", f"/volumes/{self.volume}/action", {"os-extend": {"new_size": 2}})
+
+    def extend_attached(self):
+        self.send("POST", f"/volumes/{self.attached}/action", {"os-extend": {"new_size": 2}})
+
+    def snapshot(self):
+        self.send("POST", "/snapshots", {"snapshot": {"volume_id": self.volume, "name": "new"}})
+
+    def snapshot_attached(self):
+        self.send("POST", "/snapshots", {"snapshot": {"volume_id": self.attached, "name": "new"}})
+
+    def delete_snapshot(self):
+        self.send("DELETE", f"/snapshots/{self.first}")
+
+    def rollback(self):
+        self.send("POST", f"/volumes/{self.volume}/action", {"revert": {"snapshot_id": self.first}})
+
+    def clone_snapshot(self):
+        self.send("POST", "/volumes", {"volume": {"snapshot_id": self.first, "name": "new"}})
+
+    def clone_attached(self):
+        self.send("POST", "/volumes", {"volume": {"source_volid": self.attached, "name": "new"}})
+
+    def attach(self):
+        self.send("POST", "/attachments", {"attachment": {"volume_uuid": self.volume, "connector": {"host": "h"}}})
+
+    def detach(self):
+        self.send("DELETE", f"/attachments/{self.attachment}")
+
+
+SCENARIOS = {
+    "task.": ["create", "delete", "extend", "snapshot_attached", "delete_snapshot", "rollback", "clone_snapshot", "attach", "detach"],
+    "volume.create.": ["create"],
+    "volume.delete.": ["delete"],
+    "volume.extend.": ["extend", "extend_attached"],
+    "volume.rollback.": ["rollback"],
+    "snapshot.create.": ["snapshot", "snapshot_attached"],
+    "snapshot.delete.": ["delete_snapshot"],
+    "clone.after_freeze": ["clone_attached"],
+    "clone.": ["clone_snapshot", "clone_attached"],
+    "layer.merge.": ["delete_snapshot", "clone_snapshot", "clone_attached"],
+    "layer.remove.": ["delete_snapshot", "delete"],
+    "attach.": ["attach"],
+    "detach.": ["detach"],
+}
+
+
+def scenarios():
+    for failpoint in ALL:
+        prefix = next((p for p in SCENARIOS if failpoint.startswith(p)), None)
+        for scenario in SCENARIOS.get(prefix, ["none"]):
+            yield pytest.param(failpoint, scenario, id=f"{failpoint}-{scenario}")
+
+
+def names(admin):
+    return {v["name"]: v for v in admin.call("GET", "/volumes/detail")["volumes"]}
+
+
+@pytest.mark.parametrize("failpoint, scenario", scenarios())
+def test_killed_at(own_server, failpoint, scenario):
+    assert scenario != "none", f"no scenario reaches {failpoint}"
+    world = World(own_server.start(), own_server.login())
+    invariants.settle(own_server)
+    before = {row[0] for row in own_server.rows("SELECT id FROM volumes")}
+    own_server.stop()
+
+    # At its start varved opens the attached volume again, which passes these two once.
+    at_start = failpoint in ("attach.after_daemon", "attach.after_open")
+    own_server.start({"VARVE_FAILPOINTS": f"{failpoint}={'kill@2' if at_start else 'kill'}"})
+    world.admin = own_server.login()
+    getattr(world, scenario)()
+    assert own_server.process.wait(30) == -9, f"{scenario} does not reach {failpoint}"
+
+    # What was attached is still served: its storage daemon is another process.
+    if scenario not in ("detach", "extend_attached"):
+        assert qemu_io(world.uri, "read -P 3 0 1M")
+    own_server.start()
+    world.admin = admin = own_server.login()
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    check_outcome(world, admin, scenario, before)
+
+    # Everything can be used and removed without a human's hand.
+    for attachment in admin.call("GET", "/attachments", mv="3.27")["attachments"]:
+        admin.detach(attachment["id"])
+    for volume in admin.call("GET", "/volumes")["volumes"]:
+        admin.delete_volume(volume["id"], cascade=True)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    assert own_server.layers() == set()
+    own_server.stop()
+
+
+def check_outcome(world, admin, scenario, before):
+    volumes = names(admin)
+    statuses = {v["name"]: v["status"] for v in volumes.values()}
+    snapshots = {s["name"]: s for s in admin.call("GET", "/snapshots")["snapshots"]}
+    assert all(s["status"] == "available" for s in snapshots.values()), snapshots
+    if scenario in ("create", "clone_snapshot", "clone_attached"):
+        assert statuses["new"] == "available"
+        expected = {"create": 0, "clone_snapshot": 1, "clone_attached": 3}[scenario]
+        assert admin.io(volumes["new"]["id"], f"read -P {expected} 0 1M")
+    if scenario in ("snapshot", "snapshot_attached"):
+        assert "new" in snapshots
+    if scenario == "delete":
+        assert "v" not in volumes
+        return
+    if scenario in ("extend", "extend_attached"):
+        grown = volumes["v" if scenario == "extend" else "a"]
+        assert grown["size"] == 2 and grown["status"] in ("available", "in-use")
+    if scenario == "attach":
+        return
+    expected = 1 if scenario == "rollback" else 2
+    assert statuses["v"] == "available"
+    assert admin.io(world.volume, f"read -P {expected} 0 1M")
+    if scenario == "delete_snapshot":
+        assert "first" not in snapshots
+    # The bytes of the remaining snapshots are what they were.
+    for snapshot, pattern in ((world.second, 2), (world.first, 1)):
+        if scenario == "delete_snapshot" and snapshot == world.first:
+            continue
+        admin.rollback(world.volume, snapshot)
+        assert admin.io(world.volume, f"read -P {pattern} 0 1M")

@@ -1,0 +1,144 @@
+"""The embedded identity, through unmodified clients and by hand."""
+import json
+
+import pytest
+import requests
+from keystoneauth1 import session as ks
+from keystoneauth1.identity import v3
+
+from varve import wait_until
+
+
+def auth_url(server):
+    return server.url + "/identity/v3"
+
+
+def test_first_start_writes_a_private_openrc(server):
+    path = server.store / "openrc"
+    assert path.stat().st_mode & 0o777 == 0o600
+    for private in ("varve.db", "layers", "volumes", "run"):
+        assert (server.store / private).stat().st_mode & 0o077 == 0
+
+
+def test_discovery_needs_no_token(server):
+    assert requests.get(server.url + "/identity", timeout=30).status_code == 300
+    assert requests.get(server.url + "/identity/v3", timeout=30).json()["version"]["id"] == "v3.14"
+    assert requests.get(server.url + "/", timeout=30).status_code == 300
+    assert requests.get(server.url + "/v3/", timeout=30).json()["versions"][0]["version"] == "3.70"
+
+
+def test_projects_users_and_roles_through_openstackclient(server):
+    project = server.openstack("project", "create", "--description", "d", "p1")
+    assert server.openstack("project", "show", "p1")["id"] == project["id"]
+    server.run("openstack", "project", "set", "--name", "p2", "p1")
+    user = server.openstack("user", "create", "--password", "old-secret", "--project", "p2", "u1")
+    server.run("openstack", "role", "add", "--project", "p2", "--user", "u1", "member")
+    assert any(r["Role"] for r in server.openstack("role", "assignment", "list", "--user", "u1", "--names"))
+    client = server.login("u1", "old-secret", "p2")
+    assert {r["name"] for r in client.info["roles"]} == {"member", "reader"}
+    server.run("openstack", "user", "set", "--password", "new-secret", "u1")
+    assert client.request("GET", "/volumes").status_code == 401
+    client = server.login("u1", "new-secret", "p2")
+    server.run("openstack", "role", "remove", "--project", "p2", "--user", "u1", "member")
+    assert client.request("GET", "/volumes").status_code == 401
+    server.run("openstack", "role", "add", "--project", "p2", "--user", "u1", "reader")
+    server.run("openstack", "user", "set", "--disable", "u1")
+    assert client.request("GET", "/volumes").status_code == 401
+    server.run("openstack", "user", "delete", "u1")
+    server.run("openstack", "project", "delete", "p2")
+    assert {u["Name"] for u in server.openstack("user", "list")} >= {"admin"}
+    assert user["id"] not in {u["ID"] for u in server.openstack("user", "list")}
+
+
+def test_application_credentials_through_keystoneauth(server, member):
+    rc = server.openrc()
+    made = json.loads(server.run(
+        "openstack", "--os-username", "alice", "--os-password", "secret-1", "--os-project-name", "team",
+        "application", "credential", "create", "--role", "reader", "cred", "-f", "json").stdout)
+    auth = v3.ApplicationCredential(auth_url(server), application_credential_id=made["id"],
+                                    application_credential_secret=made["secret"])
+    session = ks.Session(auth=auth)
+    assert session.get("/volumes", endpoint_filter={"service_type": "block-storage", "version": "3"}).status_code == 200
+    with pytest.raises(Exception) as refused:
+        session.post("/volumes", json={"volume": {"size": 1}}, endpoint_filter={"service_type": "volumev3"})
+    assert refused.value.http_status == 403
+    by_name = v3.ApplicationCredential(auth_url(server), application_credential_name="cred", username="alice",
+                                       user_domain_name="Default", application_credential_secret=made["secret"])
+    assert ks.Session(auth=by_name).get_token()
+    server.run("openstack", "--os-username", "alice", "--os-password", "secret-1", "--os-project-name", "team",
+               "application", "credential", "delete", "cred")
+    with pytest.raises(Exception) as gone:
+        ks.Session(auth=auth).get("/volumes", endpoint_filter={"service_type": "volumev3"})
+    assert gone.value.http_status == 401
+    assert rc["OS_USERNAME"] == "admin"
+
+
+def test_tokens_are_shown_rescoped_and_revoked(server, member):
+    session = requests.Session()
+    session.headers["X-Auth-Token"] = member.token
+    url = auth_url(server) + "/auth/tokens"
+    shown = session.get(url, headers={"X-Subject-Token": member.token}, timeout=30)
+    assert shown.status_code == 200 and shown.json()["token"]["user"]["name"] == "alice"
+    assert session.head(url, headers={"X-Subject-Token": member.token}, timeout=30).status_code == 200
+    body = {"auth": {"identity": {"methods": ["token"], "token": {"id": member.token}}, "scope": "unscoped"}}
+    unscoped = requests.post(url, json=body, timeout=30)
+    assert unscoped.status_code == 201 and "project" not in unscoped.json()["token"]
+    assert unscoped.json()["token"]["expires_at"] == member.info["expires_at"]
+    token = unscoped.headers["X-Subject-Token"]
+    assert requests.get(member.url("/volumes"), headers={"X-Auth-Token": token}, timeout=30).status_code == 403
+    assert requests.delete(url, headers={"X-Auth-Token": token, "X-Subject-Token": token}, timeout=30).status_code == 204
+    assert session.get(url, headers={"X-Auth-Token": token, "X-Subject-Token": token}, timeout=30).status_code == 401
+    assert session.get(member.url("/volumes"), timeout=30).status_code == 200
+
+
+def tampered(token):
+    head, claims, signature = token.split(".")
+    return ["", "x", "a.b.c", f"{head}.{claims}.", f"{head}.{claims}.{'A' * len(signature)}",
+            "eyJhbGciOiJub25lIn0." + claims + ".", f"{head}.{claims}x.{signature}", "x" * 100000]
+
+
+def test_no_forged_token_is_taken(server, admin):
+    for token in tampered(admin.token):
+        reply = requests.get(admin.url("/volumes"), headers={"X-Auth-Token": token}, timeout=30)
+        assert reply.status_code in (401, 431), token[:40]
+
+
+@pytest.mark.parametrize("body", [{}, {"auth": {}}, {"auth": {"identity": {}}}, {"auth": {"identity": {"methods": []}}},
+                                  {"auth": {"identity": {"methods": ["password"]}}},
+                                  {"auth": {"identity": {"methods": ["magic"]}}},
+                                  {"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "admin"}}}}}])
+def test_bad_logins_are_refused(server, body):
+    assert requests.post(auth_url(server) + "/auth/tokens", json=body, timeout=30).status_code in (400, 401)
+
+
+def test_guessing_is_slowed_down(own_server):
+    own_server.start()
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": {
+        "name": "admin", "password": "guess", "domain": {"id": "default"}}}}}}
+    url = auth_url(own_server) + "/auth/tokens"
+    codes = [requests.post(url, json=body, timeout=30).status_code for _ in range(8)]
+    assert codes[:5] == [401] * 5 and 429 in codes[5:]
+    body["auth"]["identity"]["password"]["user"]["password"] = own_server.openrc()["OS_PASSWORD"]
+    wait_until(lambda: requests.post(url, json=body, timeout=30).status_code == 201, 30, "the wait to be over")
+
+
+def test_members_may_not_manage(server, member):
+    for path in ("/users", "/projects", "/roles", "/domains", "/role_assignments"):
+        reply = requests.get(auth_url(server) + path, headers={"X-Auth-Token": member.token}, timeout=30)
+        assert reply.status_code == 403, path
+    own = f"/users/{member.info['user']['id']}"
+    assert requests.get(auth_url(server) + own, headers={"X-Auth-Token": member.token}, timeout=30).status_code == 200
+
+
+def test_a_project_with_volumes_is_not_deleted(server, member):
+    member.create_volume()
+    reply = requests.delete(auth_url(server) + f"/projects/{member.project}",
+                            headers={"X-Auth-Token": server.login().token}, timeout=30)
+    assert reply.status_code == 409 and "volumes" in reply.json()["error"]["message"]
+
+
+def test_tokens_survive_a_restart(own_server):
+    admin = own_server.start().login()
+    own_server.restart()
+    admin.server = own_server
+    assert admin.request("GET", "/volumes").status_code == 200
