@@ -2,7 +2,9 @@
 import os
 import signal
 import subprocess
+import threading
 
+import invariants
 from varve import qemu_io, wait_until
 
 
@@ -181,3 +183,34 @@ def test_a_full_store_is_an_error_that_can_be_retried(own_server):
     own_server.restart()
     admin = own_server.login()
     admin.create_volume()
+
+
+def test_many_volumes_at_once(own_server):
+    """Snapshots, deletions and clones of several volumes race with each other and with the background merges."""
+    admin = own_server.start().login()
+    volumes = [admin.create_volume() for _ in range(6)]
+    faults = []
+
+    def work(volume, number):
+        try:
+            client = own_server.login()
+            assert client.io(volume, f"write -P {number} 0 1M")
+            for _ in range(4):
+                snapshot = client.create_snapshot(volume)
+                clone = client.call("POST", "/volumes", {"volume": {"snapshot_id": snapshot}}, 202)["volume"]["id"]
+                client.wait_volume(clone)
+                client.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+                assert client.io(clone, f"read -P {number} 0 1M")
+                client.delete_volume(clone)
+            assert client.io(volume, f"read -P {number} 0 1M")
+        except BaseException as fault:  # noqa: B902: reported below, whatever it is
+            faults.append(fault)
+    threads = [threading.Thread(target=work, args=(volume, 1 + i)) for i, volume in enumerate(volumes)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults, faults
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    assert len(own_server.layers()) == len(volumes)

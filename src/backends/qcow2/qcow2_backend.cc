@@ -63,6 +63,34 @@ class Qcow2Backend::Hold {
   std::vector<LayerId> layers_;
 };
 
+class Qcow2Backend::Pin {
+ public:
+  Pin(Qcow2Backend& backend, LayerId layer) : backend_(backend), layer_(std::move(layer)) {
+    std::lock_guard graph(backend_.graph_mutex_);
+    backend_.graph_.refer(layer_);
+  }
+  // A layer whose file has just been made.
+  Pin(Qcow2Backend& backend, LayerId layer, const std::optional<LayerId>& parent)
+      : backend_(backend), layer_(std::move(layer)) {
+    std::lock_guard graph(backend_.graph_mutex_);
+    if (!backend_.graph_.contains(layer_)) backend_.graph_.add(layer_, parent);
+    backend_.graph_.refer(layer_);
+  }
+  ~Pin() {
+    {
+      std::lock_guard graph(backend_.graph_mutex_);
+      backend_.graph_.release(layer_);
+    }
+    backend_.notify_work();
+  }
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+
+ private:
+  Qcow2Backend& backend_;
+  LayerId layer_;
+};
+
 IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
   fs::path file = directory / "probe";
   files::replace_atomically(file, std::string(1 << 16, '\0'));
@@ -274,22 +302,15 @@ void Qcow2Backend::create_volume(const VolumeId& volume, std::int64_t size_gib) 
   LayerId layer(rng_.uuid());
   images_.create(pool(), layer, size_gib, std::nullopt);
   FAILPOINT("volume.create.after_layer");
-  {
-    std::lock_guard graph(graph_mutex_);
-    graph_.add(layer, std::nullopt);
-    graph_.refer(layer);
-  }
+  Pin pin(*this, layer, std::nullopt);
   commit({volume, size_gib, layer, LayerId(), {}, std::nullopt});
-  {
-    std::lock_guard graph(graph_mutex_);
-    graph_.release(layer);
-  }
   FAILPOINT("volume.create.after_manifest");
 }
 
 void Qcow2Backend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                                   const SnapshotId& snapshot) {
   if (has_volume(volume)) return;
+  std::optional<Pin> pin;
   LayerId frozen;
   {
     KeyedMutex::Lock lock(volume_locks_, source.str());
@@ -297,52 +318,35 @@ void Qcow2Backend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib,
     auto found = from.snapshots.find(snapshot);
     if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
     frozen = found->second.layer;
-    std::lock_guard graph(graph_mutex_);
-    graph_.refer(frozen);  // until the clone's own manifest holds a layer on it
+    pin.emplace(*this, frozen);
   }
   attach_clone(volume, size_gib, frozen);
 }
 
 void Qcow2Backend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) {
   if (has_volume(volume)) return;
+  std::optional<Pin> pin;
   LayerId frozen;
   {
     Hold hold(*this, source);
     frozen = freeze(source, SnapshotId());
-    std::lock_guard graph(graph_mutex_);
-    graph_.refer(frozen);
+    pin.emplace(*this, frozen);
   }
   FAILPOINT("clone.after_freeze");
   attach_clone(volume, size_gib, frozen);
 }
 
+// source is pinned until the clone's own manifest holds a layer on it.
 void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source) {
-  try {
-    Hold hold(*this, volume);
-    require_space();
-    require_depth(source);
-    LayerId layer(rng_.uuid());
-    images_.create(pool(), layer, size_gib, source);
-    FAILPOINT("clone.after_overlay");
-    {
-      std::lock_guard graph(graph_mutex_);
-      graph_.add(layer, source);
-      graph_.refer(layer);
-    }
-    commit({volume, size_gib, layer, layer, {}, std::nullopt});
-    std::lock_guard graph(graph_mutex_);
-    graph_.release(layer);
-  } catch (...) {
-    std::lock_guard graph(graph_mutex_);
-    graph_.release(source);
-    throw;
-  }
+  Hold hold(*this, volume);
+  require_space();
+  require_depth(source);
+  LayerId layer(rng_.uuid());
+  images_.create(pool(), layer, size_gib, source);
+  FAILPOINT("clone.after_overlay");
+  Pin pin(*this, layer, source);
+  commit({volume, size_gib, layer, layer, {}, std::nullopt});
   FAILPOINT("clone.after_manifest");
-  {
-    std::lock_guard graph(graph_mutex_);
-    graph_.release(source);
-  }
-  notify_work();
 }
 
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
@@ -429,10 +433,7 @@ void Qcow2Backend::finish_intent(const VolumeId& volume) {
   if (auto daemon = daemon_of(volume.str())) {
     images_.switch_to_overlay(daemon->qmp(), frozen, intent.overlay);
   }
-  {
-    std::lock_guard graph(graph_mutex_);
-    if (!graph_.contains(intent.overlay)) graph_.add(intent.overlay, frozen);
-  }
+  Pin pin(*this, intent.overlay, frozen);
   if (!intent.snapshot.empty()) changed.snapshots[intent.snapshot] = {frozen, changed.size_gib};
   changed.active = intent.overlay;
   commit(changed);
@@ -462,16 +463,10 @@ void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) 
   LayerId overlay(rng_.uuid());
   images_.create(pool(), overlay, changed.size_gib, frozen);
   FAILPOINT("volume.rollback.after_overlay");
-  {
-    std::lock_guard graph(graph_mutex_);
-    graph_.add(overlay, frozen);
-    graph_.refer(overlay);
-  }
+  Pin pin(*this, overlay, frozen);
   changed.active = overlay;
   commit(changed);
   FAILPOINT("volume.rollback.after_manifest");
-  std::lock_guard graph(graph_mutex_);
-  graph_.release(overlay);
 }
 
 model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable) {

@@ -61,6 +61,8 @@ class Qcow2Backend final : public backends::Backend {
  private:
   // While it lives nobody else works on the volume and no merge runs in its chain.
   class Hold;
+  // While it lives maintenance leaves the layer alone, though no manifest refers to it yet (or any more).
+  class Pin;
 
   // Somebody outside of the operations uses a chain: an open volume, an exported snapshot.
   struct Opened {
