@@ -75,6 +75,7 @@ class App::Impl {
     if (draining_.exchange(true)) return;
     log::info("varved drains");
     server_.stop();
+    db_->settle();
     reconciler_.stop();
     tasks_.stop();
     daemons_.stop("pool");

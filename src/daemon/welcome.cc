@@ -6,11 +6,10 @@ std::string welcome(const std::string& url, const std::filesystem::path& openrc)
   return "\nVarve serves at " + url + " (stop it with Ctrl-C). In another terminal:\n\n" + "  . " + openrc.string() +
          R"(
   openstack volume create --size 1 disk
-  openstack volume show disk -c status -f value
   cinder --os-volume-api-version 3.54 attachment-create --connect True --mode rw \
-      $(openstack volume show disk -c id -f value) | tee attachment
-  URI=$(grep -o 'nbd[^ ]*' attachment | grep :// | head -n 1)
-  qemu-io -f raw -c 'write -P 0x11 0 1M' "$URI"
+    $(openstack volume show disk -f value -c id) | tee attachment
+  NBD=$(grep -o 'nbd[^ ]*://[^ ]*' attachment)
+  qemu-io -f raw -c 'write -P 0x11 0 1M' "$NBD"
   openstack volume snapshot create --force --volume disk before
 
 The README's tour goes on from there: rename the snapshot, write something else, roll back, read the old bytes.

@@ -41,6 +41,12 @@ class Database {
   virtual boost::asio::awaitable<void> write(Work work) = 0;
   virtual void write_blocking(const Work& work) = 0;  // for threads that are not an io_context's
   virtual void read(const Work& work) = 0;
+
+  // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may
+  // be destroyed after this, not before.
+  void settle() {
+    write_blocking([](Transaction&) {});
+  }
 };
 
 // Opens (and creates, mode 0600) the file, migrates it, starts the writer. The destructor finishes the queue.

@@ -133,6 +133,7 @@ TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
     boost::asio::co_spawn(io, db_->write(work), [&](std::exception_ptr fault) { ++(fault ? bad : good); });
   }
   io.run();
+  db_->settle();  // before io goes
   EXPECT_EQ(good, 90);
   EXPECT_EQ(bad, 10);
   Work count = [](Transaction& tx) { EXPECT_EQ(tx.volumes().usage(ProjectId("p1"), std::nullopt).count, 90); };
