@@ -127,6 +127,22 @@ void QmpClient::cancel_job(const std::string& id) {
   }
 }
 
+void QmpClient::cancel_all_jobs() {
+  auto none_left = [this] {
+    json::value jobs = execute("query-jobs");
+    for (const json::value& job : jobs.as_array()) {
+      std::string id(job.at("id").as_string());
+      if (job.at("status").as_string() == "concluded") {
+        execute("job-dismiss", {{"id", id}});
+      } else {
+        cancel_job(id);
+      }
+    }
+    return jobs.as_array().empty();
+  };
+  wait_until(none_left);
+}
+
 JobProgress QmpClient::job_progress(const std::string& id) {
   json::value jobs = execute("query-jobs");
   for (const json::value& job : jobs.as_array()) {

@@ -46,6 +46,9 @@ class QmpClient {
   // Asks a running job to stop; its run_job throws soon. Nothing happens if there is none.
   void cancel_job(const std::string& id);
 
+  // Cancels every job there is, whoever started it, and returns when none is left.
+  void cancel_all_jobs();
+
   JobProgress job_progress(const std::string& id);
 
   // Looks again whenever the daemon tells of an event, until the condition holds; throws Error(Unavailable) after a

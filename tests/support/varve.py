@@ -87,7 +87,8 @@ class Server:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if not os.environ.get("VARVE_KEEP"):
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def log(self):
         return self.log_path.read_text(errors="replace")

@@ -97,10 +97,12 @@ void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::opt
 
 namespace {
 
+// Not query-named-block-nodes: QEMU 7.2 asserts in it when it meets an image that a blockdev-create job is just opening.
+json::value block_graph(qemu::QmpClient& qmp) { return qmp.execute("x-debug-query-block-graph"); }
+
 std::set<std::string> open_nodes(qemu::QmpClient& qmp) {
   std::set<std::string> out;
-  json::value nodes = qmp.execute("query-named-block-nodes", {{"flat", true}});
-  for (const json::value& entry : nodes.as_array()) out.emplace(entry.at("node-name").as_string());
+  for (const json::value& entry : block_graph(qmp).at("nodes").as_array()) out.emplace(entry.at("name").as_string());
   return out;
 }
 
@@ -125,7 +127,7 @@ bool Images::is_open(qemu::QmpClient& qmp, const LayerId& layer) {
 }
 
 bool Images::is_switched(qemu::QmpClient& qmp, const LayerId& overlay) {
-  json::value graph = qmp.execute("x-debug-query-block-graph");
+  json::value graph = block_graph(qmp);
   std::int64_t id = -1;
   for (const json::value& entry : graph.at("nodes").as_array()) {
     if (entry.at("name").as_string() == node(overlay)) id = entry.at("id").to_number<std::int64_t>();

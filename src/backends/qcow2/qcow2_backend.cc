@@ -124,6 +124,7 @@ Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rn
       daemons_(daemons),
       rng_(rng),
       images_(config_.directory / "layers", probe(config_, daemons)) {
+  quiet_adopted();
   load_layers();
   load_manifests();
   resume_opened();
@@ -144,6 +145,14 @@ Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rn
 
 Qcow2Backend::~Qcow2Backend() {
   daemons_.on_lost({});
+}
+
+// A merge that the last varved began may still run in a storage daemon that outlived it, and change the very headers that are
+// about to be read. It is cancelled; maintenance begins it anew.
+void Qcow2Backend::quiet_adopted() {
+  for (const std::string& key : daemons_.keys()) {
+    if (auto daemon = daemons_.find(key)) daemon->qmp().cancel_all_jobs();
+  }
 }
 
 void Qcow2Backend::load_layers() {

@@ -76,6 +76,7 @@ class Qcow2Backend final : public backends::Backend {
     bool cancelled = false;
   };
 
+  void quiet_adopted();
   void load_layers();
   void load_manifests();
   void repair_root(Manifest& manifest);
