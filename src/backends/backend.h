@@ -81,9 +81,9 @@ class Backend {
   // Makes a running maintain() return soon; its work goes on at a later call.
   virtual void interrupt_maintenance() = 0;
 
-  // Called when maintain() may have work, and when an open volume lost its storage daemon. From any thread.
+  // Called when maintain() may have work, and when an open volume or snapshot lost its storage daemon. From any thread.
   virtual void on_work(std::function<void()> callback) = 0;
-  virtual void on_lost(std::function<void(const VolumeId&)> callback) = 0;
+  virtual void on_lost(std::function<void()> callback) = 0;
 };
 
 }  // namespace varve::backends

@@ -53,6 +53,8 @@ struct Attachment {
   ProjectId project_id;
   UserId user_id;
   VolumeId volume_id;
+  std::optional<std::string>
+      snapshot_id;  // the bytes of this snapshot of the volume, read-only; null: the volume's own
   std::optional<std::string> instance_id;
   std::optional<std::string> host_name;
   std::optional<std::string> mountpoint;

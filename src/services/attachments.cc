@@ -44,7 +44,8 @@ void Attachments::move_volume(store::Transaction& tx, Volume volume, VolumeStatu
   tx.volumes().update(volume);
 }
 
-// After attachments changed: the volume's status follows from what is left of them.
+// After attachments changed: the volume's status follows from what is left of them. Those of snapshots do not count,
+// and a volume without any of its own keeps a reservation that was made by os-reserve.
 void Attachments::settle_volume(store::Transaction& tx, const VolumeId& id) {
   std::optional<Volume> volume = tx.volumes().find(std::nullopt, id);
   if (!volume) return;
@@ -77,17 +78,31 @@ Attachment Attachments::new_attachment(const model::Actor& actor, const Volume& 
   attachment.host_name = spec.host_name;
   attachment.mountpoint = spec.mountpoint;
   attachment.connector = spec.connector;
-  attachment.mode = mode_for(volume, spec.mode);
+  attachment.snapshot_id = spec.snapshot_id;
+  attachment.mode = spec.snapshot_id ? AttachMode::ReadOnly : mode_for(volume, spec.mode);
   attachment.status = spec.connector ? AttachmentStatus::Attaching : AttachmentStatus::Reserved;
   attachment.created_at = clock_.now();
   return attachment;
 }
 
-asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSpec spec) {
-  Attachment attachment;
-  store::Work write = [&](store::Transaction& tx) {
-    Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
-    std::vector<Attachment> present = tx.attachments().of_volume(volume.id);
+// A snapshot may be read by as many as like; a volume by one, or, if multiattach, by some.
+void Attachments::require_attachable(store::Transaction& tx, const Volume& volume, const AttachmentSpec& spec) {
+  std::vector<Attachment> present;
+  if (spec.snapshot_id) {
+    model::Snapshot snapshot = tx.snapshots().get(volume.project_id, SnapshotId(*spec.snapshot_id));
+    require_user_made(snapshot);
+    if (snapshot.volume_id != volume.id) {
+      throw Error(ErrorCode::InvalidInput,
+                  "Snapshot " + snapshot.id.str() + " is not one of volume " + volume.id.str() + ".");
+    }
+    if (snapshot.status != model::SnapshotStatus::Available) {
+      throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + snapshot.id.str() +
+                                               " status must be available to attach it, but current status is: " +
+                                               std::string(to_string(snapshot.status)) + ".");
+    }
+    present = tx.attachments().of_snapshot(snapshot.id);
+  } else {
+    present = tx.attachments().of_volume(volume.id);
     if (present.empty()) {
       require_status(volume, {VolumeStatus::Available}, "attach it");
     } else if (!volume.multiattach) {
@@ -96,13 +111,21 @@ asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSp
     } else {
       require_status(volume, {VolumeStatus::InUse, VolumeStatus::Reserved, VolumeStatus::Attaching}, "attach it again");
     }
-    if (static_cast<std::int64_t>(present.size()) >= settings_.max_attachments_per_volume) {
-      invalid_volume("Volume " + volume.id.str() + " has " + std::to_string(present.size()) +
-                     " attachments, the most that is allowed.");
-    }
+  }
+  if (static_cast<std::int64_t>(present.size()) >= settings_.max_attachments_per_volume) {
+    invalid_volume("Volume " + volume.id.str() + " has " + std::to_string(present.size()) +
+                   " attachments, the most that is allowed.");
+  }
+}
+
+asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSpec spec) {
+  Attachment attachment;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
+    require_attachable(tx, volume, spec);
     attachment = new_attachment(actor, volume, spec);
     tx.attachments().insert(attachment);
-    if (volume.status == VolumeStatus::Available) {
+    if (!spec.snapshot_id && volume.status == VolumeStatus::Available) {
       move_volume(tx, volume, spec.connector ? VolumeStatus::Attaching : VolumeStatus::Reserved);
     }
   };
@@ -115,6 +138,7 @@ asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSp
   store::Work write_with_task = [&](store::Transaction& tx) {
     write(tx);
     task.attachment_id = attachment.id.str();
+    task.snapshot_id = attachment.snapshot_id;
     task.project_id = attachment.project_id;
     tx.tasks().insert(task);
   };
@@ -135,11 +159,13 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
     attachment.connector = spec.connector;
     if (spec.host_name) attachment.host_name = spec.host_name;
     if (spec.mountpoint) attachment.mountpoint = spec.mountpoint;
-    if (spec.mode) attachment.mode = mode_for(volume, spec.mode);
+    if (spec.mode && !attachment.snapshot_id) attachment.mode = mode_for(volume, spec.mode);
     if (attachment.status != AttachmentStatus::Attached) attachment.status = AttachmentStatus::Attaching;
     attachment.updated_at = clock_.now();
     tx.attachments().update(attachment);
-    if (volume.status == VolumeStatus::Reserved) move_volume(tx, volume, VolumeStatus::Attaching);
+    if (!attachment.snapshot_id && volume.status == VolumeStatus::Reserved) {
+      move_volume(tx, volume, VolumeStatus::Attaching);
+    }
   };
   co_await db_.write(write);
   if (attachment.export_uri) co_return attachment;
@@ -149,6 +175,7 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
 asio::awaitable<Attachment> Attachments::start_export(model::Actor actor, Attachment attachment) {
   Task task = tasks_.make(TaskKind::StartExport, actor, attachment.volume_id);
   task.attachment_id = attachment.id.str();
+  task.snapshot_id = attachment.snapshot_id;
   task.project_id = attachment.project_id;
   store::Work write = [&](store::Transaction& tx) { tx.tasks().insert(task); };
   co_await db_.write(write);
@@ -160,6 +187,7 @@ asio::awaitable<Attachment> Attachments::start_export(model::Actor actor, Attach
 asio::awaitable<void> Attachments::stop_export(model::Actor actor, Attachment attachment, bool forget) {
   Task task = tasks_.make(TaskKind::StopExport, actor, attachment.volume_id);
   task.attachment_id = attachment.id.str();
+  task.snapshot_id = attachment.snapshot_id;
   task.project_id = attachment.project_id;
   if (forget) task.target = "forget";
   task.resume_status = std::string(to_string(attachment.status));
@@ -185,7 +213,7 @@ asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id)
     attachment.attached_at = clock_.now();
     attachment.updated_at = attachment.attached_at;
     tx.attachments().update(attachment);
-    settle_volume(tx, attachment.volume_id);
+    if (!attachment.snapshot_id) settle_volume(tx, attachment.volume_id);
   };
   co_await db_.write(write);
 }
@@ -216,18 +244,14 @@ model::Page<Attachment> Attachments::list(const model::PageQuery& query) const {
   return page;
 }
 
-void Attachments::restore(const VolumeId& volume) {
-  tasks_.post([this, volume] { exports_.restore(volume); });
-}
-
 void Attachments::restore_all() {
-  std::vector<Attachment> exported;
-  store::Work read = [&](store::Transaction& tx) { exported = tx.attachments().exported(); };
+  std::map<std::string, ExportSource> sources;
+  store::Work read = [&](store::Transaction& tx) {
+    for (const Attachment& one : tx.attachments().exported()) sources.emplace(source_of(one).key(), source_of(one));
+  };
   db_.read(read);
-  VolumeId last;
-  for (const Attachment& attachment : exported) {
-    if (attachment.volume_id != last) restore(attachment.volume_id);
-    last = attachment.volume_id;
+  for (const auto& [key, source] : sources) {
+    tasks_.post([this, source] { exports_.restore(source); });
   }
 }
 
@@ -241,9 +265,19 @@ void Attachments::register_tasks() {
     return status.value_or(AttachmentStatus::Attached);
   };
 
-  auto serve = [this, find](const Task& task) {
+  auto settle = [this](store::Transaction& tx, const Task& task) {
+    if (!task.snapshot_id) settle_volume(tx, task.volume_id);
+  };
+
+  auto source = [](const Task& task) {
+    ExportSource out{task.volume_id, std::nullopt};
+    if (task.snapshot_id) out.snapshot = SnapshotId(*task.snapshot_id);
+    return out;
+  };
+
+  auto serve = [this, find, source](const Task& task) {
     // The URI is written by finish(); run() hands it over in the row itself, so that a repeated run finds it.
-    std::string uri = exports_.start(task.volume_id, AttachmentId(task.attachment_id.value()));
+    std::string uri = exports_.start(source(task), AttachmentId(task.attachment_id.value()));
     store::Work write = [&](store::Transaction& tx) {
       if (auto attachment = find(tx, task)) {
         attachment->export_uri = uri;
@@ -252,36 +286,36 @@ void Attachments::register_tasks() {
     };
     db_.write_blocking(write);
   };
-  tasks_.handle(TaskKind::StartExport,
-                {serve, [this](store::Transaction& tx, const Task& task) { settle_volume(tx, task.volume_id); },
-                 [this, find](store::Transaction& tx, const Task& task, const Error&) {
-                   if (auto attachment = find(tx, task)) {
-                     attachment->status = AttachmentStatus::ErrorAttaching;
-                     tx.attachments().update(*attachment);
-                   }
-                   settle_volume(tx, task.volume_id);
-                 }});
+  tasks_.handle(TaskKind::StartExport, {serve, [settle](store::Transaction& tx, const Task& task) { settle(tx, task); },
+                                        [settle, find](store::Transaction& tx, const Task& task, const Error&) {
+                                          if (auto attachment = find(tx, task)) {
+                                            attachment->status = AttachmentStatus::ErrorAttaching;
+                                            tx.attachments().update(*attachment);
+                                          }
+                                          settle(tx, task);
+                                        }});
 
-  tasks_.handle(TaskKind::StopExport,
-                {[this](const Task& task) { exports_.stop(task.volume_id, AttachmentId(task.attachment_id.value())); },
-                 [this, find, before](store::Transaction& tx, const Task& task) {
-                   auto attachment = find(tx, task);
-                   if (attachment && task.target) {
-                     tx.attachments().remove(attachment->id);
-                     settle_volume(tx, task.volume_id);
-                   } else if (attachment) {
-                     attachment->status = before(task);
-                     attachment->export_uri.reset();
-                     attachment->connector.reset();
-                     tx.attachments().update(*attachment);
-                   }
-                 },
-                 [find, before](store::Transaction& tx, const Task& task, const Error&) {
-                   auto attachment = find(tx, task);
-                   if (!attachment) return;
-                   attachment->status = before(task);
-                   tx.attachments().update(*attachment);
-                 }});
+  tasks_.handle(TaskKind::StopExport, {[this, source](const Task& task) {
+                                         exports_.stop(source(task), AttachmentId(task.attachment_id.value()));
+                                       },
+                                       [settle, find, before](store::Transaction& tx, const Task& task) {
+                                         auto attachment = find(tx, task);
+                                         if (attachment && task.target) {
+                                           tx.attachments().remove(attachment->id);
+                                           settle(tx, task);
+                                         } else if (attachment) {
+                                           attachment->status = before(task);
+                                           attachment->export_uri.reset();
+                                           attachment->connector.reset();
+                                           tx.attachments().update(*attachment);
+                                         }
+                                       },
+                                       [find, before](store::Transaction& tx, const Task& task, const Error&) {
+                                         auto attachment = find(tx, task);
+                                         if (!attachment) return;
+                                         attachment->status = before(task);
+                                         tx.attachments().update(*attachment);
+                                       }});
 }
 
 }  // namespace varve::services

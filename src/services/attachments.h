@@ -21,6 +21,8 @@ namespace varve::services {
 
 struct AttachmentSpec {
   VolumeId volume_id;
+  std::optional<std::string>
+      snapshot_id;  // its bytes instead of the volume's, read-only; the volume's status is untouched
   std::optional<std::string> instance_id;
   std::optional<std::string> connector;  // a JSON object, opaque; nullopt: reserve only
   std::optional<std::string> host_name;  // out of the connector
@@ -59,12 +61,12 @@ class Attachments {
 
   // At start, and when a storage daemon died: brings back what should be served.
   void restore_all();
-  void restore(const VolumeId& volume);
 
  private:
   void register_tasks();
   boost::asio::awaitable<model::Attachment> start_export(model::Actor actor, model::Attachment attachment);
   boost::asio::awaitable<void> stop_export(model::Actor actor, model::Attachment attachment, bool forget);
+  void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);
   model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);
   void move_volume(store::Transaction& tx, model::Volume volume, model::VolumeStatus to);
   void settle_volume(store::Transaction& tx, const VolumeId& id);

@@ -6,12 +6,20 @@
 
 namespace varve::services {
 
-Exports::State Exports::read(const VolumeId& volume, const std::optional<AttachmentId>& wanted) {
+ExportSource source_of(const model::Attachment& attachment) {
+  ExportSource source{attachment.volume_id, std::nullopt};
+  if (attachment.snapshot_id) source.snapshot = SnapshotId(*attachment.snapshot_id);
+  return source;
+}
+
+Exports::State Exports::read(const ExportSource& source, const std::optional<AttachmentId>& wanted) {
   State state;
   store::Work work = [&](store::Transaction& tx) {
-    model::Volume row = tx.volumes().get(std::nullopt, volume);
+    model::Volume row = tx.volumes().get(std::nullopt, source.volume);
     if (auto type = tx.volume_types().find(row.volume_type_id)) state.qos = model::qos_limits(type->qos, row.size_gib);
-    for (model::Attachment& attachment : tx.attachments().of_volume(volume)) {
+    auto attachments =
+        source.snapshot ? tx.attachments().of_snapshot(*source.snapshot) : tx.attachments().of_volume(source.volume);
+    for (model::Attachment& attachment : attachments) {
       if (wanted && attachment.id == *wanted) {
         state.wanted = attachment;
       } else if (attachment.export_uri && attachment.status != model::AttachmentStatus::Detaching) {
@@ -23,28 +31,41 @@ Exports::State Exports::read(const VolumeId& volume, const std::optional<Attachm
   return state;
 }
 
-std::string Exports::start(const VolumeId& volume, const AttachmentId& attachment) {
-  KeyedMutex::Lock lock(locks_, volume.str());
-  State state = read(volume, attachment);
+model::BlockDevice Exports::open(const ExportSource& source, const State& state) {
+  if (source.snapshot) return backend_.open_snapshot(source.volume, *source.snapshot);
+  return backend_.open(source.volume, state.qos);
+}
+
+void Exports::close(const ExportSource& source) {
+  if (source.snapshot) {
+    backend_.close_snapshot(source.volume, *source.snapshot);
+  } else {
+    backend_.close(source.volume);
+  }
+}
+
+std::string Exports::start(const ExportSource& source, const AttachmentId& attachment) {
+  KeyedMutex::Lock lock(locks_, source.key());
+  State state = read(source, attachment);
   if (!state.wanted) throw Error(ErrorCode::NotFound, "the attachment " + attachment.str() + " is gone");
-  model::BlockDevice device = backend_.open(volume, state.qos);
+  model::BlockDevice device = open(source, state);
   std::string uri =
       exporter_.add(device, attachment, state.wanted->mode == model::AttachMode::ReadOnly, state.wanted->export_uri);
   FAILPOINT("attach.after_export");
   return uri;
 }
 
-void Exports::stop(const VolumeId& volume, const AttachmentId& attachment) {
-  KeyedMutex::Lock lock(locks_, volume.str());
-  exporter_.remove(volume.str(), attachment);
+void Exports::stop(const ExportSource& source, const AttachmentId& attachment) {
+  KeyedMutex::Lock lock(locks_, source.key());
+  exporter_.remove(source.key(), attachment);
   FAILPOINT("detach.after_unexport");
-  if (read(volume, attachment).exported.empty()) backend_.close(volume);
+  if (read(source, attachment).exported.empty()) close(source);
 }
 
-void Exports::serve_all(const VolumeId& volume) {
-  State state = read(volume, std::nullopt);
+void Exports::serve_all(const ExportSource& source) {
+  State state = read(source, std::nullopt);
   if (state.exported.empty()) return;
-  model::BlockDevice device = backend_.open(volume, state.qos);
+  model::BlockDevice device = open(source, state);
   for (const model::Attachment& attachment : state.exported) {
     std::string uri =
         exporter_.add(device, attachment.id, attachment.mode == model::AttachMode::ReadOnly, attachment.export_uri);
@@ -60,24 +81,25 @@ void Exports::serve_all(const VolumeId& volume) {
   }
 }
 
-void Exports::restore(const VolumeId& volume) {
-  KeyedMutex::Lock lock(locks_, volume.str());
-  serve_all(volume);
-  log::info("exports checked", {{"volume", volume}});
+void Exports::restore(const ExportSource& source) {
+  KeyedMutex::Lock lock(locks_, source.key());
+  serve_all(source);
+  log::info("exports checked", {{"source", source.key()}});
 }
 
 void Exports::without_exports(const VolumeId& volume, const std::function<void()>& change) {
-  KeyedMutex::Lock lock(locks_, volume.str());
-  for (const model::Attachment& attachment : read(volume, std::nullopt).exported) {
-    exporter_.remove(volume.str(), attachment.id);
+  ExportSource source{volume, std::nullopt};
+  KeyedMutex::Lock lock(locks_, source.key());
+  for (const model::Attachment& attachment : read(source, std::nullopt).exported) {
+    exporter_.remove(source.key(), attachment.id);
   }
   try {
     change();
   } catch (...) {
-    serve_all(volume);
+    serve_all(source);
     throw;
   }
-  serve_all(volume);
+  serve_all(source);
 }
 
 }  // namespace varve::services

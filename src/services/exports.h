@@ -1,7 +1,8 @@
 // Keeps what is served in step with the attachments: an export exists exactly for the attachments that have an export
-// URI. Called by tasks, on worker threads; blocks. Calls about one volume are serialised.
+// URI. Called by tasks, on worker threads; blocks. Calls about one volume or snapshot are serialised.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "backends/backend.h"
@@ -11,19 +12,29 @@
 
 namespace varve::services {
 
+// Whose bytes are served: a volume's, or one of its snapshots'.
+struct ExportSource {
+  VolumeId volume;
+  std::optional<SnapshotId> snapshot;
+
+  std::string key() const { return snapshot ? "snapshot-" + snapshot->str() : volume.str(); }
+};
+
+ExportSource source_of(const model::Attachment& attachment);
+
 class Exports {
  public:
   Exports(store::Database& db, backends::Backend& backend, exports::Exporter& exporter)
       : db_(db), backend_(backend), exporter_(exporter) {}
 
-  // Opens the volume and serves it to the attachment; returns the URI.
-  std::string start(const VolumeId& volume, const AttachmentId& attachment);
+  // Opens the bytes and serves them to the attachment; returns the URI.
+  std::string start(const ExportSource& source, const AttachmentId& attachment);
 
-  // Ends the attachment's export; the volume is closed with its last one.
-  void stop(const VolumeId& volume, const AttachmentId& attachment);
+  // Ends the attachment's export; the bytes are closed with their last one.
+  void stop(const ExportSource& source, const AttachmentId& attachment);
 
-  // Brings back the exports of a volume whose storage daemon is gone, at their old addresses.
-  void restore(const VolumeId& volume);
+  // Brings back the exports of a source whose storage daemon is gone, at their old addresses.
+  void restore(const ExportSource& source);
 
   // Runs `change` while the volume's exports are taken away, then brings them back. Clients reconnect.
   void without_exports(const VolumeId& volume, const std::function<void()>& change);
@@ -34,8 +45,10 @@ class Exports {
     std::vector<model::Attachment> exported;
     std::optional<model::Attachment> wanted;
   };
-  State read(const VolumeId& volume, const std::optional<AttachmentId>& wanted);
-  void serve_all(const VolumeId& volume);
+  State read(const ExportSource& source, const std::optional<AttachmentId>& wanted);
+  model::BlockDevice open(const ExportSource& source, const State& state);
+  void close(const ExportSource& source);
+  void serve_all(const ExportSource& source);
 
   store::Database& db_;
   backends::Backend& backend_;

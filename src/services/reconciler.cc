@@ -21,10 +21,7 @@ Reconciler::~Reconciler() {
 
 void Reconciler::start() {
   heal_orphans();
-  backend_.on_lost([this](const VolumeId& volume) {
-    log::error("an attached volume lost its storage daemon; it is started again", {{"volume", volume}});
-    attachments_.restore(volume);
-  });
+  backend_.on_lost([this] { attachments_.restore_all(); });
   backend_.on_work([this] {
     {
       std::lock_guard lock(mutex_);

@@ -132,6 +132,10 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
       throw Error(ErrorCode::InvalidState,
                   "Invalid snapshot: A volume is being created from snapshot " + id.str() + ".");
     }
+    if (std::size_t attachments = tx.attachments().of_snapshot(id).size(); attachments > 0) {
+      throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() + " has " +
+                                               std::to_string(attachments) + " attachments; delete them first.");
+    }
     snapshot.status = SnapshotStatus::Deleting;
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);

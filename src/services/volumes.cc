@@ -263,6 +263,9 @@ asio::awaitable<void> Volumes::remove(model::Actor actor, VolumeId id, bool casc
       }
       if (tx.tasks().snapshot_is_source(snapshot.id))
         refuse("a volume is being created from snapshot " + snapshot.id.str());
+      if (!tx.attachments().of_snapshot(snapshot.id).empty()) {
+        refuse("its snapshot " + snapshot.id.str() + " has attachments");
+      }
       move_to(snapshot, Deleting);
       tx.snapshots().update(snapshot);
     }

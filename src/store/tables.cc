@@ -149,7 +149,12 @@ model::Page<model::Attachment> Attachments::list(const model::PageQuery& query) 
 }
 
 std::vector<model::Attachment> Attachments::of_volume(const VolumeId& id) {
-  return select<model::Attachment>(db_, "WHERE volume_id = :volume ORDER BY created_at, id", id);
+  return select<model::Attachment>(db_, "WHERE volume_id = :volume AND snapshot_id IS NULL ORDER BY created_at, id",
+                                   id);
+}
+
+std::vector<model::Attachment> Attachments::of_snapshot(const SnapshotId& id) {
+  return select<model::Attachment>(db_, "WHERE snapshot_id = :snapshot ORDER BY created_at, id", id);
 }
 
 std::map<VolumeId, std::vector<model::Attachment>> Attachments::of_volumes(const std::vector<model::Volume>& volumes) {
@@ -165,7 +170,7 @@ std::map<VolumeId, std::vector<model::Attachment>> Attachments::of_volumes(const
   }
   if (in.empty()) return out;
   db_.query("SELECT " + column_list<model::Attachment>() + " FROM attachments WHERE volume_id IN (" + marks +
-                ") ORDER BY created_at, id",
+                ") AND snapshot_id IS NULL ORDER BY created_at, id",
             in, column_types<model::Attachment>(), [&](const Row& row) {
               auto attachment = decode_row<model::Attachment>(row);
               out[attachment.volume_id].push_back(std::move(attachment));

@@ -46,7 +46,8 @@ struct Table<model::Attachment> {
   static constexpr std::string_view name = "attachments";
   static void columns(auto& a, auto&& f) {
     f("id", a.id), f("project_id", a.project_id), f("user_id", a.user_id), f("volume_id", a.volume_id);
-    f("instance_id", a.instance_id), f("host_name", a.host_name), f("mountpoint", a.mountpoint), f("mode", a.mode);
+    f("snapshot_id", a.snapshot_id), f("instance_id", a.instance_id), f("host_name", a.host_name),
+        f("mountpoint", a.mountpoint), f("mode", a.mode);
     f("status", a.status), f("connector", a.connector), f("export_uri", a.export_uri), f("created_at", a.created_at);
     f("updated_at", a.updated_at), f("attached_at", a.attached_at);
   }
@@ -128,7 +129,8 @@ class Attachments {
   std::optional<model::Attachment> find(const Scope& scope, const AttachmentId& id);
   model::Attachment get(const Scope& scope, const AttachmentId& id);
   model::Page<model::Attachment> list(const model::PageQuery& query);
-  std::vector<model::Attachment> of_volume(const VolumeId& id);  // oldest first
+  std::vector<model::Attachment> of_volume(const VolumeId& id);  // oldest first; not those of its snapshots
+  std::vector<model::Attachment> of_snapshot(const SnapshotId& id);
   // Of every volume of a page of volumes, in one statement.
   std::map<VolumeId, std::vector<model::Attachment>> of_volumes(const std::vector<model::Volume>& volumes);
   std::vector<model::Attachment> exported();  // those whose bytes must be served

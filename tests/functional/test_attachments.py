@@ -1,7 +1,10 @@
 """Attachments, and the older volume actions that do the same."""
+import os
+import signal
 import uuid
 
-from varve import qemu_io
+import invariants
+from varve import qemu_io, wait_until
 
 
 def status(admin, volume):
@@ -105,3 +108,42 @@ def test_a_snapshot_needs_force_only_while_attaching(admin):
     snapshot = admin.call("POST", "/snapshots", body, 202)["snapshot"]["id"]
     admin.wait_snapshot(snapshot)
     admin.action(volume, "os-unreserve", {}, 202)
+
+
+def test_a_snapshot_is_served_read_only(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 0x11 0 1M")
+    snapshot = admin.create_snapshot(volume)
+    held, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 0x22 0 1M", "flush")
+    body = {"attachment": {"volume_uuid": volume, "snapshot_uuid": snapshot, "connector": {"host": "h", "mode": "rw"}}}
+    made = admin.call("POST", "/attachments", body, 200, "3.54")["attachment"]
+    info = made["connection_info"]
+    assert made["snapshot_id"] == snapshot and info["read_only"] is True and info["uri"] != uri
+    assert qemu_io(info["uri"], "read -P 0x11 0 1M", readonly=True)
+    assert not qemu_io(info["uri"], "write -P 0x33 0 64k")
+    assert status(admin, volume) == "in-use"
+    assert admin.request("DELETE", f"/snapshots/{snapshot}").status_code == 400
+    own_server.restart()
+    admin = own_server.login()
+    assert qemu_io(info["uri"], "read -P 0x11 0 1M", readonly=True)
+    admin.detach(held)
+    assert status(admin, volume) == "available"
+    assert admin.request("DELETE", f"/volumes/{volume}?cascade=true").status_code == 400
+    admin.rollback(volume, snapshot)
+    assert qemu_io(info["uri"], "read -P 0x11 0 1M", readonly=True)
+    os.kill(own_server.storage_daemons()[f"snapshot-{snapshot}"], signal.SIGKILL)
+    wait_until(lambda: qemu_io(info["uri"], "read -P 0x11 0 1M", readonly=True), 30, "the export")
+    admin.detach(made["id"])
+    assert not qemu_io(info["uri"], "read 0 64k", readonly=True)
+    admin.delete_volume(volume, cascade=True)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+
+
+def test_a_snapshot_of_another_volume_is_refused(admin):
+    volume, other = admin.create_volume(), admin.create_volume()
+    snapshot = admin.create_snapshot(other)
+    body = {"attachment": {"volume_uuid": volume, "snapshot_uuid": snapshot, "connector": {"host": "h"}}}
+    assert admin.request("POST", "/attachments", body, mv="3.54").status_code == 400

@@ -78,7 +78,8 @@ def check(server):
             layer = parent[layer]
 
     # No export without an attachment, and no attachment without its volume.
-    exported = {row[0] for row in server.rows("SELECT volume_id FROM attachments WHERE export_uri IS NOT NULL")}
+    exported = {f"snapshot-{snapshot}" if snapshot else volume for volume, snapshot in server.rows(
+        "SELECT volume_id, snapshot_id FROM attachments WHERE export_uri IS NOT NULL")}
     running = set(server.storage_daemons()) - {"pool"}
     assert running == exported, f"storage daemons {running} for exports of {exported}"
 

@@ -242,8 +242,8 @@ class Client:
         return good
 
 
-def qemu_io(uri, *commands):
-    arguments = ["qemu-io", "-f", "raw"]
+def qemu_io(uri, *commands, readonly=False):
+    arguments = ["qemu-io", "-f", "raw", *(["-r"] if readonly else [])]
     for command in commands:
         arguments += ["-c", command]
     done = subprocess.run([*arguments, uri], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)

@@ -46,6 +46,7 @@ CinderApi::Reply CinderApi::create_attachment(CallPtr call) {
   Fields& fields = body.fields();
   services::AttachmentSpec spec;
   spec.volume_id = VolumeId(fields.required_uuid("volume_uuid"));
+  spec.snapshot_id = fields.uuid("snapshot_uuid");
   spec.instance_id = fields.uuid("instance_uuid");
   bool connected = fields.has("connector") && !fields.is_null("connector");
   if (connected) {

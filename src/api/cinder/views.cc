@@ -152,6 +152,7 @@ json::object attachment_view(const model::Attachment& attachment, bool detail) {
                    {"status", to_string(attachment.status)},
                    {"instance", text_or_null(attachment.instance_id)},
                    {"volume_id", attachment.volume_id.str()}};
+  if (attachment.snapshot_id) out["snapshot_id"] = *attachment.snapshot_id;
   if (!detail) return out;
   out["attached_at"] = attachment.attached_at ? json::value(format_time(*attachment.attached_at)) : json::value("");
   out["detached_at"] = "";

@@ -97,8 +97,11 @@ void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::opt
 
 namespace {
 
-// Not query-named-block-nodes: QEMU 7.2 asserts in it when it meets an image that a blockdev-create job is just opening.
-json::value block_graph(qemu::QmpClient& qmp) { return qmp.execute("x-debug-query-block-graph"); }
+// Not query-named-block-nodes: QEMU 7.2 asserts in it when it meets an image that a blockdev-create job is just
+// opening.
+json::value block_graph(qemu::QmpClient& qmp) {
+  return qmp.execute("x-debug-query-block-graph");
+}
 
 std::set<std::string> open_nodes(qemu::QmpClient& qmp) {
   std::set<std::string> out;

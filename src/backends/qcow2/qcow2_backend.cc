@@ -42,10 +42,10 @@ class Qcow2Backend::Hold {
     std::unique_lock graph(backend_.graph_mutex_);
     auto found = backend_.manifests_.find(volume);
     if (found == backend_.manifests_.end()) return;
-    for (const LayerId& layer : backend_.graph_.chain(found->second.active)) layers_.push_back(layer);
+    layers_ = backend_.layers_of(found->second);
     for (const LayerId& layer : layers_) backend_.held_.insert(layer);
     graph.unlock();
-    backend_.cancel_merges({layers_.begin(), layers_.end()});
+    backend_.cancel_merges(layers_);
   }
   ~Hold() {
     {
@@ -60,7 +60,7 @@ class Qcow2Backend::Hold {
  private:
   Qcow2Backend& backend_;
   KeyedMutex::Lock lock_;
-  std::vector<LayerId> layers_;
+  std::set<LayerId> layers_;
 };
 
 class Qcow2Backend::Pin {
@@ -134,12 +134,13 @@ Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rn
       std::lock_guard graph(graph_mutex_);
       opened_.erase(key);
     }
-    std::function<void(const VolumeId&)> callback;
+    std::function<void()> callback;
     {
       std::lock_guard lock(callback_mutex_);
       callback = on_lost_;
     }
-    if (callback) callback(VolumeId(key));
+    log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});
+    if (callback) callback();
   });
 }
 
@@ -147,8 +148,8 @@ Qcow2Backend::~Qcow2Backend() {
   daemons_.on_lost({});
 }
 
-// A merge that the last varved began may still run in a storage daemon that outlived it, and change the very headers that are
-// about to be read. It is cancelled; maintenance begins it anew.
+// A merge that the last varved began may still run in a storage daemon that outlived it, and change the very headers
+// that are about to be read. It is cancelled; maintenance begins it anew.
 void Qcow2Backend::quiet_adopted() {
   for (const std::string& key : daemons_.keys()) {
     if (auto daemon = daemons_.find(key)) daemon->qmp().cancel_all_jobs();
@@ -225,22 +226,39 @@ void Qcow2Backend::resume_opened() {
   for (const std::string& key : daemons_.keys()) {
     if (key == kPool) continue;
     if (!daemons_.find(key)) continue;
-    if (key.starts_with(kSnapshotKey)) {
-      daemons_.stop(key);  // nobody remembers why it was open; its client's attachment brings it back
-      continue;
-    }
-    auto found = manifests_.find(VolumeId(key));
-    if (found == manifests_.end()) {
+    if (std::optional<LayerId> top = top_of(key)) {
+      opened_[key] = {key, *top};
+    } else {
       daemons_.stop(key);
-      continue;
     }
-    opened_[key] = {key, found->second.active};
   }
   std::vector<VolumeId> unfinished;
   for (const auto& [id, manifest] : manifests_) {
     if (manifest.intent) unfinished.push_back(id);
   }
   for (const VolumeId& id : unfinished) finish_intent(id);
+}
+
+// The layer that a daemon of this key has open; nullopt: its volume or snapshot is gone.
+std::optional<LayerId> Qcow2Backend::top_of(const std::string& key) const {
+  for (const auto& [id, manifest] : manifests_) {
+    if (id.str() == key) return manifest.active;
+    if (!key.starts_with(kSnapshotKey)) continue;
+    auto frozen = manifest.snapshots.find(SnapshotId(key.substr(kSnapshotKey.size())));
+    if (frozen != manifest.snapshots.end()) return frozen->second.layer;
+  }
+  return std::nullopt;
+}
+
+// Every layer that the volume or one of its snapshots reads from. graph_mutex_ is held.
+std::set<LayerId> Qcow2Backend::layers_of(const Manifest& manifest) const {
+  std::set<LayerId> out;
+  auto add = [&](const LayerId& top) {
+    for (const LayerId& layer : graph_.chain(top)) out.insert(layer);
+  };
+  add(manifest.active);
+  for (const auto& [id, frozen] : manifest.snapshots) add(frozen.layer);
+  return out;
 }
 
 fs::path Qcow2Backend::manifest_file(const VolumeId& volume) const {
@@ -526,8 +544,6 @@ model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const Sna
   Manifest from = manifest(volume);
   auto found = from.snapshots.find(snapshot);
   if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
-  std::vector<LayerId> chain = chain_of(found->second.layer);
-  cancel_merges({chain.begin(), chain.end()});
   return open_chain(snapshot_key(snapshot), found->second.layer, false);
 }
 
@@ -577,7 +593,7 @@ void Qcow2Backend::on_work(std::function<void()> callback) {
   on_work_ = std::move(callback);
 }
 
-void Qcow2Backend::on_lost(std::function<void(const VolumeId&)> callback) {
+void Qcow2Backend::on_lost(std::function<void()> callback) {
   std::lock_guard lock(callback_mutex_);
   on_lost_ = std::move(callback);
 }

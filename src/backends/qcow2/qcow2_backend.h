@@ -56,10 +56,10 @@ class Qcow2Backend final : public backends::Backend {
   bool maintain() override;
   void interrupt_maintenance() override;
   void on_work(std::function<void()> callback) override;
-  void on_lost(std::function<void(const VolumeId&)> callback) override;
+  void on_lost(std::function<void()> callback) override;
 
  private:
-  // While it lives nobody else works on the volume and no merge runs in its chain.
+  // While it lives nobody else works on the volume and no merge runs in its chain or its snapshots'.
   class Hold;
   // While it lives maintenance leaves the layer alone, though no manifest refers to it yet (or any more).
   class Pin;
@@ -82,6 +82,8 @@ class Qcow2Backend final : public backends::Backend {
   void repair_root(Manifest& manifest);
   void resume_opened();
 
+  std::optional<LayerId> top_of(const std::string& key) const;
+  std::set<LayerId> layers_of(const Manifest& manifest) const;
   std::filesystem::path manifest_file(const VolumeId& volume) const;
   Manifest manifest(const VolumeId& volume) const;
   void commit(const Manifest& manifest);
@@ -125,7 +127,7 @@ class Qcow2Backend final : public backends::Backend {
 
   std::mutex callback_mutex_;
   std::function<void()> on_work_;
-  std::function<void(const VolumeId&)> on_lost_;
+  std::function<void()> on_lost_;
 };
 
 // What O_DIRECT and io_uring do in this directory with this storage daemon.

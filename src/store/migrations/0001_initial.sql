@@ -64,6 +64,7 @@ CREATE TABLE attachments (
   project_id TEXT NOT NULL,
   user_id TEXT NOT NULL,
   volume_id TEXT NOT NULL REFERENCES volumes (id),
+  snapshot_id TEXT REFERENCES snapshots (id),
   instance_id TEXT,
   host_name TEXT,
   mountpoint TEXT,
