@@ -5,10 +5,11 @@ PYTHON = /usr/bin/python3
 DIRECTORY ?= var
 RUN_OPTIONS ?=
 PYTEST_OPTIONS ?=
+FUZZ_SECONDS ?= 60
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-functional test-crash tsan lint format bench build clean
+.PHONY: help run test test-unit test-functional test-crash tsan lint format fuzz bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,13 @@ lint: ## format, layering and naming, clang-tidy
 
 format: ## put every source file into the project's format
 	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+fuzz: ## fuzz the readers of requests for a minute (FUZZ_SECONDS)
+	@tools/install-packages build
+	@$(MAKE) --no-print-directory build/fuzz/build.ninja PRESET=fuzz
+	@ninja -C build/fuzz varve_body_fuzz
+	@mkdir -p build/fuzz/corpus
+	@build/fuzz/src/varve_body_fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=4096 build/fuzz/corpus tests/fuzz/corpus/body
 
 bench: ## measure the release build; a table of figures and ratios
 	@tools/install-packages build run test bench

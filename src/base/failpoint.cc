@@ -64,10 +64,6 @@ void arm_from_environment() {
   }
 }
 
-void disarm_all() {
-  for (State& state : g_states) state.action = kNone;
-}
-
 void hit(std::size_t index) {
   State& state = g_states[index];
   Action action = state.action.load(std::memory_order_relaxed);

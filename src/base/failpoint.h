@@ -55,7 +55,6 @@ namespace failpoint {
 // Reads VARVE_FAILPOINTS; unknown names and actions throw Error(InvalidInput). Before threads start.
 void arm_from_environment();
 void arm(std::string_view name, std::string_view action);
-void disarm_all();
 
 void hit(std::size_t index);
 

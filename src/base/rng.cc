@@ -68,15 +68,4 @@ void SystemRng::fill(void* out, std::size_t size) {
   }
 }
 
-void SeededRng::fill(void* out, std::size_t size) {
-  auto* at = static_cast<unsigned char*>(out);
-  for (std::size_t i = 0; i < size; ++i) {
-    state_ += 0x9e3779b97f4a7c15ULL;  // splitmix64
-    unsigned long long z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    at[i] = static_cast<unsigned char>(z ^ (z >> 31));
-  }
-}
-
 }  // namespace varve

@@ -22,14 +22,4 @@ class SystemRng final : public Rng {
   void fill(void* out, std::size_t size) override;
 };
 
-// For tests: repeatable from its seed. One thread.
-class SeededRng final : public Rng {
- public:
-  explicit SeededRng(unsigned long long seed) : state_(seed) {}
-  void fill(void* out, std::size_t size) override;
-
- private:
-  unsigned long long state_;
-};
-
 }  // namespace varve

@@ -276,7 +276,7 @@ void Attachments::register_tasks() {
   };
 
   auto serve = [this, find, source](const Task& task) {
-    // The URI is written by finish(); run() hands it over in the row itself, so that a repeated run finds it.
+    // Written here and not in finish(), so that a run that is repeated after a crash takes the same address again.
     std::string uri = exports_.start(source(task), AttachmentId(task.attachment_id.value()));
     store::Work write = [&](store::Transaction& tx) {
       if (auto attachment = find(tx, task)) {

@@ -28,10 +28,6 @@ std::vector<RoleAssignment> Identities::assignments() {
   return select<RoleAssignment>(db_, "ORDER BY user_id, target_kind, target_id, role_id");
 }
 
-std::vector<RoleAssignment> Identities::assignments_of(const UserId& user) {
-  return select<RoleAssignment>(db_, "WHERE user_id = :user ORDER BY target_kind, target_id, role_id", user);
-}
-
 std::vector<std::string> Identities::role_names(const UserId& user, const std::string& kind,
                                                 const std::string& target) {
   std::vector<std::string> names;

@@ -113,7 +113,6 @@ class Identities {
   void assign(const RoleAssignment& assignment);  // nothing happens if it is there
   bool unassign(const RoleAssignment& assignment);
   std::vector<RoleAssignment> assignments();
-  std::vector<RoleAssignment> assignments_of(const UserId& user);
   std::vector<std::string> role_names(const UserId& user, const std::string& kind, const std::string& target);
   std::vector<Project> projects_of(const UserId& user);
   void forget_target(const std::string& kind, const std::string& target);

@@ -202,17 +202,8 @@ bool VolumeTypes::in_use(const VolumeTypeId& id) {
   return !query<std::int64_t>(db_, "SELECT 1 FROM volumes WHERE volume_type_id = :type LIMIT 1", id).empty();
 }
 
-std::optional<model::Task> Tasks::find(const TaskId& id) {
-  return select_one<model::Task>(db_, "WHERE id = :id", id);
-}
-
 std::vector<model::Task> Tasks::live() {
   return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
-}
-
-bool Tasks::volume_is_busy(const VolumeId& id) {
-  return !query<std::int64_t>(db_, "SELECT 1 FROM tasks WHERE volume_id = :volume AND state = 'live' LIMIT 1", id)
-              .empty();
 }
 
 bool Tasks::snapshot_is_source(const SnapshotId& id) {

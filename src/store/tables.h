@@ -159,9 +159,7 @@ class Tasks {
   explicit Tasks(Connection& db) : db_(db) {}
   void insert(const model::Task& task) { store::insert(db_, task); }
   void update(const model::Task& task) { store::update(db_, task); }
-  std::optional<model::Task> find(const TaskId& id);
   std::vector<model::Task> live();
-  bool volume_is_busy(const VolumeId& id);        // a live task changes the volume or one of its snapshots
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
   bool volume_is_source(const VolumeId& id);
   void renew(const std::string& owner, Timestamp lease_until);

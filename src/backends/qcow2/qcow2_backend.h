@@ -123,7 +123,6 @@ class Qcow2Backend final : public backends::Backend {
   std::multiset<LayerId> held_;           // chains in which no merge may start now
   std::optional<RunningMerge> running_;
   bool interrupted_ = false;
-  bool pool_started_ = false;
 
   std::mutex callback_mutex_;
   std::function<void()> on_work_;
