@@ -49,7 +49,7 @@ lint: ## format, layering and naming, clang-tidy
 	@tools/lint $(BUILD)
 
 format: ## put every source file into the project's format
-	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+	@git ls-files --cached --others --exclude-standard '*.cc' '*.h' | xargs clang-format-19 -i
 
 fuzz: ## fuzz the readers of requests for a minute (FUZZ_SECONDS)
 	@tools/install-packages build

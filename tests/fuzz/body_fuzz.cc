@@ -1,4 +1,5 @@
-// Whatever a client sends as a body, a query or a path, the readers end in a value or in varve::Error, and nothing else.
+// Whatever a client sends as a body, a query or a path, the readers end in a value or in varve::Error, and nothing
+// else.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The start of the backend: what the files and the storage daemons that outlived the last varved tell about layers, volumes and
-// snapshots. Runs in the constructor, before anybody else works.
+// The start of the backend: what the files and the storage daemons that outlived the last varved tell about layers,
+// volumes and snapshots. Runs in the constructor, before anybody else works.
 
 #include <algorithm>
 #include <functional>
