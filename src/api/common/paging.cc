@@ -1,11 +1,10 @@
 #include "api/common/paging.h"
 
 #include <boost/json.hpp>
-#include <chrono>
-#include <sstream>
 
 #include "api/common/body.h"
 #include "base/error.h"
+#include "base/parse_time.h"
 #include "base/text.h"
 #include "store/mapping.h"
 
@@ -26,21 +25,10 @@ std::int64_t number(std::string_view name, const std::string& text) {
   return *value;
 }
 
-Timestamp parse_time(std::string_view parameter, const std::string& text) {
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  double second = 0;
-  char separator = 'T';
-  int got = std::sscanf(text.c_str(), "%d-%u-%u%c%d:%d:%lf", &year, &month, &day, &separator, &hour, &minute, &second);
-  std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-  if ((got != 3 && got != 7) || !date.ok())
-    bad("Invalid value for " + std::string(parameter) + ": '" + text + "' is not a time.");
-  auto micros = std::chrono::microseconds(static_cast<std::int64_t>(second * 1e6));
-  return Timestamp(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) +
-                   std::chrono::minutes(minute) + micros);
+Timestamp time_of(std::string_view parameter, const std::string& text) {
+  std::optional<Timestamp> time = parse_time(text);
+  if (!time) bad("Invalid value for " + std::string(parameter) + ": '" + text + "' is not a time.");
+  return *time;
 }
 
 // "gt:2026-01-01T00:00:00,lt:..." (3.60), or a bare time.
@@ -59,7 +47,7 @@ void add_times(model::PageQuery& query, const FilterSpec& spec, std::string_view
       item.remove_prefix(prefix.size());
       break;
     }
-    std::int64_t micros = parse_time(spec.parameter, std::string(item)).time_since_epoch().count();
+    std::int64_t micros = time_of(spec.parameter, std::string(item)).time_since_epoch().count();
     query.filters.push_back({spec.column, op, micros});
   }
 }

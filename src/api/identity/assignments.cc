@@ -3,6 +3,7 @@
 #include "api/common/body.h"
 #include "api/identity/identity_api.h"
 #include "api/identity/identity_views.h"
+#include "base/parse_time.h"
 
 namespace varve::api::identity_v3 {
 
@@ -38,20 +39,10 @@ bool wanted(const Call& call, const RoleAssignment& one) {
          passes("scope.project.id", one.target_id) && passes("scope.domain.id", one.target_id);
 }
 
-// "2030-01-01T00:00:00[.ffffff][Z]"
 Timestamp read_expiry(const std::string& text) {
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  double second = 0;
-  bool good = std::sscanf(text.c_str(), "%d-%u-%uT%d:%d:%lf", &year, &month, &day, &hour, &minute, &second) == 6;
-  std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
-  if (!good || !date.ok()) Fields::refuse("expires_at", json::value(text), "It is not a time like 2030-01-31T12:00:00");
-  auto micros = std::chrono::microseconds(static_cast<std::int64_t>(second * 1e6));
-  return Timestamp(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) +
-                   std::chrono::minutes(minute) + micros);
+  std::optional<Timestamp> time = parse_time(text);
+  if (!time) Fields::refuse("expires_at", json::value(text), "It is not a time like 2030-01-31T12:00:00");
+  return *time;
 }
 
 // Credentials belong to their user alone. A token made with one may not make more, unless it is unrestricted.
