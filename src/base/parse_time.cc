@@ -1,5 +1,6 @@
 #include "base/parse_time.h"
 
+#include <cmath>
 #include <cstdio>
 
 namespace varve {
@@ -19,7 +20,7 @@ std::optional<Timestamp> parse_time(const std::string& text) {
   bool whole = rest.empty() || (got == 6 && rest == "Z");
   bool in_range = hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 61;
   if ((got != 3 && got != 6) || !date.ok() || !whole || !in_range) return std::nullopt;
-  auto micros = std::chrono::microseconds(static_cast<std::int64_t>(second * 1e6 + 0.5));
+  auto micros = std::chrono::microseconds(std::llround(second * 1e6));
   return Timestamp(std::chrono::sys_days(date).time_since_epoch() + std::chrono::hours(hour) +
                    std::chrono::minutes(minute) + micros);
 }
