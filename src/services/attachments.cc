@@ -44,8 +44,7 @@ void Attachments::move_volume(store::Transaction& tx, Volume volume, VolumeStatu
   tx.volumes().update(volume);
 }
 
-// After attachments changed: the volume's status follows from what is left of them. Those of snapshots do not count,
-// and a volume without any of its own keeps a reservation that was made by os-reserve.
+// After attachments changed: the volume's status follows from what is left of them. Those of snapshots do not count.
 void Attachments::settle_volume(store::Transaction& tx, const VolumeId& id) {
   std::optional<Volume> volume = tx.volumes().find(std::nullopt, id);
   if (!volume) return;

@@ -68,6 +68,10 @@ class World:
     def attach(self):
         self.send("POST", "/attachments", {"attachment": {"volume_uuid": self.volume, "connector": {"host": "h"}}})
 
+    def attach_snapshot(self):
+        self.send("POST", "/attachments", {"attachment": {"volume_uuid": self.volume, "snapshot_uuid": self.first,
+                                                          "connector": {"host": "h"}}})
+
     def detach(self):
         self.send("DELETE", f"/attachments/{self.attachment}")
 
@@ -84,7 +88,8 @@ SCENARIOS = {
     "clone.": ["clone_snapshot", "clone_attached"],
     "layer.merge.": ["delete_snapshot", "clone_snapshot", "clone_attached"],
     "layer.remove.": ["delete_snapshot", "delete"],
-    "attach.": ["attach"],
+    "attach.after_open": ["attach"],  # a snapshot has no filter to wait for
+    "attach.": ["attach", "attach_snapshot"],
     "detach.": ["detach"],
 }
 

@@ -448,8 +448,11 @@ model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const Sna
 void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume);
   daemons_.stop(snapshot_key(snapshot));
-  std::lock_guard graph(graph_mutex_);
-  opened_.erase(snapshot_key(snapshot));
+  {
+    std::lock_guard graph(graph_mutex_);
+    opened_.erase(snapshot_key(snapshot));
+  }
+  FAILPOINT("detach.after_close");
 }
 
 bool Qcow2Backend::has_volume(const VolumeId& volume) {
