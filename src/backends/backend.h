@@ -38,7 +38,7 @@ class Backend {
   virtual void create_volume(const VolumeId& volume, std::int64_t size_gib) = 0;
 
   // A volume with a snapshot's bytes, usable at once; made independent of the source in the background.
-  // size_gib >= the snapshot's size.
+  // What is larger than size_gib is cut off; when the volume grows later, zeros are read there.
   virtual void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                               const SnapshotId& snapshot) = 0;
 

@@ -51,6 +51,7 @@ void TaskRunner::stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
     queue_.clear();
+    behind_.clear();
   }
   wake_.notify_all();
   stopped_.notify_all();
@@ -59,6 +60,9 @@ void TaskRunner::stop() {
 }
 
 model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume) {
+  if (waiting() >= settings_.task_queue_limit) {
+    throw Error(ErrorCode::Unavailable, "too many tasks wait already (" + std::to_string(waiting()) + "); try again later");
+  }
   model::Task task;
   task.id = TaskId(rng_.uuid());
   task.kind = kind;
@@ -84,14 +88,40 @@ void TaskRunner::push(Job job) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_) return;  // the row stays live; the next start runs it
+    ++pending_;
+    if (job.task) {
+      auto [lane, first] = behind_.try_emplace(lane_of(*job.task));
+      if (!first) {
+        lane->second.push_back(std::move(job));
+        return;
+      }
+    }
     queue_.push_back(std::move(job));
   }
   wake_.notify_one();
 }
 
+// A copy must see its source as it was when the copy was asked for: before what is asked of the source later.
+VolumeId TaskRunner::lane_of(const model::Task& task) {
+  return task.kind == model::TaskKind::CreateVolume && task.target ? VolumeId(*task.target) : task.volume_id;
+}
+
+// The lane's task has ended: its next one may run. mutex_ is held.
+void TaskRunner::free_lane(const VolumeId& lane) {
+  auto found = behind_.find(lane);
+  if (found == behind_.end()) return;
+  if (found->second.empty()) {
+    behind_.erase(found);
+    return;
+  }
+  queue_.push_back(std::move(found->second.front()));
+  found->second.pop_front();
+  wake_.notify_one();
+}
+
 std::size_t TaskRunner::waiting() const {
   std::lock_guard lock(mutex_);
-  return queue_.size() + running_;
+  return pending_;
 }
 
 asio::awaitable<void> TaskRunner::run_and_wait(model::Task task, std::chrono::seconds timeout) {
@@ -136,11 +166,10 @@ void TaskRunner::work() {
       if (stopping_) return;
       job = std::move(queue_.front());
       queue_.pop_front();
-      ++running_;
     }
     try {
       if (job.task) {
-        run_task(std::move(*job.task));
+        run_task(*job.task);
       } else {
         job.free();
       }
@@ -149,7 +178,8 @@ void TaskRunner::work() {
       log::error("background work failed", {{"error", fault.what()}});
     }
     std::lock_guard lock(mutex_);
-    --running_;
+    --pending_;
+    if (job.task) free_lane(lane_of(*job.task));
   }
 }
 

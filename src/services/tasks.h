@@ -1,6 +1,7 @@
 // Background work: tasks are rows, written in the transaction that starts them, run by worker threads, ended in one
 // transaction that also sets the final statuses. What a crash cuts off is run again; what keeps failing ends in an
-// error status. Either way no transitional status stays.
+// error status. Either way no transitional status stays. Tasks of one volume run one after the other, in the order they
+// were enqueued; a task that copies a volume waits in that volume's line.
 //
 // Locks: none is held while a handler runs.
 #pragma once
@@ -47,7 +48,8 @@ class TaskRunner {
   // Lets running tasks end; queued ones stay live in the store for the next start.
   void stop();
 
-  // A new task of this daemon, to be inserted in a transaction and enqueued after its commit.
+  // A new task of this daemon, to be inserted in a transaction and enqueued after its commit. Throws Error(Unavailable)
+  // when too many wait already.
   model::Task make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume);
   void enqueue(const model::Task& task);
 
@@ -72,6 +74,8 @@ class TaskRunner {
   void run_task(model::Task task);
   void end_task(const model::Task& task, const std::optional<Error>& fault);
   void push(Job job);
+  static VolumeId lane_of(const model::Task& task);
+  void free_lane(const VolumeId& lane);
   std::int64_t attempts_limit() const { return 5; }
 
   store::Database& db_;
@@ -84,9 +88,10 @@ class TaskRunner {
   mutable std::mutex mutex_;
   std::condition_variable wake_;     // of the workers
   std::condition_variable stopped_;  // of tick(): never woken for work
-  std::deque<Job> queue_;
+  std::deque<Job> queue_;                       // may run now
+  std::map<VolumeId, std::deque<Job>> behind_;  // volumes that have a task in queue_ or running, and what waits for it
   std::map<TaskId, Waiter> waiters_;
-  std::size_t running_ = 0;
+  std::size_t pending_ = 0;  // jobs that have not ended
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -8,6 +8,7 @@
 #include "backends/fake/fake_backend.h"
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/files.h"
 #include "base/rng.h"
 #include "exports/nbd/nbd_exporter.h"
@@ -261,6 +262,15 @@ TEST_P(BackendContract, AnExtendedVolumeKeepsItsBytesAndReadsZerosBehind) {
   EXPECT_TRUE(write(v_, 8, "1536M 1M"));
 }
 
+TEST_P(BackendContract, ASmallerCloneThatGrowsReadsZerosWhereItWasCutOff) {
+  backend().create_volume(v_, 2);
+  EXPECT_TRUE(write(v_, 7, "1536M 1M"));
+  backend().create_snapshot(v_, s_);
+  backend().clone_snapshot(w_, 1, v_, s_);
+  backend().extend_volume(w_, 2);
+  EXPECT_TRUE(holds(w_, 0, "1536M 1M"));
+}
+
 TEST_P(BackendContract, WhatIsNotThereIsRefused) {
   EXPECT_THROW(backend().create_snapshot(v_, s_), Error);
   EXPECT_THROW(backend().open(v_, {}), Error);
@@ -268,6 +278,21 @@ TEST_P(BackendContract, WhatIsNotThereIsRefused) {
   EXPECT_THROW(backend().rollback(v_, s_), Error);
   EXPECT_THROW(backend().clone_snapshot(w_, 1, v_, s_), Error);
   EXPECT_FALSE(backend().has_volume(w_));
+}
+
+// The switch to the overlay succeeded, but its manifest could not be written (a full disk): the bytes that the guest
+// wrote since then are in the overlay.
+TEST(Qcow2Backend, WritesAfterAHalfDoneSnapshotAreKept) {
+  Qcow2Rig rig;
+  VolumeId volume("11111111-1111-4111-8111-111111111111");
+  rig.backend().create_volume(volume, 1);
+  rig.backend().open(volume, {});
+  failpoint::arm("snapshot.create.after_switch", "error");
+  EXPECT_THROW(rig.backend().create_snapshot(volume, SnapshotId("33333333-3333-4333-8333-333333333333")), Error);
+  EXPECT_TRUE(rig.io(volume, "write -P 4 0 1M"));
+  EXPECT_TRUE(rig.io(volume, "read -P 4 0 1M"));
+  rig.restart();
+  EXPECT_TRUE(rig.io(volume, "read -P 4 0 1M"));
 }
 
 }  // namespace

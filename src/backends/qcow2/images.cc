@@ -147,29 +147,10 @@ void Images::switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, cons
   qmp.execute("blockdev-snapshot", {{"node", node(active)}, {"overlay", node(overlay)}});
 }
 
-namespace {
-
-void resize_node(qemu::QmpClient& qmp, const std::string& node, std::int64_t size_gib) {
-  qmp.execute("block_resize", {{"node-name", node}, {"size", size_gib * kGib}});
-}
-
-}  // namespace
-
 // Through the filter: it would go on showing the old size if only the node below it grew.
-void Images::resize_open(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib) {
+void Images::resize(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib) {
   bool filtered = open_nodes(qmp).contains(kThrottleNode);
-  resize_node(qmp, filtered ? kThrottleNode : node(layer), size_gib);
-}
-
-void Images::resize_closed(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib) {
-  add_node(qmp, layer, std::nullopt, true);
-  try {
-    resize_node(qmp, node(layer), size_gib);
-  } catch (...) {
-    close_node(qmp, layer);
-    throw;
-  }
-  close_node(qmp, layer);
+  qmp.execute("block_resize", {{"node-name", filtered ? kThrottleNode : node(layer)}, {"size", size_gib * kGib}});
 }
 
 void Images::stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base) {

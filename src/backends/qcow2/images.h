@@ -40,8 +40,8 @@ class Images {
   // An open overlay is switched when it has its backing node.
   bool is_switched(qemu::QmpClient& qmp, const LayerId& overlay);
 
-  void resize_open(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib);
-  void resize_closed(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib);
+  // The layer is open with its chain.
+  void resize(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib);
 
   // Copies into target what it reads from above base; afterwards its backing file is base. Throws when cancelled.
   void stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base);

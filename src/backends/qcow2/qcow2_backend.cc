@@ -39,6 +39,8 @@ IoOptions probe(const Config& config, qemu::StorageDaemons& daemons) {
 class Qcow2Backend::Hold {
  public:
   Hold(Qcow2Backend& backend, const VolumeId& volume) : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
+    // A switch that failed half-way may have moved the guest's writes to the overlay already.
+    if (backend_.has_intent(volume)) backend_.finish_intent(volume);
     std::unique_lock graph(backend_.graph_mutex_);
     auto found = backend_.manifests_.find(volume);
     if (found == backend_.manifests_.end()) return;
@@ -274,6 +276,12 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
   FAILPOINT("clone.after_manifest");
 }
 
+bool Qcow2Backend::has_intent(const VolumeId& volume) const {
+  std::lock_guard graph(graph_mutex_);
+  auto found = manifests_.find(volume);
+  return found != manifests_.end() && found->second.intent;
+}
+
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
   Hold hold(*this, volume);
   if (!has_volume(volume)) return;
@@ -293,13 +301,27 @@ void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) 
   if (changed.size_gib >= size_gib) return;
   FAILPOINT("volume.extend.before_resize");
   if (auto daemon = daemon_of(volume.str())) {
-    images_.resize_open(daemon->qmp(), changed.active, size_gib);
+    images_.resize(daemon->qmp(), changed.active, size_gib);
   } else {
-    images_.resize_closed(pool(), changed.active, size_gib);
+    resize_closed(changed, size_gib);
   }
   FAILPOINT("volume.extend.after_resize");
   changed.size_gib = size_gib;
   commit(changed);
+}
+
+// With its whole chain open, in a daemon that no restart adopts: QEMU then covers with zeros what a larger layer below
+// holds behind the old end.
+void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
+  const std::string key = "resize-" + manifest.volume.str();
+  open_chain(key, manifest.active, true);
+  try {
+    images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);
+  } catch (const Error&) {
+    close_chain(key);
+    throw;
+  }
+  close_chain(key);
 }
 
 void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
@@ -405,9 +427,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
   try {
     images_.open_chain(daemon->qmp(), chain, writable);
   } catch (...) {
-    daemons_.stop(key);
-    std::lock_guard graph(graph_mutex_);
-    opened_.erase(key);
+    close_chain(key);
     throw;
   }
   return {key, Images::node(top)};
@@ -422,13 +442,15 @@ model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLi
   return {device.daemon, Images::throttle_node()};
 }
 
+void Qcow2Backend::close_chain(const std::string& key) {
+  daemons_.stop(key);
+  std::lock_guard graph(graph_mutex_);
+  opened_.erase(key);
+}
+
 void Qcow2Backend::close(const VolumeId& volume) {
   Hold hold(*this, volume);
-  daemons_.stop(volume.str());
-  {
-    std::lock_guard graph(graph_mutex_);
-    opened_.erase(volume.str());
-  }
+  close_chain(volume.str());
   FAILPOINT("detach.after_close");
 }
 
@@ -447,11 +469,7 @@ model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const Sna
 
 void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume);
-  daemons_.stop(snapshot_key(snapshot));
-  {
-    std::lock_guard graph(graph_mutex_);
-    opened_.erase(snapshot_key(snapshot));
-  }
+  close_chain(snapshot_key(snapshot));
   FAILPOINT("detach.after_close");
 }
 

@@ -94,8 +94,11 @@ class Qcow2Backend final : public backends::Backend {
 
   LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot);
   void finish_intent(const VolumeId& volume);
+  bool has_intent(const VolumeId& volume) const;
+  void resize_closed(const Manifest& manifest, std::int64_t size_gib);
   void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source);
   model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable);
+  void close_chain(const std::string& key);
   std::vector<LayerId> chain_of(const LayerId& top) const;
 
   bool remove_one_layer();
