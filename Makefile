@@ -49,6 +49,7 @@ lint: ## format, layering and naming, clang-tidy
 	@tools/lint $(BUILD)
 
 format: ## put every source file into the project's format
+	@tools/install-packages lint
 	@git ls-files --cached --others --exclude-standard '*.cc' '*.h' | xargs clang-format-19 -i
 
 fuzz: ## fuzz the readers of requests for a minute (FUZZ_SECONDS)

@@ -82,8 +82,9 @@ class Backend {
   virtual void interrupt_maintenance() = 0;
 
   // Called when maintain() may have work, and when an open volume or snapshot lost its storage daemon. From any thread.
+  using LostCallback = std::function<void(const VolumeId&, const std::optional<SnapshotId>&)>;
   virtual void on_work(std::function<void()> callback) = 0;
-  virtual void on_lost(std::function<void()> callback) = 0;
+  virtual void on_lost(LostCallback callback) = 0;
 };
 
 }  // namespace varve::backends

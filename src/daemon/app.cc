@@ -40,16 +40,17 @@ class App::Impl {
         daemons_(config_.run_directory, config_.storage_daemon),
         backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth}, daemons_, rng_),
         exporter_(config_.nbd, daemons_),
-        tasks_(*db_, clock_, rng_, config_.services),
+        messages_(*db_, clock_, rng_, config_.services),
+        tasks_(*db_, messages_, clock_, rng_, config_.services),
         quotas_(*db_, config_.services),
         types_(*db_, clock_, rng_, config_.services),
         exports_(*db_, backend_, exporter_),
         volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, clock_, rng_, config_.services),
         snapshots_(*db_, backend_, tasks_, quotas_, clock_, rng_, config_.services),
         attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
-        reconciler_(*db_, backend_, attachments_, clock_),
+        reconciler_(*db_, backend_, attachments_, messages_, clock_),
         dispatcher_(identity_, config_.api),
-        cinder_({volumes_, snapshots_, attachments_, types_, quotas_, backend_, clock_, config_.services}),
+        cinder_({volumes_, snapshots_, attachments_, types_, quotas_, messages_, backend_, clock_, config_.services}),
         identity_api_(identity_, config_.region),
         ops_(*db_, tasks_, [this] { return draining_.load(); }),
         server_(
@@ -120,6 +121,7 @@ class App::Impl {
   qemu::StorageDaemons daemons_;
   qcow2::Qcow2Backend backend_;
   nbd::NbdExporter exporter_;
+  services::Messages messages_;
   services::TaskRunner tasks_;
   services::Quotas quotas_;
   services::VolumeTypes types_;

@@ -166,6 +166,7 @@ void read(Reader& in, Config& config) {
   in.integer("tasks", "workers", services.task_workers, 1, 64);
   in.duration("tasks", "lease_s", services.task_lease, 3);
   in.duration("tasks", "history_h", services.task_history, 0);
+  in.duration("tasks", "message_lifetime_h", services.message_lifetime, 1);
   in.duration("tasks", "export_timeout_s", services.export_timeout, 1);
 
   std::int64_t min_free_mib = static_cast<std::int64_t>(config.min_free_bytes >> 20);

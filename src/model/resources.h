@@ -118,6 +118,20 @@ std::optional<TaskState> parse_task_state(std::string_view text);
 std::string_view to_string(AttachMode mode);
 std::optional<AttachMode> parse_attach_mode(std::string_view text);
 
+// Something that happened to a resource after its call was answered: a task failed, a storage daemon died.
+struct Message {
+  MessageId id;
+  ProjectId project_id;
+  std::string event_id;
+  std::string level;          // "ERROR", "WARNING"
+  std::string text;           // for the user: no paths, no internals
+  std::string resource_type;  // "VOLUME", "VOLUME_SNAPSHOT"
+  std::string resource_id;
+  std::string request_id;
+  Timestamp created_at;
+  Timestamp expires_at;
+};
+
 // One piece of background work. A live task owns the transitional status of its resources and always ends it.
 struct Task {
   TaskId id;

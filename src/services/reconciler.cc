@@ -12,8 +12,9 @@ namespace {
 constexpr auto kIdle = std::chrono::seconds(5);
 }  // namespace
 
-Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments, Clock& clock)
-    : db_(db), backend_(backend), attachments_(attachments), clock_(clock) {}
+Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments,
+                       const Messages& messages, Clock& clock)
+    : db_(db), backend_(backend), attachments_(attachments), messages_(messages), clock_(clock) {}
 
 Reconciler::~Reconciler() {
   stop();
@@ -21,7 +22,8 @@ Reconciler::~Reconciler() {
 
 void Reconciler::start() {
   heal_orphans();
-  backend_.on_lost([this] { attachments_.restore_all(); });
+  backend_.on_lost(
+      [this](const VolumeId& volume, const std::optional<SnapshotId>& snapshot) { lost(volume, snapshot); });
   backend_.on_work([this] {
     {
       std::lock_guard lock(mutex_);
@@ -31,6 +33,14 @@ void Reconciler::start() {
   });
   attachments_.restore_all();
   thread_ = std::thread([this] { run(); });
+}
+
+void Reconciler::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+  attachments_.restore_all();
+  store::Work tell = [&](store::Transaction& tx) {
+    if (auto row = tx.volumes().find(std::nullopt, volume)) messages_.storage_daemon_died(tx, *row, snapshot);
+  };
+  db_.write_blocking(tell);
 }
 
 void Reconciler::stop() {

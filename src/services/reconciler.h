@@ -14,7 +14,8 @@ namespace varve::services {
 
 class Reconciler {
  public:
-  Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments, Clock& clock);
+  Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments, const Messages& messages,
+             Clock& clock);
   ~Reconciler();
 
   void start();  // after the task runner's start()
@@ -26,10 +27,12 @@ class Reconciler {
 
  private:
   void run();
+  void lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
 
   store::Database& db_;
   backends::Backend& backend_;
   Attachments& attachments_;
+  const Messages& messages_;
   Clock& clock_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -20,6 +20,7 @@ struct Settings {
   std::size_t task_queue_limit = 10000;
   std::chrono::seconds task_lease{60};
   std::chrono::hours task_history{24};
+  std::chrono::hours message_lifetime{30 * 24};
   std::chrono::seconds export_timeout{60};  // how long an attach or detach call waits for its task
   std::string host_name = "varve";          // in os-vol-host-attr:host and os-services
 };

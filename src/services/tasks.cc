@@ -14,8 +14,8 @@ namespace varve::services {
 
 namespace asio = boost::asio;
 
-TaskRunner::TaskRunner(store::Database& db, Clock& clock, Rng& rng, const Settings& settings)
-    : db_(db), clock_(clock), rng_(rng), settings_(settings), owner_(rng.uuid()) {}
+TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings)
+    : db_(db), messages_(messages), clock_(clock), rng_(rng), settings_(settings), owner_(rng.uuid()) {}
 
 TaskRunner::~TaskRunner() {
   stop();
@@ -61,7 +61,8 @@ void TaskRunner::stop() {
 
 model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume) {
   if (waiting() >= settings_.task_queue_limit) {
-    throw Error(ErrorCode::Unavailable, "too many tasks wait already (" + std::to_string(waiting()) + "); try again later");
+    throw Error(ErrorCode::Unavailable,
+                "too many tasks wait already (" + std::to_string(waiting()) + "); try again later");
   }
   model::Task task;
   task.id = TaskId(rng_.uuid());
@@ -174,8 +175,10 @@ void TaskRunner::work() {
         job.free();
       }
     } catch (const std::exception& fault) {
-      // A task whose end could not be written stays live: the next start takes it over.
       log::error("background work failed", {{"error", fault.what()}});
+      // A task whose end could not be written stays live: tick() runs it again, or the next start does.
+      std::lock_guard lock(mutex_);
+      if (job.task) unended_.push_back(*job.task);
     }
     std::lock_guard lock(mutex_);
     --pending_;
@@ -192,17 +195,28 @@ void TaskRunner::tick() {
       stopped_.wait_for(lock, interval, [&] { return stopping_; });
       if (stopping_) return;
     }
+    run_unended();
     try {
       bool busy = waiting() > 0;
       store::Work renew = [&](store::Transaction& tx) {
         if (busy) tx.tasks().renew(owner_, clock_.now() + settings_.task_lease);
         tx.tasks().forget_ended_before(clock_.now() - settings_.task_history);
+        tx.messages().forget_expired_before(clock_.now());
       };
       db_.write_blocking(renew);
     } catch (const Error& fault) {
       log::error("task leases were not renewed", {{"error", fault.message()}});
     }
   }
+}
+
+void TaskRunner::run_unended() {
+  std::vector<model::Task> again;
+  {
+    std::lock_guard lock(mutex_);
+    again.swap(unended_);
+  }
+  for (const model::Task& task : again) enqueue(task);
 }
 
 void TaskRunner::run_task(model::Task task) {
@@ -250,6 +264,7 @@ void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& f
     tx.tasks().update(ended);
     if (fault) {
       handler.fail(tx, task, *fault);
+      messages_.task_failed(tx, task, *fault);
     } else {
       handler.finish(tx, task);
     }

@@ -23,6 +23,7 @@
 #include "base/rng.h"
 #include "model/actor.h"
 #include "model/resources.h"
+#include "services/messages.h"
 #include "services/settings.h"
 #include "store/database.h"
 
@@ -37,7 +38,7 @@ struct TaskHandler {
 
 class TaskRunner {
  public:
-  TaskRunner(store::Database& db, Clock& clock, Rng& rng, const Settings& settings);
+  TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings);
   ~TaskRunner();
 
   void handle(model::TaskKind kind, TaskHandler handler);  // before start()
@@ -71,6 +72,7 @@ class TaskRunner {
 
   void work();
   void tick();
+  void run_unended();
   void run_task(model::Task task);
   void end_task(const model::Task& task, const std::optional<Error>& fault);
   void push(Job job);
@@ -79,6 +81,7 @@ class TaskRunner {
   std::int64_t attempts_limit() const { return 5; }
 
   store::Database& db_;
+  const Messages& messages_;
   Clock& clock_;
   Rng& rng_;
   const Settings& settings_;
@@ -86,10 +89,11 @@ class TaskRunner {
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable wake_;     // of the workers
-  std::condition_variable stopped_;  // of tick(): never woken for work
+  std::condition_variable wake_;                // of the workers
+  std::condition_variable stopped_;             // of tick(): never woken for work
   std::deque<Job> queue_;                       // may run now
   std::map<VolumeId, std::deque<Job>> behind_;  // volumes that have a task in queue_ or running, and what waits for it
+  std::vector<model::Task> unended_;            // ran, but their end could not be written
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // jobs that have not ended
   bool stopping_ = false;

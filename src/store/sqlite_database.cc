@@ -4,7 +4,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -31,6 +33,17 @@ struct Pending {
   std::exception_ptr fault;
 };
 
+// Room for changes when the disk is full: whoever frees space must first be written down. SQLite reuses the log's file
+// from its start after each checkpoint, so blocks that it owns once stay its own.
+constexpr off_t kLogReserve = 32 << 20;
+
+void reserve_log(const std::string& database) {
+  UniqueFd fd(::open((database + "-wal").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (fd && ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, kLogReserve) == 0) return;
+  log::warning("no room could be reserved for the database's log; a full disk will stop every change",
+               {{"error", std::strerror(errno)}});
+}
+
 void create_private(const std::filesystem::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) throw Error(ErrorCode::BackendFailed, "cannot create the database " + path.string());
@@ -43,6 +56,7 @@ class SqliteDatabase final : public Database {
     create_private(path);
     writer_ = std::make_unique<Connection>(path_, false);
     migrate(*writer_);
+    reserve_log(path_);
     thread_ = std::thread([this] { run_writer(); });
   }
 

@@ -229,6 +229,24 @@ void Tasks::forget_ended_before(Timestamp time) {
   run(db_, "DELETE FROM tasks WHERE state <> 'live' AND ended_at < :time", time);
 }
 
+void Messages::remove(const MessageId& id) {
+  run(db_, "DELETE FROM messages WHERE id = :id", id);
+}
+
+model::Message Messages::get(const Scope& scope, const MessageId& id) {
+  std::optional<model::Message> message = find_scoped<model::Message>(db_, scope, id);
+  if (!message) not_found("Message", id.str());
+  return std::move(*message);
+}
+
+model::Page<model::Message> Messages::list(const model::PageQuery& query) {
+  return select_page<model::Message>(db_, query);
+}
+
+void Messages::forget_expired_before(Timestamp time) {
+  run(db_, "DELETE FROM messages WHERE expires_at < :time", time);
+}
+
 std::map<std::string, std::int64_t> Quotas::overrides(const ProjectId& project) {
   std::map<std::string, std::int64_t> out;
   auto rows = query<std::string, std::int64_t>(

@@ -77,6 +77,16 @@ struct Table<model::Task> {
   }
 };
 
+template <>
+struct Table<model::Message> {
+  static constexpr std::string_view name = "messages";
+  static void columns(auto& m, auto&& f) {
+    f("id", m.id), f("project_id", m.project_id), f("event_id", m.event_id), f("level", m.level), f("text", m.text);
+    f("resource_type", m.resource_type), f("resource_id", m.resource_id), f("request_id", m.request_id);
+    f("created_at", m.created_at), f("expires_at", m.expires_at);
+  }
+};
+
 // Rows and gigabytes of a project, or of one volume type in it.
 struct Usage {
   std::int64_t count = 0;
@@ -164,6 +174,19 @@ class Tasks {
   bool volume_is_source(const VolumeId& id);
   void renew(const std::string& owner, Timestamp lease_until);
   void forget_ended_before(Timestamp time);
+
+ private:
+  Connection& db_;
+};
+
+class Messages {
+ public:
+  explicit Messages(Connection& db) : db_(db) {}
+  void insert(const model::Message& message) { store::insert(db_, message); }
+  void remove(const MessageId& id);
+  model::Message get(const Scope& scope, const MessageId& id);
+  model::Page<model::Message> list(const model::PageQuery& query);
+  void forget_expired_before(Timestamp time);
 
  private:
   Connection& db_;

@@ -3,8 +3,10 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 import invariants
+import pytest
 from varve import qemu_io, wait_until
 
 
@@ -144,6 +146,8 @@ def test_a_storage_daemon_that_dies_comes_back_at_the_same_address(own_server):
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: own_server.storage_daemons().get(volume, pid) != pid and qemu_io(uri, "read -P 0x31 0 64k"), 30, "the export")
     assert "lost its storage daemon" in own_server.log()
+    told = admin.call("GET", f"/messages?resource_uuid={volume}&message_level=WARNING", None, 200, "3.5")["messages"]
+    assert len(told) == 1 and "ended unexpectedly" in told[0]["user_message"]
     admin.detach(attachment)
     admin.delete_volume(volume)
 
@@ -214,3 +218,58 @@ def test_many_volumes_at_once(own_server):
     invariants.settle(own_server)
     invariants.check(own_server)
     assert len(own_server.layers()) == len(volumes)
+
+
+@pytest.fixture
+def small_disk(own_server):
+    """A store on a file system of its own, too small for what comes."""
+    own_server.store.mkdir(parents=True)
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system to fill")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=700", "varve-test", str(own_server.store)], check=True)
+    own_server.options.append("qcow2.min_free_mib=32")
+    yield own_server
+    own_server.destroy()
+    subprocess.run(["umount", "--lazy", str(own_server.store)], check=True)
+
+
+def test_a_full_disk_refuses_what_needs_room_and_lets_go_of_what_frees_it(small_disk):
+    admin = small_disk.start().login()
+    victim = admin.create_volume()
+    assert admin.io(victim, "write -P 1 0 32M")
+    snapshot = admin.create_snapshot(victim)
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 2 0 16M", "flush")
+    assert not qemu_io(uri, "write -P 3 16M 200M")
+
+    assert admin.call("PUT", f"/volumes/{victim}", {"volume": {"name": "renamed"}})["volume"]["name"] == "renamed"
+    failed = admin.call("POST", "/volumes", {"volume": {"size": 1}}, 202)["volume"]["id"]
+    wait_until(lambda: admin.call("GET", f"/volumes/{failed}")["volume"]["status"] == "error", 30, "the error")
+    told = admin.call("GET", f"/messages?resource_uuid={failed}", None, 200, "3.5")["messages"]
+    assert [message["event_id"] for message in told] == ["VOLUME_VOLUME_001_003"]
+
+    def snapshot_status():
+        return admin.call("GET", f"/snapshots/{snapshot}")["snapshot"]["status"]
+    admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    wait_until(lambda: snapshot_status() == "error_deleting", 30, "the deletion to fail")
+    admin.delete_volume(failed)
+    admin.delete_volume(victim, cascade=True)
+    wait_until(lambda: qemu_io(uri, "write -P 3 16M 8M", "flush"), 30, "room for the client")
+    assert qemu_io(uri, "read -P 2 0 16M", "read -P 3 16M 8M")
+    admin.detach(attachment)
+    assert admin.io(volume, "read -P 2 0 16M")
+    invariants.settle(small_disk)
+    invariants.check(small_disk)
+    small_disk.stop()
+    invariants.check_images(small_disk)
+
+
+def test_the_limits_of_a_type_hold(admin):
+    """Time is bounded from below only: a slow machine cannot fail this."""
+    volume = admin.create_volume(volume_type="SATA")  # 1 GiB: 101 IOPS, 1000 in a burst
+    attachment, uri = admin.attach(volume)
+    started = time.monotonic()
+    assert qemu_io(uri, *[f"write -q {4 * index}k 4k" for index in range(3000)])
+    assert time.monotonic() - started > 1.5
+    admin.detach(attachment)

@@ -22,11 +22,7 @@ constexpr SortSpec kSortKeys[] = {
     {"id", "id"}, {"status", "status"}, {"created_at", "created_at"}, {"volume_id", "volume_id"}};
 
 // The whole resource came with 3.27.
-void require_version(const Call& call, int minor) {
-  if (call.version.at_least(minor)) return;
-  throw Error(ErrorCode::UnknownRoute,
-              "The resource could not be found: it needs microversion 3." + std::to_string(minor) + ".");
-}
+constexpr int kSince = 27;
 
 }  // namespace
 
@@ -41,7 +37,7 @@ void CinderApi::register_attachments(Dispatcher& d) {
 }
 
 CinderApi::Reply CinderApi::create_attachment(CallPtr call) {
-  require_version(*call, 27);
+  call->require_version(kSince);
   Body body(*call->request, "attachment");
   Fields& fields = body.fields();
   services::AttachmentSpec spec;
@@ -71,25 +67,22 @@ CinderApi::Reply CinderApi::list_attachments_detail(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::attachment_page(CallPtr call, bool detail) {
-  require_version(*call, 27);
+  call->require_version(kSince);
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Attachment> page = s_.attachments.list(query);
   json::array items;
   for (const Attachment& row : page.rows) items.push_back(attachment_view(row, detail));
-  json::object reply{{"attachments", std::move(items)}};
-  bool full = !page.rows.empty() && static_cast<std::int64_t>(page.rows.size()) >= query.limit;
-  if (full) reply["attachments_links"] = next_link(*call, page.rows.back().id.str());
-  co_return json_reply(200, reply);
+  co_return json_reply(200, list_view(*call, "attachments", query, std::move(items), page.count));
 }
 
 CinderApi::Reply CinderApi::show_attachment(CallPtr call) {
-  require_version(*call, 27);
+  call->require_version(kSince);
   Attachment attachment = s_.attachments.show(call->actor, AttachmentId(call->path.get("id")));
   co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
 }
 
 CinderApi::Reply CinderApi::update_attachment(CallPtr call) {
-  require_version(*call, 27);
+  call->require_version(kSince);
   Body body(*call->request, "attachment");
   services::AttachmentSpec spec;
   read_connector(body.fields(), spec);
@@ -100,7 +93,7 @@ CinderApi::Reply CinderApi::update_attachment(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::delete_attachment(CallPtr call) {
-  require_version(*call, 27);
+  call->require_version(kSince);
   std::vector<Attachment> left = co_await s_.attachments.remove(call->actor, AttachmentId(call->path.get("id")));
   json::array items;
   for (const Attachment& row : left) items.push_back(attachment_view(row, false));
@@ -108,7 +101,7 @@ CinderApi::Reply CinderApi::delete_attachment(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::attachment_action(CallPtr call) {
-  require_version(*call, 44);
+  call->require_version(44);
   json::object body = parse_body(*call->request);
   if (body.size() != 1 || !body.contains("os-complete")) {
     throw Error(ErrorCode::InvalidInput, "There is no such action here: only os-complete.");

@@ -6,6 +6,7 @@
 
 #include "api/common/dispatcher.h"
 #include "services/attachments.h"
+#include "services/messages.h"
 #include "services/quotas.h"
 #include "services/snapshots.h"
 #include "services/volume_types.h"
@@ -19,6 +20,7 @@ struct Services {
   services::Attachments& attachments;
   services::VolumeTypes& types;
   services::Quotas& quotas;
+  services::Messages& messages;
   backends::Backend& backend;
   Clock& clock;
   const services::Settings& settings;
@@ -43,6 +45,7 @@ class CinderApi {
   void register_attachments(Dispatcher& dispatcher);
   void register_types(Dispatcher& dispatcher);
   void register_admin(Dispatcher& dispatcher);
+  void register_messages(Dispatcher& dispatcher);
   void register_images(Dispatcher& dispatcher);
 
   Reply versions(CallPtr call);
@@ -109,6 +112,10 @@ class CinderApi {
   Reply extension(CallPtr call);
   Reply list_services(CallPtr call);
   Reply pools(CallPtr call);
+
+  Reply list_messages(CallPtr call);
+  Reply show_message(CallPtr call);
+  Reply delete_message(CallPtr call);
 
   Reply image_versions(CallPtr call);
   Reply list_images(CallPtr call);

@@ -102,11 +102,7 @@ CinderApi::Reply CinderApi::snapshot_page(CallPtr call, bool detail) {
   for (const Snapshot& row : page.rows) {
     items.push_back(snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Plain));
   }
-  json::object reply{{"snapshots", std::move(items)}};
-  bool full = !page.rows.empty() && static_cast<std::int64_t>(page.rows.size()) >= query.limit;
-  if (full) reply["snapshots_links"] = next_link(*call, page.rows.back().id.str());
-  if (page.count) reply["count"] = *page.count;
-  co_return json_reply(200, reply);
+  co_return json_reply(200, list_view(*call, "snapshots", query, std::move(items), page.count));
 }
 
 CinderApi::Reply CinderApi::show_snapshot(CallPtr call) {

@@ -44,36 +44,6 @@ json::object visible_metadata(const services::VolumeDetail& detail) {
 
 }  // namespace
 
-http::Response json_reply(unsigned status, const json::value& body) {
-  http::Response response;
-  response.status = status;
-  response.body = json::serialize(body);
-  return response;
-}
-
-http::Response empty_reply(unsigned status) {
-  http::Response response;
-  response.status = status;
-  return response;
-}
-
-json::value text_or_null(const std::optional<std::string>& text) {
-  if (!text) return nullptr;
-  return json::value(*text);
-}
-
-json::value time_or_null(const std::optional<Timestamp>& time) {
-  if (!time) return nullptr;
-  return json::value(format_time(*time));
-}
-
-json::object metadata_view(const model::Metadata& metadata) {
-  json::object out;
-  out.reserve(metadata.size());
-  for (const auto& [key, value] : metadata) out[key] = value;
-  return out;
-}
-
 json::object volume_summary_view(const Call& call, const model::Volume& volume) {
   return {{"id", volume.id.str()}, {"name", text_or_null(volume.name)}, {"links", volume_links(call, volume.id.str())}};
 }

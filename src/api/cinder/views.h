@@ -5,20 +5,13 @@
 #include <boost/json/object.hpp>
 #include <string>
 
-#include "api/common/dispatcher.h"
+#include "api/common/replies.h"
 #include "model/resources.h"
 #include "services/volumes.h"
 
 namespace varve::api::cinder {
 
 namespace json = boost::json;
-
-http::Response json_reply(unsigned status, const json::value& body);
-http::Response empty_reply(unsigned status);
-
-json::value text_or_null(const std::optional<std::string>& text);
-json::value time_or_null(const std::optional<Timestamp>& time);
-json::object metadata_view(const model::Metadata& metadata);
 
 json::object volume_summary_view(const Call& call, const model::Volume& volume);
 // full: as show and detail have it; the replies of create and update lack the last fields.

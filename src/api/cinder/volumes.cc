@@ -123,11 +123,7 @@ CinderApi::Reply CinderApi::volume_page(CallPtr call, bool detail) {
   for (const VolumeDetail& row : page.rows) {
     items.push_back(detail ? volume_view(*call, row, s_.settings, true) : volume_summary_view(*call, row.volume));
   }
-  json::object reply{{"volumes", std::move(items)}};
-  bool full = !page.rows.empty() && static_cast<std::int64_t>(page.rows.size()) >= query.limit;
-  if (full) reply["volumes_links"] = next_link(*call, page.rows.back().volume.id.str());
-  if (page.count) reply["count"] = *page.count;
-  co_return json_reply(200, reply);
+  co_return json_reply(200, list_view(*call, "volumes", query, std::move(items), page.count));
 }
 
 CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {

@@ -43,6 +43,12 @@ void Call::require_admin() const {
   if (!actor.admin) throw Error(ErrorCode::Forbidden, "Policy check failed: the role admin is needed.");
 }
 
+void Call::require_version(int minor) const {
+  if (version.at_least(minor)) return;
+  throw Error(ErrorCode::UnknownRoute,
+              "The resource could not be found: it needs microversion 3." + std::to_string(minor) + ".");
+}
+
 void Dispatcher::add(http::Verb method, std::string_view pattern, Access access, Handler handler) {
   router_.add(method, pattern, Route{access, std::move(handler)});
 }

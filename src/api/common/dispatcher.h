@@ -28,6 +28,7 @@ struct Call {
 
   std::string parameter(std::string_view name) const;  // of the query; "" if it is not there
   void require_admin() const;                          // throws Error(Forbidden)
+  void require_version(int minor) const;               // of a resource that came with 3.<minor>: Error(UnknownRoute)
 };
 
 using CallPtr = std::shared_ptr<Call>;

@@ -38,7 +38,7 @@ class FakeBackend final : public backends::Backend {
   bool maintain() override { return false; }
   void interrupt_maintenance() override {}
   void on_work(std::function<void()>) override {}
-  void on_lost(std::function<void()>) override {}
+  void on_lost(LostCallback) override {}
 
  private:
   struct Kept {

@@ -19,6 +19,8 @@ namespace varve::qcow2 {
 struct Merge {
   LayerId target;
   std::optional<LayerId> base;
+
+  bool operator==(const Merge&) const = default;
 };
 
 class LayerGraph {

@@ -60,10 +60,27 @@ std::vector<Merge> Qcow2Backend::wanted_merges() const {
   return wanted;
 }
 
+// A merge copies at most what the layers that it swallows occupy; they go only afterwards.
+bool Qcow2Backend::has_room_for(const Merge& merge) const {
+  std::uint64_t needed = config_.min_free_bytes;
+  std::vector<LayerId> chain = chain_of(merge.target);
+  for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
+    needed += files::allocated_bytes(images_.file(chain[i]));
+  }
+  return files::space(config_.directory).available >= needed;
+}
+
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
+  std::vector<Merge> wanted;
+  {
+    std::lock_guard graph(graph_mutex_);
+    wanted = wanted_merges();
+  }
+  std::erase_if(wanted, [&](const Merge& merge) { return !has_room_for(merge); });
   std::lock_guard graph(graph_mutex_);
   if (interrupted_) return std::nullopt;
   for (const Merge& merge : wanted_merges()) {
+    if (std::find(wanted.begin(), wanted.end(), merge) == wanted.end()) continue;
     std::vector<std::string> open_in = holders(merge.target);
     // Two daemons may read one layer; none may write it then. The merge comes when one of them has closed.
     if (open_in.size() > 1) continue;

@@ -130,20 +130,33 @@ Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rn
   load_layers();
   load_manifests();
   resume_opened();
-  daemons_.on_lost([this](const std::string& key) {
-    if (key == kPool) return;
-    {
-      std::lock_guard graph(graph_mutex_);
-      opened_.erase(key);
+  daemons_.on_lost([this](const std::string& key) { lost(key); });
+}
+
+// A storage daemon ended that nobody asked to end. The pool and those of a moment are started again when wanted.
+void Qcow2Backend::lost(const std::string& key) {
+  VolumeId volume;
+  std::optional<SnapshotId> snapshot;
+  {
+    std::lock_guard graph(graph_mutex_);
+    opened_.erase(key);
+    for (const auto& [id, manifest] : manifests_) {
+      if (id.str() == key) volume = id;
+      for (const auto& [name, frozen] : manifest.snapshots) {
+        if (snapshot_key(name) != key) continue;
+        volume = id;
+        snapshot = name;
+      }
     }
-    std::function<void()> callback;
-    {
-      std::lock_guard lock(callback_mutex_);
-      callback = on_lost_;
-    }
-    log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});
-    if (callback) callback();
-  });
+  }
+  if (volume.empty()) return;
+  LostCallback callback;
+  {
+    std::lock_guard lock(callback_mutex_);
+    callback = on_lost_;
+  }
+  log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});
+  if (callback) callback(volume, snapshot);
 }
 
 Qcow2Backend::~Qcow2Backend() {
@@ -512,7 +525,7 @@ void Qcow2Backend::on_work(std::function<void()> callback) {
   on_work_ = std::move(callback);
 }
 
-void Qcow2Backend::on_lost(std::function<void()> callback) {
+void Qcow2Backend::on_lost(LostCallback callback) {
   std::lock_guard lock(callback_mutex_);
   on_lost_ = std::move(callback);
 }

@@ -56,7 +56,7 @@ class Qcow2Backend final : public backends::Backend {
   bool maintain() override;
   void interrupt_maintenance() override;
   void on_work(std::function<void()> callback) override;
-  void on_lost(std::function<void()> callback) override;
+  void on_lost(LostCallback callback) override;
 
  private:
   // While it lives nobody else works on the volume and no merge runs in its chain or its snapshots'.
@@ -105,12 +105,14 @@ class Qcow2Backend final : public backends::Backend {
   bool merge_one_layer();
   std::vector<Merge> wanted_merges() const;
   std::set<LayerId> busy_layers() const;
+  bool has_room_for(const Merge& merge) const;
   std::optional<RunningMerge> pick_merge();
   void run_merge(const RunningMerge& running);
   void finish_merge(const RunningMerge& running);
   std::vector<std::string> holders(const LayerId& layer) const;
   void cancel_merges(const std::set<LayerId>& chain);
   void notify_work();
+  void lost(const std::string& key);
 
   const Config config_;
   qemu::StorageDaemons& daemons_;
@@ -129,7 +131,7 @@ class Qcow2Backend final : public backends::Backend {
 
   std::mutex callback_mutex_;
   std::function<void()> on_work_;
-  std::function<void()> on_lost_;
+  LostCallback on_lost_;
 };
 
 // What O_DIRECT and io_uring do in this directory with this storage daemon.

@@ -1,0 +1,114 @@
+#include "services/messages.h"
+
+namespace varve::services {
+
+namespace {
+
+using model::TaskKind;
+
+struct Action {
+  TaskKind kind;
+  std::string_view number;  // of Cinder's message actions; from 900 on: ours
+  std::string_view text;
+};
+
+constexpr Action kActions[] = {
+    {TaskKind::CreateVolume, "001", "schedule allocate volume"},
+    {TaskKind::DeleteVolume, "901", "delete volume"},
+    {TaskKind::ExtendVolume, "007", "extend volume"},
+    {TaskKind::RollbackVolume, "902", "revert volume to a snapshot"},
+    {TaskKind::RetypeVolume, "903", "retype volume"},
+    {TaskKind::CreateSnapshot, "009", "create snapshot"},
+    {TaskKind::DeleteSnapshot, "010", "delete snapshot"},
+    {TaskKind::StartExport, "002", "attach volume"},
+    {TaskKind::StopExport, "904", "detach volume"},
+};
+
+const Action& action_of(TaskKind kind) {
+  for (const Action& action : kActions) {
+    if (action.kind == kind) return action;
+  }
+  return kActions[0];
+}
+
+struct Detail {
+  std::string_view number;
+  std::string_view text;
+};
+
+Detail detail_of(const Error& fault) {
+  switch (fault.code()) {
+    case ErrorCode::NoSpace:
+      return {"003", "The storage has not the room for it."};
+    case ErrorCode::Unavailable:
+      return {"002", "The storage was not ready."};
+    default:
+      return {"001", "An unknown error occurred; the operator finds the request id in the log."};
+  }
+}
+
+}  // namespace
+
+model::Message Messages::make(const ProjectId& project, const VolumeId& volume,
+                              const std::optional<std::string>& snapshot) const {
+  model::Message message;
+  message.id = MessageId(rng_.uuid());
+  message.project_id = project;
+  message.resource_type = snapshot ? "VOLUME_SNAPSHOT" : "VOLUME";
+  message.resource_id = snapshot ? *snapshot : volume.str();
+  message.created_at = clock_.now();
+  message.expires_at = message.created_at + settings_.message_lifetime;
+  return message;
+}
+
+void Messages::task_failed(store::Transaction& tx, const model::Task& task, const Error& fault) const {
+  // A volume that could not be made from a snapshot is the volume's matter, and so is its rollback.
+  bool of_volume = task.kind == TaskKind::CreateVolume || task.kind == TaskKind::RollbackVolume;
+  model::Message message = make(task.project_id, task.volume_id, of_volume ? std::nullopt : task.snapshot_id);
+  const Action& action = action_of(task.kind);
+  Detail detail = detail_of(fault);
+  message.event_id =
+      "VOLUME_" + message.resource_type + "_" + std::string(action.number) + "_" + std::string(detail.number);
+  message.level = "ERROR";
+  message.text = std::string(action.text) + ":" + std::string(detail.text);
+  message.request_id = task.request_id;
+  tx.messages().insert(message);
+}
+
+void Messages::storage_daemon_died(store::Transaction& tx, const model::Volume& volume,
+                                   const std::optional<SnapshotId>& snapshot) const {
+  std::optional<std::string> id;
+  if (snapshot) id = snapshot->str();
+  model::Message message = make(volume.project_id, volume.id, id);
+  message.event_id = "VOLUME_" + message.resource_type + "_905_901";
+  message.level = "WARNING";
+  message.text = "serve volume:Its storage daemon ended unexpectedly and was started again; clients reconnect.";
+  tx.messages().insert(message);
+}
+
+model::Page<model::Message> Messages::list(const model::PageQuery& query) const {
+  model::Page<model::Message> page;
+  store::Work read = [&](store::Transaction& tx) {
+    if (query.marker) tx.messages().get(query.project_id, MessageId(*query.marker));
+    page = tx.messages().list(query);
+  };
+  db_.read(read);
+  return page;
+}
+
+model::Message Messages::show(const model::Actor& actor, const MessageId& id) const {
+  model::Message message;
+  store::Work read = [&](store::Transaction& tx) { message = tx.messages().get(actor.scope(), id); };
+  db_.read(read);
+  return message;
+}
+
+boost::asio::awaitable<void> Messages::remove(model::Actor actor, MessageId id) {
+  store::Work write = [&](store::Transaction& tx) {
+    tx.messages().get(actor.scope(), id);
+    tx.messages().remove(id);
+  };
+  co_await db_.write(write);
+}
+
+}  // namespace varve::services
