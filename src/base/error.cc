@@ -50,4 +50,11 @@ std::string_view to_string(ErrorCode code) {
   return "Internal";
 }
 
+std::optional<ErrorCode> parse_error_code(std::string_view text) {
+  for (int i = 0; i <= static_cast<int>(ErrorCode::Internal); ++i) {
+    if (to_string(static_cast<ErrorCode>(i)) == text) return static_cast<ErrorCode>(i);
+  }
+  return std::nullopt;
+}
+
 }  // namespace varve

@@ -2,8 +2,10 @@
 // reply) and by the task runner (which turns it into the end of a task), and nowhere else.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,19 +37,83 @@ enum class ErrorCode : std::uint8_t {
   Internal,              // our own fault
 };
 
+// What precisely, where a dialect has a code of its own for it (EVS: "Error Codes"). Closed: api/common/evs_codes.cc
+// has one row for each. Most errors need none.
+enum class Reason : std::uint8_t {
+  None,
+  // of a request
+  InvalidBody,
+  InvalidVolumeId,
+  InvalidName,
+  InvalidDescription,
+  MetadataTooLarge,
+  InvalidBackupId,
+  NothingToUpdate,
+  NoVolumeInBody,
+  NoExtensionInBody,
+  InvalidSize,
+  SeveralSources,
+  InvalidVolumeType,
+  InvalidCount,
+  InvalidLimit,
+  LimitTooLarge,
+  InvalidMarker,
+  InvalidStatusFilter,
+  InvalidZone,
+  InvalidZoneFilter,
+  InvalidSortKey,
+  InvalidSortDirection,
+  InvalidMetadataFilter,
+  InvalidShareable,
+  InvalidPassthrough,
+  InvalidFullClone,
+  InvalidEncryption,
+  InheritedProperty,
+  ProtectedMetadata,
+  InvalidSnapshotId,
+  InvalidImage,
+  InvalidTag,
+  TooManyTags,
+  BatchFromBackup,
+  WrongProject,
+  UnknownJob,
+  // of a state or a limit
+  VolumeQuota,
+  GigabytesQuota,
+  NewSizeNotGreater,
+  VolumeNotDeletable,
+  VolumeNotExtendable,
+  SharedVolumeInUse,
+  SnapshotNotDeletable,
+  SnapshotNotUsable,
+  SnapshotInOtherZone,
+  SnapshotOfOtherType,
+  TypeUnknown,
+  TypeNotInZone,
+  RetypeNotAllowed,
+  NoKey,
+  RoleMissing,
+  ActionDenied,
+};
+inline constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::ActionDenied) + 1;
+
 class Error : public std::exception {
  public:
-  Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
+  Error(ErrorCode code, std::string message, Reason reason = Reason::None)
+      : code_(code), reason_(reason), message_(std::move(message)) {}
 
   ErrorCode code() const noexcept { return code_; }
+  Reason reason() const noexcept { return reason_; }
   const std::string& message() const noexcept { return message_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:
   ErrorCode code_;
+  Reason reason_;
   std::string message_;
 };
 
 std::string_view to_string(ErrorCode code);
+std::optional<ErrorCode> parse_error_code(std::string_view text);
 
 }  // namespace varve

@@ -27,6 +27,7 @@ using VolumeId = Id<struct VolumeTag>;
 using SnapshotId = Id<struct SnapshotTag>;
 using AttachmentId = Id<struct AttachmentTag>;
 using VolumeTypeId = Id<struct VolumeTypeTag>;
+using TransferId = Id<struct TransferTag>;
 using MessageId = Id<struct MessageTag>;
 using TaskId = Id<struct TaskTag>;
 using LayerId = Id<struct LayerTag>;

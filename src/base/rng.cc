@@ -7,21 +7,9 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/digest.h"
 
 namespace varve {
-
-namespace {
-
-constexpr char kHex[] = "0123456789abcdef";
-
-void append_hex(std::string& out, const unsigned char* bytes, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) {
-    out += kHex[bytes[i] >> 4];
-    out += kHex[bytes[i] & 15];
-  }
-}
-
-}  // namespace
 
 std::string Rng::uuid() {
   std::array<unsigned char, 16> raw;
@@ -34,7 +22,7 @@ std::string Rng::uuid() {
   std::size_t at = 0;
   for (std::size_t size : kGroups) {
     if (at != 0) out += '-';
-    append_hex(out, raw.data() + at, size);
+    out += to_hex({reinterpret_cast<const char*>(raw.data()) + at, size});
     at += size;
   }
   return out;
@@ -43,9 +31,7 @@ std::string Rng::uuid() {
 std::string Rng::hex(std::size_t bytes) {
   std::string raw(bytes, '\0');
   fill(raw.data(), bytes);
-  std::string out;
-  append_hex(out, reinterpret_cast<const unsigned char*>(raw.data()), bytes);
-  return out;
+  return to_hex(raw);
 }
 
 std::string Rng::token(std::size_t bytes) {

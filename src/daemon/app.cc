@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "api/cinder/cinder_api.h"
+#include "api/evs/evs_api.h"
 #include "api/identity/identity_api.h"
 #include "api/ops/ops_api.h"
 #include "base/files.h"
@@ -48,9 +49,13 @@ class App::Impl {
         volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, clock_, rng_, config_.services),
         snapshots_(*db_, backend_, tasks_, quotas_, clock_, rng_, config_.services),
         attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
+        tags_(*db_, clock_),
+        transfers_(*db_, quotas_, clock_, rng_, config_.services),
+        jobs_(*db_),
         reconciler_(*db_, backend_, attachments_, messages_, clock_),
         dispatcher_(identity_, config_.api),
-        cinder_({volumes_, snapshots_, attachments_, types_, quotas_, messages_, backend_, clock_, config_.services}),
+        cinder_(api_services()),
+        evs_(api_services(), jobs_),
         identity_api_(identity_, config_.region),
         ops_(*db_, tasks_, [this] { return draining_.load(); }),
         server_(
@@ -61,6 +66,7 @@ class App::Impl {
     types_.seed();
     if (std::optional<std::string> password = identity_.bootstrap()) write_openrc(*password);
     cinder_.register_routes(dispatcher_);
+    evs_.register_routes(dispatcher_);
     identity_api_.register_routes(dispatcher_);
     ops_.register_routes(dispatcher_);
   }
@@ -94,6 +100,11 @@ class App::Impl {
   void housekeeping() { identity_.rotate_keys(); }
 
  private:
+  api::Services api_services() {
+    return {volumes_, snapshots_, attachments_, types_,   quotas_, messages_,
+            tags_,    transfers_, tasks_,       backend_, clock_,  config_.services};
+  }
+
   void write_openrc(const std::string& password) {
     std::string text;
     auto put = [&](const std::string& name, const std::string& value) {
@@ -129,9 +140,13 @@ class App::Impl {
   services::Volumes volumes_;
   services::Snapshots snapshots_;
   services::Attachments attachments_;
+  services::Tags tags_;
+  services::Transfers transfers_;
+  services::Jobs jobs_;
   services::Reconciler reconciler_;
   api::Dispatcher dispatcher_;
   api::cinder::CinderApi cinder_;
+  api::evs::EvsApi evs_;
   api::identity_v3::IdentityApi identity_api_;
   api::ops::OpsApi ops_;
   http::Server server_;

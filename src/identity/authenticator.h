@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "identity/policy.h"
 #include "model/identity.h"
 
 namespace varve::identity {
@@ -21,6 +22,7 @@ struct Identity {
   std::optional<model::Domain> domain;  // domain scope
   bool system = false;                  // system scope
   std::vector<model::Role> roles;       // with the implied ones (admin: member; member: reader)
+  Policy policy;                        // of the roles that are custom policies
   std::vector<std::string> methods;
   std::string token_id;
   std::optional<std::string> application_credential_id;
@@ -35,6 +37,19 @@ struct Identity {
     return false;
   }
   bool is_admin() const { return has_role("admin"); }
+
+  // An EVS action: members may do all, readers look; custom policies add to that, and what one denies is denied.
+  bool allows(std::string_view action) const {
+    switch (decide(policy, action)) {
+      case Decision::Denied:
+        return false;
+      case Decision::Allowed:
+        return true;
+      case Decision::Silent:
+        return has_role("member") || (is_reading(action) && has_role("reader"));
+    }
+    return false;
+  }
 };
 
 class Authenticator {

@@ -40,6 +40,8 @@ struct User {
 struct Role {
   std::string id;
   std::string name;
+  std::optional<std::string> description = {};
+  std::optional<std::string> policy = {};  // a custom policy (identity/policy.h); null: a plain role
 };
 
 struct RoleAssignment {

@@ -14,10 +14,24 @@ namespace varve::model {
 
 // Column names below are compile-time constants of the API's filter tables, never text from a request.
 struct Filter {
-  enum class Op : std::uint8_t { Equal, NotEqual, Contains, Less, LessOrEqual, Greater, GreaterOrEqual, HasPair };
+  enum class Op : std::uint8_t {
+    Equal,
+    NotEqual,
+    Contains,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    HasPair,     // of a metadata column: `"key":"value"` as the store encodes it, or `"key":"` for any value
+    AttachedTo,  // volumes only: an attachment names this instance
+    AllOf,       // parts; no part: true
+    AnyOf,       // parts; no part: false
+  };
   std::string_view column;
   Op op = Op::Equal;
   std::variant<std::int64_t, std::string> value;
+  std::vector<Filter> parts = {};
+  bool negated = false;
 };
 
 struct SortKey {

@@ -28,6 +28,9 @@ struct Volume {
   std::optional<std::string> snapshot_id;       // the snapshot it was made from, which may be gone
   std::optional<std::string> source_volume_id;  // the volume it was made from, which may be gone
   Metadata metadata;
+  Metadata tags;
+  std::optional<std::string> dedicated_storage_id;  // opaque, kept for its owner
+  std::optional<std::string> enterprise_project_id;
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
 };
@@ -42,8 +45,20 @@ struct Snapshot {
   SnapshotStatus status = SnapshotStatus::Creating;
   std::int64_t size_gib = 0;  // of the volume, when the snapshot was taken
   Metadata metadata;
+  Metadata tags;
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
+};
+
+// An offer of a volume to whoever knows the key: the volume is `awaiting-transfer` until it is taken or withdrawn.
+struct Transfer {
+  TransferId id;
+  ProjectId project_id;  // who offers
+  VolumeId volume_id;
+  std::optional<std::string> name;
+  std::string key_hash;  // the key itself is shown once and not kept
+  bool no_snapshots = false;
+  Timestamp created_at;
 };
 
 enum class AttachMode : std::uint8_t { ReadWrite, ReadOnly };
@@ -151,6 +166,8 @@ struct Task {
   Timestamp created_at;
   std::optional<Timestamp> ended_at;
   std::optional<std::string> error;
+  std::optional<std::string> error_code;  // to_string(ErrorCode)
+  std::optional<std::string> batch_id;    // tasks of one call that made several volumes
 };
 
 }  // namespace varve::model

@@ -22,6 +22,7 @@ enum class VolumeStatus : std::uint8_t {
   Rollbacking,
   ErrorRollbacking,
   Retyping,
+  AwaitingTransfer,
   Deleting,
   ErrorDeleting,
   Error,

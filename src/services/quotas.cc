@@ -23,8 +23,8 @@ bool is_known(store::Transaction& tx, const std::string& resource) {
   return false;
 }
 
-[[noreturn]] void over(std::string message) {
-  throw Error(ErrorCode::OverQuota, std::move(message));
+[[noreturn]] void over(std::string message, Reason reason) {
+  throw Error(ErrorCode::OverQuota, std::move(message), reason);
 }
 
 }  // namespace
@@ -123,15 +123,17 @@ void require_gigabytes(store::Transaction& tx, const ProjectId& project, std::in
   std::int64_t used = tx.volumes().usage(project, type).gib + tx.snapshots().usage(project, type).gib;
   if (used + gib <= limit) return;
   over("VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed " + resource +
-       " quota. Requested " + std::to_string(gib) + "G, quota is " + std::to_string(limit) + "G and " +
-       std::to_string(used) + "G has been consumed.");
+           " quota. Requested " + std::to_string(gib) + "G, quota is " + std::to_string(limit) + "G and " +
+           std::to_string(used) + "G has been consumed.",
+       Reason::GigabytesQuota);
 }
 
 void require_count(std::int64_t limit, std::int64_t used, const char* what, const std::string& resource) {
   if (used + 1 <= limit) return;
   bool volumes = std::string_view(what) == "volumes";
   over(std::string(volumes ? "VolumeLimitExceeded" : "SnapshotLimitExceeded") + ": Maximum number of " + what +
-       " allowed (" + std::to_string(limit) + ") exceeded for quota '" + resource + "'.");
+           " allowed (" + std::to_string(limit) + ") exceeded for quota '" + resource + "'.",
+       volumes ? Reason::VolumeQuota : Reason::None);
 }
 
 }  // namespace
@@ -146,7 +148,8 @@ void Quotas::require_volume(store::Transaction& tx, const ProjectId& project, co
   require_volume_of_type(tx, project, type, gib);
   if (std::int64_t limit = limits.of("per_volume_gigabytes"); limit >= 0 && gib > limit) {
     over("VolumeSizeExceedsLimit: Requested volume size " + std::to_string(gib) +
-         "G is larger than maximum allowed limit " + std::to_string(limit) + "G.");
+             "G is larger than maximum allowed limit " + std::to_string(limit) + "G.",
+         Reason::GigabytesQuota);
   }
 }
 
@@ -165,7 +168,8 @@ void Quotas::require_growth(store::Transaction& tx, const ProjectId& project, co
   Limits limits(tx, project, settings_);
   if (std::int64_t limit = limits.of("per_volume_gigabytes"); limit >= 0 && new_gib > limit) {
     over("VolumeSizeExceedsLimit: Requested volume size " + std::to_string(new_gib) +
-         "G is larger than maximum allowed limit " + std::to_string(limit) + "G.");
+             "G is larger than maximum allowed limit " + std::to_string(limit) + "G.",
+         Reason::GigabytesQuota);
   }
   require_gigabytes(tx, project, limits.of("gigabytes"), "gigabytes", std::nullopt, by_gib);
   require_gigabytes(tx, project, limits.of("gigabytes_" + type.name), "gigabytes_" + type.name, type.id, by_gib);

@@ -1,6 +1,7 @@
 // What an operator decides about the service; from the configuration file, constant afterwards.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -9,7 +10,11 @@
 
 namespace varve::services {
 
+// How strict the service is: as EVS documents it, or as easy as is safe.
+enum class Profile : std::uint8_t { Open, Evs };
+
 struct Settings {
+  Profile profile = Profile::Open;
   std::vector<std::string> availability_zones{"az-1"};  // the first is the default
   std::string default_volume_type = "GPSSD";
   std::int64_t max_volume_gib = 32768;
@@ -23,6 +28,11 @@ struct Settings {
   std::chrono::hours message_lifetime{30 * 24};
   std::chrono::seconds export_timeout{60};  // how long an attach or detach call waits for its task
   std::string host_name = "varve";          // in os-vol-host-attr:host and os-services
+
+  // EVS allows seven manual snapshots of a disk (user guide).
+  std::int64_t max_snapshots() const {
+    return profile == Profile::Evs ? std::min<std::int64_t>(7, max_snapshots_per_volume) : max_snapshots_per_volume;
+  }
 };
 
 }  // namespace varve::services

@@ -37,15 +37,20 @@ asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spe
     } else {
       require_status(volume, {Status::Available, Status::InUse}, "snapshot it");
     }
-    if (tx.snapshots().count_of_volume(volume.id) >= settings_.max_snapshots_per_volume) {
+    if (std::int64_t most = settings_.max_snapshots(); tx.snapshots().count_of_volume(volume.id) >= most) {
       throw Error(ErrorCode::OverQuota, "SnapshotLimitExceeded: Volume " + volume.id.str() + " has " +
-                                            std::to_string(settings_.max_snapshots_per_volume) +
+                                            std::to_string(most) +
                                             " snapshots, the most that is allowed for one volume.");
     }
     std::optional<model::VolumeType> type = tx.volume_types().find(volume.volume_type_id);
     quotas_.require_snapshot(tx, volume.project_id, type.value(), volume.size_gib);
     snapshot.project_id = volume.project_id;
     snapshot.size_gib = volume.size_gib;
+    // A snapshot of an encrypted volume is encrypted, with the same key.
+    for (const char* key : {"__system__encrypted", "__system__cmkid"}) {
+      auto found = volume.metadata.find(key);
+      if (found != volume.metadata.end()) snapshot.metadata[key] = found->second;
+    }
     task.project_id = volume.project_id;
     tx.snapshots().insert(snapshot);
     tx.tasks().insert(task);
@@ -122,11 +127,16 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
     require_user_made(snapshot);
     if (snapshot.status == SnapshotStatus::Deleting) return;
     bool from_here = model::may_move(snapshot.status, SnapshotStatus::Deleting);
+    if (settings_.profile == Profile::Evs) {
+      from_here = snapshot.status == SnapshotStatus::Available || snapshot.status == SnapshotStatus::Error;
+    }
     if (!from_here && !(force && !model::is_transitional(snapshot.status))) {
-      throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() +
-                                               " status must be available or error or error_deleting to delete it, but "
-                                               "current status is: " +
-                                               std::string(to_string(snapshot.status)) + ".");
+      throw Error(ErrorCode::InvalidState,
+                  "Invalid snapshot: Snapshot " + id.str() +
+                      " status must be available or error or error_deleting to delete it, but "
+                      "current status is: " +
+                      std::string(to_string(snapshot.status)) + ".",
+                  Reason::SnapshotNotDeletable);
     }
     if (tx.tasks().snapshot_is_source(id)) {
       throw Error(ErrorCode::InvalidState,

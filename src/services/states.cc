@@ -3,29 +3,39 @@
 namespace varve::services {
 
 void require_status(const model::Volume& volume, std::initializer_list<model::VolumeStatus> allowed,
-                    std::string_view to_do) {
+                    std::string_view to_do, Reason reason) {
   std::string names;
   for (model::VolumeStatus status : allowed) {
     if (status == volume.status) return;
     if (!names.empty()) names += " or ";
     names += to_string(status);
   }
-  throw Error(ErrorCode::InvalidState, "Invalid volume: Volume " + volume.id.str() + " status must be " + names +
-                                           " to " + std::string(to_do) +
-                                           ", but current status is: " + std::string(to_string(volume.status)) + ".");
+  throw Error(ErrorCode::InvalidState,
+              "Invalid volume: Volume " + volume.id.str() + " status must be " + names + " to " + std::string(to_do) +
+                  ", but current status is: " + std::string(to_string(volume.status)) + ".",
+              reason);
 }
 
+namespace {
+
+bool is_system_name(std::string_view name) {
+  return name.starts_with(kBackupSnapshotPrefix) || name.starts_with("manualbk_snapshot_");
+}
+
+}  // namespace
+
 void require_user_made(const model::Snapshot& snapshot) {
-  if (!snapshot.name || !snapshot.name->starts_with(kBackupSnapshotPrefix)) return;
+  if (!snapshot.name || !is_system_name(*snapshot.name)) return;
   throw Error(ErrorCode::Forbidden, "Snapshot " + snapshot.id.str() + " (" + *snapshot.name +
                                         ") was made by a backup; operations on it are not allowed.");
 }
 
 void require_user_name(const std::optional<std::string>& name) {
-  if (!name || !name->starts_with(kBackupSnapshotPrefix)) return;
-  throw Error(ErrorCode::InvalidInput, "Invalid input for field/attribute name. Value: " + *name + ". The prefix '" +
-                                           std::string(kBackupSnapshotPrefix) +
-                                           "' is reserved for snapshots of backups.");
+  if (!name || !is_system_name(*name)) return;
+  throw Error(ErrorCode::InvalidInput,
+              "Invalid input for field/attribute name. Value: " + *name +
+                  ". The prefixes 'autobk_snapshot_' and 'manualbk_snapshot_' are reserved for snapshots of backups.",
+              Reason::InvalidName);
 }
 
 }  // namespace varve::services

@@ -23,7 +23,7 @@ inline void move_to(model::Snapshot& snapshot, model::SnapshotStatus to) {
 
 // Throws Error(InvalidState) unless the volume has one of the statuses.
 void require_status(const model::Volume& volume, std::initializer_list<model::VolumeStatus> allowed,
-                    std::string_view to_do);
+                    std::string_view to_do, Reason reason = Reason::None);
 
 // Snapshots that a backup made for itself are view-only (EVS: "Operations cannot be performed on such snapshots").
 inline constexpr std::string_view kBackupSnapshotPrefix = "autobk_snapshot_";

@@ -260,7 +260,10 @@ void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& f
     model::Task ended = task;
     ended.state = fault ? model::TaskState::Failed : model::TaskState::Done;
     ended.ended_at = clock_.now();
-    if (fault) ended.error = fault->message();
+    if (fault) {
+      ended.error = fault->message();
+      ended.error_code = std::string(to_string(fault->code()));
+    }
     tx.tasks().update(ended);
     if (fault) {
       handler.fail(tx, task, *fault);

@@ -89,7 +89,8 @@ model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const std::option
   const std::string& wanted = name_or_id ? *name_or_id : settings_.default_volume_type;
   std::optional<model::VolumeType> type = tx.volume_types().find_by_name(wanted);
   if (!type) type = tx.volume_types().find(VolumeTypeId(wanted));
-  if (!type) throw Error(ErrorCode::NotFound, "Volume type with name " + wanted + " could not be found.");
+  if (!type)
+    throw Error(ErrorCode::NotFound, "Volume type with name " + wanted + " could not be found.", Reason::TypeUnknown);
   return std::move(*type);
 }
 

@@ -2,6 +2,8 @@
 
 #include "base/failpoint.h"
 #include "services/states.h"
+#include "services/tags.h"
+#include "services/volume_rules.h"
 
 namespace varve::services {
 
@@ -13,27 +15,10 @@ using model::VolumeStatus;
 
 namespace {
 
-[[noreturn]] void invalid(std::string message) {
-  throw Error(ErrorCode::InvalidInput, "Invalid input received: " + std::move(message));
-}
-
 VolumeDetail detail_of(store::Transaction& tx, const Volume& volume) {
   VolumeDetail detail{volume, {}, tx.attachments().of_volume(volume.id)};
   if (auto type = tx.volume_types().find(volume.volume_type_id)) detail.type_name = type->name;
   return detail;
-}
-
-model::VolumeType type_of(store::Transaction& tx, const Volume& volume) {
-  std::optional<model::VolumeType> type = tx.volume_types().find(volume.volume_type_id);
-  if (!type) throw Error(ErrorCode::Internal, "volume " + volume.id.str() + " has an unknown type");
-  return std::move(*type);
-}
-
-void require_size(std::int64_t wanted, std::int64_t source, const char* what) {
-  if (wanted < source) {
-    invalid("Volume size '" + std::to_string(wanted) + "'GB cannot be smaller than the " + what + " size " +
-            std::to_string(source) + "GB. They must be >= original " + what + " size.");
-  }
 }
 
 }  // namespace
@@ -56,71 +41,114 @@ void Volumes::require_zone(const std::string& zone) const {
   for (const std::string& known : settings_.availability_zones) {
     if (known == zone) return;
   }
-  throw Error(ErrorCode::InvalidInput, "Availability zone '" + zone + "' is invalid.");
+  throw Error(ErrorCode::InvalidInput, "Availability zone '" + zone + "' is invalid.", Reason::InvalidZone);
 }
 
-asio::awaitable<VolumeDetail> Volumes::create(model::Actor actor, VolumeSpec spec) {
-  if (spec.snapshot_id && spec.source_volume_id) {
-    invalid("May specify only one of snapshot, source volume or image!");
-  }
+namespace {
+
+Volume volume_of(const model::Actor& actor, const VolumeSpec& spec) {
   Volume volume;
-  volume.id = VolumeId(rng_.uuid());
   volume.project_id = actor.project_id;
   volume.user_id = actor.user_id;
-  volume.name = spec.name;
   volume.description = spec.description;
   volume.metadata = spec.metadata;
+  volume.tags = spec.tags;
   volume.multiattach = spec.multiattach;
   volume.snapshot_id = spec.snapshot_id;
   volume.source_volume_id = spec.source_volume_id;
-  volume.created_at = clock_.now();
-  Task task = tasks_.make(TaskKind::CreateVolume, actor, volume.id);
-  task.snapshot_id = spec.snapshot_id;
-  VolumeDetail detail;
+  volume.dedicated_storage_id = spec.dedicated_storage_id;
+  volume.enterprise_project_id = spec.enterprise_project_id;
+  return volume;
+}
+
+// "data", number 3 of several: "data-0003".
+std::optional<std::string> numbered(const std::optional<std::string>& name, std::int64_t number, std::int64_t count) {
+  if (!name || count == 1) return name;
+  std::string digits = std::to_string(number);
+  return *name + "-" + std::string(4 - std::min<std::size_t>(4, digits.size()), '0') + digits;
+}
+
+}  // namespace
+
+// What the request leaves open comes from the source, else from the settings. Throws when it cannot be made.
+void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, Volume& volume,
+                          Task& task) const {
+  volume.size_gib = spec.size_gib.value_or(0);
+  volume.bootable = false;
+  std::string zone = spec.availability_zone.value_or(settings_.availability_zones.front());
+  std::optional<std::string> wanted_type = spec.volume_type;
+  auto take_after = [&](const Volume& source, std::int64_t size, const char* what) {
+    if (!spec.size_gib) volume.size_gib = size;
+    require_size(volume.size_gib, size, what);
+    if (!wanted_type) wanted_type = source.volume_type_id.str();
+    if (!spec.availability_zone) zone = source.availability_zone;
+    volume.bootable = source.bootable;
+    inherit_device(source, volume);
+  };
+  if (spec.snapshot_id) {
+    model::Snapshot snapshot = tx.snapshots().get(actor.project_id, SnapshotId(*spec.snapshot_id));
+    require_user_made(snapshot);
+    if (snapshot.status != model::SnapshotStatus::Available) {
+      throw Error(ErrorCode::InvalidState,
+                  "Invalid snapshot: Originating snapshot status must be available, but " + snapshot.id.str() + " is " +
+                      std::string(to_string(snapshot.status)) + ".",
+                  Reason::SnapshotNotUsable);
+    }
+    Volume source = tx.volumes().get(std::nullopt, snapshot.volume_id);
+    if (settings_.profile == Profile::Evs) require_like_source(tx, spec, source);
+    take_after(source, snapshot.size_gib, "snapshot");
+    task.target = snapshot.volume_id.str();
+  } else if (spec.source_volume_id) {
+    Volume source = tx.volumes().get(actor.project_id, VolumeId(*spec.source_volume_id));
+    require_status(source, {VolumeStatus::Available, VolumeStatus::InUse}, "clone it");
+    take_after(source, source.size_gib, "source volume");
+    task.target = source.id.str();
+  }
+  if (volume.size_gib < 1) invalid("Volume size must be given: at least 1 GiB.", Reason::InvalidSize);
+  if (volume.size_gib > settings_.max_volume_gib) {
+    invalid("Volume size " + std::to_string(volume.size_gib) + " is larger than the maximum of " +
+                std::to_string(settings_.max_volume_gib) + " GiB.",
+            Reason::InvalidSize);
+  }
+  require_zone(zone);
+  volume.availability_zone = zone;
+  volume.volume_type_id = types_.resolve(tx, wanted_type).id;
+}
+
+asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec spec) {
+  if (spec.snapshot_id && spec.source_volume_id) {
+    invalid("May specify only one of snapshot, source volume or image!", Reason::SeveralSources);
+  }
+  require_device(spec);
+  require_tags(spec.tags);
+  VARVE_CHECK(spec.count >= 1 && spec.count <= 9999, "a batch of volumes out of range");
+  CreatedVolumes created;
+  std::vector<Task> tasks;
+  std::string batch = rng_.uuid();
   store::Work write = [&](store::Transaction& tx) {
-    volume.size_gib = spec.size_gib.value_or(0);
-    std::string zone = spec.availability_zone.value_or(settings_.availability_zones.front());
-    std::optional<std::string> wanted_type = spec.volume_type;
-    auto take_after = [&](const Volume& source, std::int64_t size, const char* what) {
-      if (!spec.size_gib) volume.size_gib = size;
-      require_size(volume.size_gib, size, what);
-      if (!wanted_type) wanted_type = source.volume_type_id.str();
-      if (!spec.availability_zone) zone = source.availability_zone;
-      volume.bootable = source.bootable;
-    };
-    if (spec.snapshot_id) {
-      model::Snapshot snapshot = tx.snapshots().get(actor.project_id, SnapshotId(*spec.snapshot_id));
-      require_user_made(snapshot);
-      if (snapshot.status != model::SnapshotStatus::Available) {
-        throw Error(ErrorCode::InvalidState, "Invalid snapshot: Originating snapshot status must be available, but " +
-                                                 snapshot.id.str() + " is " + std::string(to_string(snapshot.status)) +
-                                                 ".");
-      }
-      take_after(tx.volumes().get(std::nullopt, snapshot.volume_id), snapshot.size_gib, "snapshot");
-      task.target = snapshot.volume_id.str();
-    } else if (spec.source_volume_id) {
-      Volume source = tx.volumes().get(actor.project_id, VolumeId(*spec.source_volume_id));
-      require_status(source, {VolumeStatus::Available, VolumeStatus::InUse}, "clone it");
-      take_after(source, source.size_gib, "source volume");
-      task.target = source.id.str();
+    created.volumes.clear();
+    tasks.clear();
+    for (std::int64_t number = 1; number <= spec.count; ++number) {
+      Volume volume = volume_of(actor, spec);
+      volume.id = VolumeId(rng_.uuid());
+      volume.name = numbered(spec.name, number, spec.count);
+      volume.created_at = clock_.now();
+      Task task = tasks_.make(TaskKind::CreateVolume, actor, volume.id);
+      task.snapshot_id = spec.snapshot_id;
+      if (spec.count > 1) task.batch_id = batch;
+      settle_spec(tx, actor, spec, volume, task);
+      model::VolumeType type = type_of(tx, volume);
+      quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
+      tx.volumes().insert(volume);
+      tx.tasks().insert(task);
+      created.volumes.push_back({volume, type.name, {}});
+      tasks.push_back(std::move(task));
     }
-    if (volume.size_gib < 1) invalid("Volume size must be given: at least 1 GiB.");
-    if (volume.size_gib > settings_.max_volume_gib) {
-      invalid("Volume size " + std::to_string(volume.size_gib) + " is larger than the maximum of " +
-              std::to_string(settings_.max_volume_gib) + " GiB.");
-    }
-    require_zone(zone);
-    volume.availability_zone = zone;
-    model::VolumeType type = types_.resolve(tx, wanted_type);
-    volume.volume_type_id = type.id;
-    quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
-    tx.volumes().insert(volume);
-    tx.tasks().insert(task);
-    detail = {volume, type.name, {}};
   };
   co_await db_.write(write);
-  tasks_.enqueue(task);
-  co_return detail;
+  created.job = spec.count > 1 ? TaskId(batch) : tasks.front().id;
+  for (const Task& task : tasks) tasks_.enqueue(task);
+  co_return created;
 }
 
 VolumeDetail Volumes::show(const model::Actor& actor, const VolumeId& id) const {
@@ -165,7 +193,7 @@ asio::awaitable<VolumeDetail> Volumes::update(model::Actor actor, VolumeId id, V
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (change.name) volume.name = *change.name;
     if (change.description) volume.description = *change.description;
-    if (change.metadata) volume.metadata = *change.metadata;
+    if (change.metadata) change_metadata(volume.metadata, *change.metadata, false);
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
     detail = detail_of(tx, volume);
@@ -201,8 +229,7 @@ asio::awaitable<model::Metadata> Volumes::set_metadata(model::Actor actor, Volum
                                                        bool merge) {
   model::Metadata all;
   std::function<void(Volume&)> apply = [&](Volume& volume) {
-    if (!merge) volume.metadata.clear();
-    for (const auto& [key, value] : metadata) volume.metadata[key] = value;
+    change_metadata(volume.metadata, metadata, merge);
     all = volume.metadata;
   };
   co_await change(actor, id, apply);
@@ -211,6 +238,7 @@ asio::awaitable<model::Metadata> Volumes::set_metadata(model::Actor actor, Volum
 
 asio::awaitable<void> Volumes::remove_metadata(model::Actor actor, VolumeId id, std::string key) {
   std::function<void(Volume&)> apply = [&](Volume& volume) {
+    require_unprotected(volume.metadata, key);
     if (volume.metadata.erase(key) == 0) {
       throw Error(ErrorCode::NotFound, "Volume " + id.str() + " has no metadata with key " + key + ".");
     }
@@ -234,7 +262,7 @@ asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, std
   co_await db_.write(write);
 }
 
-asio::awaitable<void> Volumes::remove(model::Actor actor, VolumeId id, bool cascade, bool force) {
+asio::awaitable<TaskId> Volumes::remove(model::Actor actor, VolumeId id, bool cascade, bool force) {
   Task task = tasks_.make(TaskKind::DeleteVolume, actor, id);
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
@@ -243,7 +271,8 @@ asio::awaitable<void> Volumes::remove(model::Actor actor, VolumeId id, bool casc
                   "Invalid volume: Volume status must be available or error or error_extending or error_rollbacking or "
                   "error_deleting and must not be attached, have snapshots, or be the source of a volume that is being "
                   "created, but " +
-                      why + ".");
+                      why + ".",
+                  Reason::VolumeNotDeletable);
     };
     bool from_here = model::may_move(volume.status, VolumeStatus::Deleting);
     if (!from_here && !(force && !model::is_transitional(volume.status))) {
@@ -277,21 +306,28 @@ asio::awaitable<void> Volumes::remove(model::Actor actor, VolumeId id, bool casc
   };
   co_await db_.write(write);
   tasks_.enqueue(task);
+  co_return task.id;
 }
 
-asio::awaitable<void> Volumes::extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib) {
+asio::awaitable<TaskId> Volumes::extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib) {
   Task task = tasks_.make(TaskKind::ExtendVolume, actor, id);
   task.size_gib = new_size_gib;
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
-    require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse, VolumeStatus::ErrorExtending}, "extend");
+    require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse, VolumeStatus::ErrorExtending}, "extend",
+                   Reason::VolumeNotExtendable);
+    if (settings_.profile == Profile::Evs && volume.multiattach) {
+      require_status(volume, {VolumeStatus::Available}, "extend a shared volume", Reason::SharedVolumeInUse);
+    }
     if (new_size_gib <= volume.size_gib) {
       invalid("New size for extend must be greater than current size. (current: " + std::to_string(volume.size_gib) +
-              ", extended: " + std::to_string(new_size_gib) + ").");
+                  ", extended: " + std::to_string(new_size_gib) + ").",
+              Reason::NewSizeNotGreater);
     }
     if (new_size_gib > settings_.max_volume_gib) {
       invalid("Volume size " + std::to_string(new_size_gib) + " is larger than the maximum of " +
-              std::to_string(settings_.max_volume_gib) + " GiB.");
+                  std::to_string(settings_.max_volume_gib) + " GiB.",
+              Reason::InvalidSize);
     }
     quotas_.require_growth(tx, volume.project_id, type_of(tx, volume), new_size_gib, new_size_gib - volume.size_gib);
     task.resume_status = volume.status == VolumeStatus::InUse ? "in-use" : "available";
@@ -302,9 +338,10 @@ asio::awaitable<void> Volumes::extend(model::Actor actor, VolumeId id, std::int6
   };
   co_await db_.write(write);
   tasks_.enqueue(task);
+  co_return task.id;
 }
 
-asio::awaitable<void> Volumes::rollback(model::Actor actor, VolumeId id, SnapshotId snapshot_id) {
+asio::awaitable<TaskId> Volumes::rollback(model::Actor actor, VolumeId id, SnapshotId snapshot_id) {
   Task task = tasks_.make(TaskKind::RollbackVolume, actor, id);
   task.snapshot_id = snapshot_id.str();
   store::Work write = [&](store::Transaction& tx) {
@@ -334,15 +371,19 @@ asio::awaitable<void> Volumes::rollback(model::Actor actor, VolumeId id, Snapsho
   };
   co_await db_.write(write);
   tasks_.enqueue(task);
+  co_return task.id;
 }
 
-asio::awaitable<void> Volumes::retype(model::Actor actor, VolumeId id, std::string new_type) {
+asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::string new_type) {
   Task task = tasks_.make(TaskKind::RetypeVolume, actor, id);
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     model::VolumeType type = types_.resolve(tx, new_type);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "retype");
-    if (type.id == volume.volume_type_id) invalid("New volume_type same as original: " + type.name + ".");
+    if (type.id == volume.volume_type_id) {
+      invalid("New volume_type same as original: " + type.name + ".", Reason::RetypeNotAllowed);
+    }
+    if (settings_.profile == Profile::Evs) require_retype(type_of(tx, volume).name, type.name);
     quotas_.require_volume_of_type(tx, volume.project_id, type, volume.size_gib);
     task.resume_status = std::string(to_string(volume.status));
     task.target = type.id.str();
@@ -353,6 +394,7 @@ asio::awaitable<void> Volumes::retype(model::Actor actor, VolumeId id, std::stri
   };
   co_await db_.write(write);
   tasks_.enqueue(task);
+  co_return task.id;
 }
 
 backends::Usage Volumes::usage(const model::Actor& actor, const VolumeId& id) const {

@@ -18,6 +18,12 @@
 
 namespace varve::services {
 
+struct VolumeDetail {
+  model::Volume volume;
+  std::string type_name;
+  std::vector<model::Attachment> attachments;
+};
+
 struct VolumeSpec {
   std::optional<std::string> name;
   std::optional<std::string> description;
@@ -27,7 +33,17 @@ struct VolumeSpec {
   std::optional<std::string> snapshot_id;
   std::optional<std::string> source_volume_id;
   model::Metadata metadata;
+  model::Metadata tags;
   bool multiattach = false;
+  std::optional<std::string> dedicated_storage_id;
+  std::optional<std::string> enterprise_project_id;
+  std::int64_t count = 1;  // above 1: each name gets "-0001" and so on behind it
+};
+
+// What create() made. job: the task of the one volume, or the batch of several.
+struct CreatedVolumes {
+  TaskId job;
+  std::vector<VolumeDetail> volumes;
 };
 
 // What is nullopt stays as it is.
@@ -35,12 +51,6 @@ struct VolumeChange {
   std::optional<std::optional<std::string>> name;
   std::optional<std::optional<std::string>> description;
   std::optional<model::Metadata> metadata;  // replaces all
-};
-
-struct VolumeDetail {
-  model::Volume volume;
-  std::string type_name;
-  std::vector<model::Attachment> attachments;
 };
 
 struct VolumeSummary {
@@ -53,16 +63,18 @@ class Volumes {
   Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
           VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings);
 
-  boost::asio::awaitable<VolumeDetail> create(model::Actor actor, VolumeSpec spec);
+  // All of them or none.
+  boost::asio::awaitable<CreatedVolumes> create(model::Actor actor, VolumeSpec spec);
   VolumeDetail show(const model::Actor& actor, const VolumeId& id) const;
   model::Page<VolumeDetail> list(const model::PageQuery& query) const;
   VolumeSummary summary(const store::Scope& scope) const;
   boost::asio::awaitable<VolumeDetail> update(model::Actor actor, VolumeId id, VolumeChange change);
+  // These return the task that does the work.
   // cascade: its snapshots too. force: from any status that no task holds (administrators).
-  boost::asio::awaitable<void> remove(model::Actor actor, VolumeId id, bool cascade, bool force);
-  boost::asio::awaitable<void> extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib);
-  boost::asio::awaitable<void> rollback(model::Actor actor, VolumeId id, SnapshotId snapshot);
-  boost::asio::awaitable<void> retype(model::Actor actor, VolumeId id, std::string new_type);
+  boost::asio::awaitable<TaskId> remove(model::Actor actor, VolumeId id, bool cascade, bool force);
+  boost::asio::awaitable<TaskId> extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib);
+  boost::asio::awaitable<TaskId> rollback(model::Actor actor, VolumeId id, SnapshotId snapshot);
+  boost::asio::awaitable<TaskId> retype(model::Actor actor, VolumeId id, std::string new_type);
   boost::asio::awaitable<void> reset_status(model::Actor actor, VolumeId id, std::string status);
   boost::asio::awaitable<void> set_bootable(model::Actor actor, VolumeId id, bool bootable);
   boost::asio::awaitable<void> set_read_only(model::Actor actor, VolumeId id, bool read_only);
@@ -82,6 +94,8 @@ class Volumes {
   void resume(store::Transaction& tx, const model::Task& task, const std::function<void(model::Volume&)>& change);
   boost::asio::awaitable<void> change(model::Actor actor, VolumeId id, std::function<void(model::Volume&)> apply);
   void require_zone(const std::string& zone) const;
+  void settle_spec(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, model::Volume& volume,
+                   model::Task& task) const;
 
   store::Database& db_;
   backends::Backend& backend_;

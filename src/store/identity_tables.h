@@ -51,7 +51,9 @@ struct Table<User> {
 template <>
 struct Table<Role> {
   static constexpr std::string_view name = "roles";
-  static void columns(auto& r, auto&& f) { f("id", r.id), f("name", r.name); }
+  static void columns(auto& r, auto&& f) {
+    f("id", r.id), f("name", r.name), f("description", r.description), f("policy", r.policy);
+  }
 };
 
 template <>

@@ -20,8 +20,7 @@ std::string_view sign_of(Filter::Op op) {
       return " > ";
     case Filter::Op::GreaterOrEqual:
       return " >= ";
-    case Filter::Op::Contains:
-    case Filter::Op::HasPair:
+    default:
       break;
   }
   return " = ";
@@ -43,20 +42,7 @@ class Builder {
     return ":p" + std::to_string(values_.size());
   }
 
-  void filter(const Filter& filter) {
-    std::string column(filter.column);
-    if (filter.op == Filter::Op::Contains) {
-      condition("instr(" + column + ", " + bind(value_of(filter)) + ") > 0");
-    } else if (filter.op == Filter::Op::HasPair) {
-      // The pair stands at the start of the object or behind a comma; inside a text its quotes would be escaped.
-      const std::string& pair = std::get<std::string>(filter.value);
-      std::string first = bind(Codec<std::string>::encode("{" + pair));
-      std::string later = bind(Codec<std::string>::encode("," + pair));
-      condition("(instr(" + column + ", " + first + ") > 0 OR instr(" + column + ", " + later + ") > 0)");
-    } else {
-      condition(column + std::string(sign_of(filter.op)) + bind(value_of(filter)));
-    }
-  }
+  void filter(const Filter& filter) { condition((filter.negated ? "NOT " : "") + text_of(filter)); }
 
   // Rows behind the marker in the given order. With one direction a row value says it, and an index can serve it.
   void behind_marker(const std::vector<model::SortKey>& keys, const std::string& marker) {
@@ -101,6 +87,38 @@ class Builder {
   const std::vector<Value>& values() const { return values_; }
 
  private:
+  std::string text_of(const Filter& filter) {
+    std::string column(filter.column);
+    switch (filter.op) {
+      case Filter::Op::Contains:
+        return "(instr(COALESCE(" + column + ", ''), " + bind(value_of(filter)) + ") > 0)";
+      case Filter::Op::HasPair: {
+        // The pair stands at the start of the object or behind a comma; inside a text its quotes would be escaped.
+        const std::string& pair = std::get<std::string>(filter.value);
+        std::string first = bind(Codec<std::string>::encode("{" + pair));
+        std::string later = bind(Codec<std::string>::encode("," + pair));
+        return "(instr(" + column + ", " + first + ") > 0 OR instr(" + column + ", " + later + ") > 0)";
+      }
+      case Filter::Op::AttachedTo:
+        return "(id IN (SELECT volume_id FROM attachments WHERE snapshot_id IS NULL AND instance_id = " +
+               bind(value_of(filter)) + "))";
+      case Filter::Op::AllOf:
+        return joined(filter.parts, " AND ", "(1 = 1)");
+      case Filter::Op::AnyOf:
+        return joined(filter.parts, " OR ", "(1 = 0)");
+      default:
+        return "(" + column + std::string(sign_of(filter.op)) + bind(value_of(filter)) + ")";
+    }
+  }
+
+  std::string joined(const std::vector<Filter>& parts, std::string_view by, std::string_view when_empty) {
+    std::string list;
+    for (const Filter& part : parts) {
+      list += (list.empty() ? "(" : std::string(by)) + (part.negated ? "NOT " : "") + text_of(part);
+    }
+    return list.empty() ? std::string(when_empty) : list + ")";
+  }
+
   // NULL has no place in a keyset; it sorts as the smallest value.
   static std::string expression(const model::SortKey& key) {
     if (key.column == "name" || key.column == "description") return "COALESCE(" + std::string(key.column) + ", '')";

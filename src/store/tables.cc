@@ -22,9 +22,11 @@ Usage usage_of(const std::vector<std::tuple<std::int64_t, std::int64_t>>& rows) 
   return {std::get<0>(rows.front()), std::get<1>(rows.front())};
 }
 
-std::vector<model::Metadata> metadata_of(Connection& db, const std::string& table, const Scope& scope) {
+// Of every row that has any; column is metadata or tags.
+std::vector<model::Metadata> pairs_of(Connection& db, const std::string& table, const std::string& column,
+                                      const Scope& scope) {
   std::vector<model::Metadata> out;
-  std::string sql = "SELECT metadata FROM " + table + " WHERE metadata <> '{}'";
+  std::string sql = "SELECT " + column + " FROM " + table + " WHERE " + column + " <> '{}'";
   auto rows =
       scope ? query<model::Metadata>(db, sql + " AND project_id = :project", *scope) : query<model::Metadata>(db, sql);
   for (auto& [metadata] : rows) out.push_back(std::move(metadata));
@@ -77,7 +79,11 @@ Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type
 }
 
 std::vector<model::Metadata> Volumes::metadata(const Scope& scope) {
-  return metadata_of(db_, "volumes", scope);
+  return pairs_of(db_, "volumes", "metadata", scope);
+}
+
+std::vector<model::Metadata> Volumes::tags(const Scope& scope) {
+  return pairs_of(db_, "volumes", "tags", scope);
 }
 
 void Snapshots::remove(const SnapshotId& id) {
@@ -124,7 +130,11 @@ Usage Snapshots::usage(const Scope& scope, const std::optional<VolumeTypeId>& ty
 }
 
 std::vector<model::Metadata> Snapshots::metadata(const Scope& scope) {
-  return metadata_of(db_, "snapshots", scope);
+  return pairs_of(db_, "snapshots", "metadata", scope);
+}
+
+std::vector<model::Metadata> Snapshots::tags(const Scope& scope) {
+  return pairs_of(db_, "snapshots", "tags", scope);
 }
 
 void Attachments::remove(const AttachmentId& id) {
@@ -206,6 +216,16 @@ std::vector<model::Task> Tasks::live() {
   return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
 }
 
+std::optional<model::Task> Tasks::find(const Scope& scope, const TaskId& id) {
+  return find_scoped<model::Task>(db_, scope, id);
+}
+
+std::vector<model::Task> Tasks::of_batch(const Scope& scope, const std::string& batch) {
+  std::vector<model::Task> tasks = select<model::Task>(db_, "WHERE batch_id = :batch ORDER BY created_at, id", batch);
+  if (scope) std::erase_if(tasks, [&](const model::Task& task) { return task.project_id != *scope; });
+  return tasks;
+}
+
 bool Tasks::snapshot_is_source(const SnapshotId& id) {
   return !query<std::int64_t>(db_,
                               "SELECT 1 FROM tasks WHERE state = 'live' AND kind = 'volume.create' AND snapshot_id = "
@@ -227,6 +247,20 @@ void Tasks::renew(const std::string& owner, Timestamp lease_until) {
 
 void Tasks::forget_ended_before(Timestamp time) {
   run(db_, "DELETE FROM tasks WHERE state <> 'live' AND ended_at < :time", time);
+}
+
+void Transfers::remove(const TransferId& id) {
+  run(db_, "DELETE FROM transfers WHERE id = :id", id);
+}
+
+model::Transfer Transfers::get(const Scope& scope, const TransferId& id) {
+  std::optional<model::Transfer> transfer = find_scoped<model::Transfer>(db_, scope, id);
+  if (!transfer) not_found("Transfer", id.str());
+  return std::move(*transfer);
+}
+
+model::Page<model::Transfer> Transfers::list(const model::PageQuery& query) {
+  return select_page<model::Transfer>(db_, query);
 }
 
 void Messages::remove(const MessageId& id) {

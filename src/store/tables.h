@@ -26,8 +26,9 @@ struct Table<model::Volume> {
     f("description", v.description), f("status", v.status), f("size_gib", v.size_gib);
     f("volume_type_id", v.volume_type_id), f("availability_zone", v.availability_zone), f("bootable", v.bootable);
     f("multiattach", v.multiattach), f("read_only", v.read_only), f("snapshot_id", v.snapshot_id);
-    f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("created_at", v.created_at);
-    f("updated_at", v.updated_at);
+    f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("tags", v.tags);
+    f("dedicated_storage_id", v.dedicated_storage_id), f("enterprise_project_id", v.enterprise_project_id);
+    f("created_at", v.created_at), f("updated_at", v.updated_at);
   }
 };
 
@@ -37,7 +38,7 @@ struct Table<model::Snapshot> {
   static void columns(auto& s, auto&& f) {
     f("id", s.id), f("project_id", s.project_id), f("user_id", s.user_id), f("volume_id", s.volume_id);
     f("name", s.name), f("description", s.description), f("status", s.status), f("size_gib", s.size_gib);
-    f("metadata", s.metadata), f("created_at", s.created_at), f("updated_at", s.updated_at);
+    f("metadata", s.metadata), f("tags", s.tags), f("created_at", s.created_at), f("updated_at", s.updated_at);
   }
 };
 
@@ -73,7 +74,16 @@ struct Table<model::Task> {
     f("snapshot_id", t.snapshot_id), f("attachment_id", t.attachment_id), f("size_gib", t.size_gib);
     f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id), f("owner", t.owner);
     f("lease_until", t.lease_until), f("attempts", t.attempts), f("created_at", t.created_at);
-    f("ended_at", t.ended_at), f("error", t.error);
+    f("ended_at", t.ended_at), f("error", t.error), f("error_code", t.error_code), f("batch_id", t.batch_id);
+  }
+};
+
+template <>
+struct Table<model::Transfer> {
+  static constexpr std::string_view name = "transfers";
+  static void columns(auto& t, auto&& f) {
+    f("id", t.id), f("project_id", t.project_id), f("volume_id", t.volume_id), f("name", t.name);
+    f("key_hash", t.key_hash), f("no_snapshots", t.no_snapshots), f("created_at", t.created_at);
   }
 };
 
@@ -106,6 +116,7 @@ class Volumes {
   // What live extensions will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::vector<model::Metadata> metadata(const Scope& scope);
+  std::vector<model::Metadata> tags(const Scope& scope);
 
  private:
   Connection& db_;
@@ -125,6 +136,7 @@ class Snapshots {
   std::vector<model::Snapshot> transitional();
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::vector<model::Metadata> metadata(const Scope& scope);
+  std::vector<model::Metadata> tags(const Scope& scope);
 
  private:
   Connection& db_;
@@ -170,10 +182,24 @@ class Tasks {
   void insert(const model::Task& task) { store::insert(db_, task); }
   void update(const model::Task& task) { store::update(db_, task); }
   std::vector<model::Task> live();
+  std::optional<model::Task> find(const Scope& scope, const TaskId& id);
+  std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
   bool volume_is_source(const VolumeId& id);
   void renew(const std::string& owner, Timestamp lease_until);
   void forget_ended_before(Timestamp time);
+
+ private:
+  Connection& db_;
+};
+
+class Transfers {
+ public:
+  explicit Transfers(Connection& db) : db_(db) {}
+  void insert(const model::Transfer& transfer) { store::insert(db_, transfer); }
+  void remove(const TransferId& id);
+  model::Transfer get(const Scope& scope, const TransferId& id);
+  model::Page<model::Transfer> list(const model::PageQuery& query);
 
  private:
   Connection& db_;

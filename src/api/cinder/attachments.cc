@@ -2,9 +2,9 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/connectors.h"
-#include "api/cinder/views.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
+#include "api/common/resource_views.h"
 
 namespace varve::api::cinder {
 

@@ -5,26 +5,9 @@
 #include <string>
 
 #include "api/common/dispatcher.h"
-#include "services/attachments.h"
-#include "services/messages.h"
-#include "services/quotas.h"
-#include "services/snapshots.h"
-#include "services/volume_types.h"
-#include "services/volumes.h"
+#include "api/common/services.h"
 
 namespace varve::api::cinder {
-
-struct Services {
-  services::Volumes& volumes;
-  services::Snapshots& snapshots;
-  services::Attachments& attachments;
-  services::VolumeTypes& types;
-  services::Quotas& quotas;
-  services::Messages& messages;
-  backends::Backend& backend;
-  Clock& clock;
-  const services::Settings& settings;
-};
 
 class CinderApi {
  public:
@@ -45,6 +28,7 @@ class CinderApi {
   void register_attachments(Dispatcher& dispatcher);
   void register_types(Dispatcher& dispatcher);
   void register_admin(Dispatcher& dispatcher);
+  void register_transfers(Dispatcher& dispatcher);
   void register_messages(Dispatcher& dispatcher);
   void register_images(Dispatcher& dispatcher);
 
@@ -116,6 +100,14 @@ class CinderApi {
   Reply list_messages(CallPtr call);
   Reply show_message(CallPtr call);
   Reply delete_message(CallPtr call);
+
+  Reply create_transfer(CallPtr call);
+  Reply list_transfers(CallPtr call);
+  Reply list_transfers_detail(CallPtr call);
+  Reply transfer_page(CallPtr call, bool detail);
+  Reply show_transfer(CallPtr call);
+  Reply delete_transfer(CallPtr call);
+  Reply accept_transfer(CallPtr call);
 
   Reply image_versions(CallPtr call);
   Reply list_images(CallPtr call);

@@ -4,7 +4,7 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
-#include "api/cinder/views.h"
+#include "api/common/resource_views.h"
 #include "base/error.h"
 
 namespace varve::api::cinder {

@@ -2,9 +2,10 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/metadata_calls.h"
-#include "api/cinder/views.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
+#include "api/common/resource_views.h"
+#include "api/common/snapshot_bodies.h"
 
 namespace varve::api::cinder {
 
@@ -38,15 +39,6 @@ constexpr SortSpec kSortKeys[] = {
     {"updated_at", "updated_at"},
 };
 
-services::SnapshotChange read_change(Fields& fields) {
-  services::SnapshotChange change;
-  change.name = fields.nullable_text("display_name");
-  change.description = fields.nullable_text("display_description");
-  if (fields.has("name")) change.name = fields.nullable_text("name");
-  if (fields.has("description")) change.description = fields.nullable_text("description");
-  return change;
-}
-
 }  // namespace
 
 void CinderApi::register_snapshots(Dispatcher& d) {
@@ -67,22 +59,7 @@ void CinderApi::register_snapshots(Dispatcher& d) {
 }
 
 CinderApi::Reply CinderApi::create_snapshot(CallPtr call) {
-  Body body(*call->request, "snapshot");
-  Fields& fields = body.fields();
-  services::SnapshotSpec spec;
-  services::SnapshotChange names = read_change(fields);
-  spec.volume_id = VolumeId(fields.required_uuid("volume_id"));
-  spec.name = names.name.value_or(std::nullopt);
-  spec.description = names.description.value_or(std::nullopt);
-  spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
-  std::optional<bool> force = fields.boolean("force");
-  // From 3.66 on an attached volume needs no force, and false is refused (API reference, microversion 3.66).
-  if (call->version.at_least(66) && force == false) {
-    Fields::refuse("force", json::value(false), "Since microversion 3.66 only true is accepted, or nothing");
-  }
-  spec.force = force.value_or(false);
-  fields.finish();
-  Snapshot made = co_await s_.snapshots.create(call->actor, std::move(spec));
+  Snapshot made = co_await s_.snapshots.create(call->actor, read_snapshot_spec(*call));
   json::object view = snapshot_view(*call, made, SnapshotFields::Plain);
   co_return json_reply(202, json::object{{"snapshot", std::move(view)}});
 }
@@ -113,12 +90,7 @@ CinderApi::Reply CinderApi::show_snapshot(CallPtr call) {
 
 // The seed: "Updating an EVS Snapshot". The reply has the two reserved fields, which the page lists.
 CinderApi::Reply CinderApi::update_snapshot(CallPtr call) {
-  Body body(*call->request, "snapshot");
-  services::SnapshotChange change = read_change(body.fields());
-  body.fields().finish();
-  if (!change.name && !change.description) {
-    Fields::refuse("snapshot", json::object(), "At least one of name and description is wanted");
-  }
+  services::SnapshotChange change = read_snapshot_change(*call);
   Snapshot snapshot = co_await s_.snapshots.update(call->actor, SnapshotId(call->path.get("id")), std::move(change));
   json::object view = snapshot_view(*call, snapshot, SnapshotFields::Extended);
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});

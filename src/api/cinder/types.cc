@@ -1,8 +1,8 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
-#include "api/cinder/views.h"
 #include "api/common/body.h"
+#include "api/common/resource_views.h"
 
 namespace varve::api::cinder {
 

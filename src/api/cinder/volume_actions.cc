@@ -4,8 +4,8 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/connectors.h"
-#include "api/cinder/views.h"
 #include "api/common/body.h"
+#include "api/common/resource_views.h"
 
 namespace varve::api::cinder {
 
@@ -160,22 +160,28 @@ asio::awaitable<http::Response> terminate_connection(ActionPtr action) {
   co_return empty_reply(202);
 }
 
-constexpr std::pair<std::string_view, ActionHandler> kActions[] = {
-    {"os-extend", extend},
-    {"revert", revert},
-    {"os-retype", retype},
-    {"os-reset_status", reset_status},
-    {"os-force_delete", force_delete},
-    {"os-set_bootable", set_bootable},
-    {"os-update_readonly_flag", set_read_only},
-    {"os-reserve", reserve},
-    {"os-unreserve", unreserve},
-    {"os-begin_detaching", begin_detaching},
-    {"os-roll_detaching", roll_detaching},
-    {"os-attach", attach},
-    {"os-detach", detach},
-    {"os-initialize_connection", initialize_connection},
-    {"os-terminate_connection", terminate_connection},
+struct KnownAction {
+  std::string_view name;
+  std::string_view permission;
+  ActionHandler handler;
+};
+
+constexpr KnownAction kActions[] = {
+    {"os-extend", "evs:volumes:extend", extend},
+    {"revert", "evs:snapshots:rollback", revert},
+    {"os-retype", "evs:volumes:update", retype},
+    {"os-reset_status", "evs:volumes:update", reset_status},
+    {"os-force_delete", "evs:volumes:delete", force_delete},
+    {"os-set_bootable", "evs:volumes:update", set_bootable},
+    {"os-update_readonly_flag", "evs:volumes:update", set_read_only},
+    {"os-reserve", "evs:volumes:attach", reserve},
+    {"os-unreserve", "evs:volumes:attach", unreserve},
+    {"os-begin_detaching", "evs:volumes:detach", begin_detaching},
+    {"os-roll_detaching", "evs:volumes:detach", roll_detaching},
+    {"os-attach", "evs:volumes:attach", attach},
+    {"os-detach", "evs:volumes:detach", detach},
+    {"os-initialize_connection", "evs:volumes:attach", initialize_connection},
+    {"os-terminate_connection", "evs:volumes:detach", terminate_connection},
 };
 
 }  // namespace
@@ -187,8 +193,9 @@ CinderApi::Reply CinderApi::volume_action(CallPtr call) {
                 "Malformed request body: exactly one action is wanted, not " + std::to_string(body.size()) + ".");
   }
   std::string name(body.begin()->key());
-  for (const auto& [known, handler] : kActions) {
+  for (const auto& [known, permission, handler] : kActions) {
     if (known != name) continue;
+    call->require_action(permission);
     auto action =
         std::make_shared<const Action>(Action{call, s_, VolumeId(call->path.get("id")), name, body.begin()->value()});
     co_return co_await handler(action);

@@ -2,9 +2,9 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/metadata_calls.h"
-#include "api/cinder/views.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
+#include "api/common/resource_views.h"
 
 namespace varve::api::cinder {
 
@@ -68,6 +68,7 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   spec.source_volume_id = fields.uuid("source_volid");
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   spec.multiattach = fields.boolean("multiattach").value_or(false);
+  spec.count = fields.integer("count", 1, 100).value_or(1);
   if (spec.volume_type && spec.volume_type->empty()) spec.volume_type.reset();
   for (const char* image : {"imageRef", "image_id", "backup_id", "group_id", "consistencygroup_id", "source_replica"}) {
     std::optional<std::string> value = fields.text(image);
@@ -103,8 +104,9 @@ void CinderApi::register_volumes(Dispatcher& d) {
 CinderApi::Reply CinderApi::create_volume(CallPtr call) {
   Body body(*call->request, "volume");
   services::VolumeSpec spec = read_spec(body.fields(), *call);
-  VolumeDetail made = co_await s_.volumes.create(call->actor, std::move(spec));
-  json::object view = volume_view(*call, made, s_.settings, false);
+  // Of several (EVS's count) the first is shown.
+  services::CreatedVolumes made = co_await s_.volumes.create(call->actor, std::move(spec));
+  json::object view = volume_view(*call, made.volumes.front(), s_.settings, false);
   co_return json_reply(202, json::object{{"volume", std::move(view)}});
 }
 

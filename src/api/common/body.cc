@@ -1,6 +1,7 @@
 #include "api/common/body.h"
 
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -29,18 +30,6 @@ void require_json(const http::Request& request) {
               "Unsupported Content-Type: " + std::string(media) + "; application/json is wanted");
 }
 
-std::string checked_text(std::string_view field, const json::value& value, std::size_t max_bytes) {
-  std::string_view text = value.as_string();
-  if (text.find('\0') != std::string_view::npos) Fields::refuse(field, value, "It must not contain the character NUL");
-  text = trim(text);
-  if (text.size() > max_bytes) {
-    Fields::refuse(field, value,
-                   "It is too long: " + std::to_string(text.size()) + " bytes of UTF-8, at most " +
-                       std::to_string(max_bytes) + " are allowed");
-  }
-  return std::string(text);
-}
-
 }  // namespace
 
 json::object parse_body(const http::Request& request) {
@@ -62,14 +51,54 @@ json::object parse_body(const http::Request& request) {
   return std::move(value.as_object());
 }
 
-Fields::Fields(const json::value& value, std::string_view name)
-    : object_(value.is_object() ? value.get_object()
-                                : (refuse(name, value, shown(value) + " is not of type 'object'"), value.get_object())),
-      name_(name) {}
+namespace {
 
-void Fields::refuse(std::string_view field, const json::value& value, std::string_view why) {
-  throw Error(ErrorCode::InvalidInput, "Invalid input for field/attribute " + std::string(field) +
-                                           ". Value: " + shown(value) + ". " + std::string(why));
+Reason reason_of(std::span<const FieldReason> reasons, std::string_view field) {
+  Reason other = Reason::None;
+  for (const FieldReason& one : reasons) {
+    if (one.field == field) return one.reason;
+    if (one.field.empty()) other = one.reason;
+  }
+  return other;
+}
+
+const json::object& object_of(const json::value& value, std::string_view name, std::span<const FieldReason> reasons) {
+  if (!value.is_object()) {
+    Fields::refuse(name, value, shown(value) + " is not of type 'object'", reason_of(reasons, name));
+  }
+  return value.get_object();
+}
+
+}  // namespace
+
+Fields::Fields(const json::value& value, std::string_view name, std::span<const FieldReason> reasons)
+    : object_(object_of(value, name, reasons)), name_(name), reasons_(reasons) {}
+
+void Fields::refuse(std::string_view field, const json::value& value, std::string_view why, Reason reason) {
+  throw Error(
+      ErrorCode::InvalidInput,
+      "Invalid input for field/attribute " + std::string(field) + ". Value: " + shown(value) + ". " + std::string(why),
+      reason);
+}
+
+void Fields::fail(std::string_view field, const json::value& value, std::string_view why) const {
+  refuse(field, value, why, reason_of(reasons_, field));
+}
+
+void Fields::miss(std::string_view key) const {
+  refuse(name_, object_, "'" + std::string(key) + "' is a required property", reason_of(reasons_, key));
+}
+
+std::string Fields::checked_text(std::string_view key, const json::value& value, std::size_t max_bytes) const {
+  std::string_view text = value.as_string();
+  if (text.find('\0') != std::string_view::npos) fail(key, value, "It must not contain the character NUL");
+  text = trim(text);
+  if (text.size() > max_bytes) {
+    fail(key, value,
+         "It is too long: " + std::to_string(text.size()) + " bytes of UTF-8, at most " + std::to_string(max_bytes) +
+             " are allowed");
+  }
+  return std::string(text);
 }
 
 const json::value* Fields::take(std::string_view key) {
@@ -86,7 +115,7 @@ std::optional<std::optional<std::string>> Fields::nullable_text(std::string_view
   const json::value* value = take(key);
   if (value == nullptr) return std::nullopt;
   if (value->is_null()) return std::optional<std::string>();
-  if (!value->is_string()) refuse(key, *value, shown(*value) + " is not of type 'string', 'null'");
+  if (!value->is_string()) fail(key, *value, shown(*value) + " is not of type 'string', 'null'");
   return checked_text(key, *value, max_bytes);
 }
 
@@ -95,23 +124,23 @@ std::optional<std::string> Fields::text(std::string_view key, std::size_t max_by
 }
 
 std::string Fields::required_text(std::string_view key, std::size_t max_bytes) {
-  if (!has(key)) refuse(name_, object_, "'" + std::string(key) + "' is a required property");
+  if (!has(key)) miss(key);
   const json::value& value = *take(key);
-  if (!value.is_string()) refuse(key, value, shown(value) + " is not of type 'string'");
+  if (!value.is_string()) fail(key, value, shown(value) + " is not of type 'string'");
   std::string out = checked_text(key, value, max_bytes);
-  if (out.empty()) refuse(key, value, "It must not be empty");
+  if (out.empty()) fail(key, value, "It must not be empty");
   return out;
 }
 
 std::optional<std::string> Fields::uuid(std::string_view key) {
   std::optional<std::string> text_value = text(key);
-  if (text_value && !is_uuid(*text_value)) refuse(key, object_.at(key), shown(object_.at(key)) + " is not a 'uuid'");
+  if (text_value && !is_uuid(*text_value)) fail(key, object_.at(key), shown(object_.at(key)) + " is not a 'uuid'");
   return text_value;
 }
 
 std::string Fields::required_uuid(std::string_view key) {
   std::string out = required_text(key);
-  if (!is_uuid(out)) refuse(key, object_.at(key), shown(object_.at(key)) + " is not a 'uuid'");
+  if (!is_uuid(out)) fail(key, object_.at(key), shown(object_.at(key)) + " is not a 'uuid'");
   return out;
 }
 
@@ -124,15 +153,26 @@ std::optional<std::int64_t> Fields::integer(std::string_view key, std::int64_t m
   } else if (value->is_string()) {
     number = parse_int(std::string_view(value->as_string()));
   }
-  if (!number) refuse(key, *value, shown(*value) + " is not of type 'integer'");
-  if (*number < min) refuse(key, *value, shown(*value) + " is less than the minimum of " + std::to_string(min));
-  if (*number > max) refuse(key, *value, shown(*value) + " is greater than the maximum of " + std::to_string(max));
+  if (!number) fail(key, *value, shown(*value) + " is not of type 'integer'");
+  if (*number < min) fail(key, *value, shown(*value) + " is less than the minimum of " + std::to_string(min));
+  if (*number > max) fail(key, *value, shown(*value) + " is greater than the maximum of " + std::to_string(max));
   return number;
+}
+
+std::optional<std::int64_t> Fields::whole_part(std::string_view key, std::int64_t min, std::int64_t max) {
+  const json::value* value = object_.if_contains(key);
+  if (value == nullptr || !value->is_double()) return integer(key, min, max);
+  seen_.emplace(key);
+  double number = std::trunc(value->get_double());
+  if (!(number >= static_cast<double>(min) && number <= static_cast<double>(max))) {
+    fail(key, *value, "It is not between " + std::to_string(min) + " and " + std::to_string(max));
+  }
+  return static_cast<std::int64_t>(number);
 }
 
 std::int64_t Fields::required_integer(std::string_view key, std::int64_t min, std::int64_t max) {
   std::optional<std::int64_t> number = integer(key, min, max);
-  if (!number) refuse(name_, object_, "'" + std::string(key) + "' is a required property");
+  if (!number) miss(key);
   return *number;
 }
 
@@ -153,22 +193,22 @@ std::optional<bool> Fields::boolean(std::string_view key) {
   if (value->is_bool()) return value->get_bool();
   if (value->is_string()) return parse_boolean(key, std::string_view(value->as_string()));
   if (value->is_int64() && (value->get_int64() == 0 || value->get_int64() == 1)) return value->get_int64() == 1;
-  refuse(key, *value, shown(*value) + " is not of type 'boolean'");
+  fail(key, *value, shown(*value) + " is not of type 'boolean'");
 }
 
 std::optional<model::Metadata> Fields::metadata(std::string_view key) {
   const json::value* value = take(key);
   if (value == nullptr || value->is_null()) return std::nullopt;
-  if (!value->is_object()) refuse(key, *value, shown(*value) + " is not of type 'object'");
+  if (!value->is_object()) fail(key, *value, shown(*value) + " is not of type 'object'");
   model::Metadata out;
   for (const auto& [name, text_value] : value->get_object()) {
     std::string_view label = name;
-    if (label.empty() || label.size() > kMaxText) refuse(key, json::value(name), "A key has 1 to 255 bytes");
-    if (label.find('\0') != std::string_view::npos) refuse(key, json::value(name), "A key must not contain NUL");
-    if (!text_value.is_string()) refuse(label, text_value, shown(text_value) + " is not of type 'string'");
+    if (label.empty() || label.size() > kMaxText) fail(key, json::value(name), "A key has 1 to 255 bytes");
+    if (label.find('\0') != std::string_view::npos) fail(key, json::value(name), "A key must not contain NUL");
+    if (!text_value.is_string()) fail(label, text_value, shown(text_value) + " is not of type 'string'");
     std::string_view raw = text_value.get_string();
     if (raw.size() > kMaxText || raw.find('\0') != std::string_view::npos) {
-      refuse(label, text_value, "A value has at most 255 bytes of UTF-8 and no NUL");
+      fail(label, text_value, "A value has at most 255 bytes of UTF-8 and no NUL");
     }
     out.emplace(label, raw);
   }
@@ -181,32 +221,35 @@ const json::value* Fields::any(std::string_view key) {
 
 Fields Fields::object(std::string_view key) {
   const json::value* value = take(key);
-  if (value == nullptr) refuse(name_, object_, "'" + std::string(key) + "' is a required property");
-  return Fields(*value, key);
+  if (value == nullptr) miss(key);
+  return Fields(*value, key, reasons_);
 }
 
 void Fields::finish() const {
   for (const auto& [key, value] : object_) {
     if (!seen_.contains(std::string_view(key))) {
-      refuse(
-          name_, object_,
-          "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)");
+      fail(name_, object_,
+           "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)");
     }
   }
 }
 
-Body::Body(const http::Request& request, std::string_view envelope) : root_(parse_body(request)) {
+Body::Body(const http::Request& request, std::string_view envelope, std::span<const FieldReason> reasons,
+           Reason missing)
+    : root_(parse_body(request)) {
   const json::value* inner = root_.if_contains(envelope);
   if (inner == nullptr) {
-    throw Error(ErrorCode::InvalidInput, "'" + std::string(envelope) + "' is a required property");
+    throw Error(ErrorCode::InvalidInput, "'" + std::string(envelope) + "' is a required property", missing);
   }
   for (const auto& [key, value] : root_) {
     if (std::string_view(key) != envelope && !std::string_view(key).starts_with("OS-SCH-HNT:")) {
-      throw Error(ErrorCode::InvalidInput, "Additional properties are not allowed ('" +
-                                               std::string(key).substr(0, kShownBytes) + "' was unexpected)");
+      throw Error(
+          ErrorCode::InvalidInput,
+          "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)",
+          reason_of(reasons, ""));
     }
   }
-  fields_.emplace(*inner, envelope);
+  fields_.emplace(*inner, envelope, reasons);
 }
 
 }  // namespace varve::api

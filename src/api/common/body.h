@@ -6,9 +6,11 @@
 #include <boost/json/value.hpp>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
 #include "http/message.h"
 #include "model/metadata.h"
 
@@ -21,11 +23,18 @@ inline constexpr std::size_t kMaxText = 255;  // bytes, for names, descriptions,
 // The whole body as an object. Throws MalformedBody or UnsupportedMediaType; an absent body is malformed.
 json::object parse_body(const http::Request& request);
 
+// Which Reason a refusal of a field has; fields that are not named have the one named "".
+struct FieldReason {
+  std::string_view field;
+  Reason reason;
+};
+
 // An object whose members are read one by one. Members that nobody read are refused by finish().
 class Fields {
  public:
   // name: how messages call the object ("snapshot").
-  Fields(const json::value& value, std::string_view name);
+  // reasons outlive the fields.
+  Fields(const json::value& value, std::string_view name, std::span<const FieldReason> reasons = {});
 
   bool has(std::string_view key) const { return object_.contains(key); }
   bool is_null(std::string_view key) const;
@@ -40,6 +49,8 @@ class Fields {
   // Numbers, or digits in a string, as Cinder takes them.
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max);
   std::int64_t required_integer(std::string_view key, std::int64_t min, std::int64_t max);
+  // The same, and of a number with a fraction what stands before the point, as EVS takes it.
+  std::optional<std::int64_t> whole_part(std::string_view key, std::int64_t min, std::int64_t max);
   // JSON booleans, or the words that Cinder takes for them.
   std::optional<bool> boolean(std::string_view key);
   std::optional<model::Metadata> metadata(std::string_view key);
@@ -49,21 +60,29 @@ class Fields {
   void ignore(std::string_view key) { seen_.emplace(key); }
   void finish() const;  // throws for a member that nobody asked for
 
-  [[noreturn]] static void refuse(std::string_view field, const json::value& value, std::string_view why);
+  [[noreturn]] static void refuse(std::string_view field, const json::value& value, std::string_view why,
+                                  Reason reason = Reason::None);
 
  private:
+  [[noreturn]] void miss(std::string_view key) const;
+  [[noreturn]] void fail(std::string_view field, const json::value& value, std::string_view why) const;
+  std::string checked_text(std::string_view key, const json::value& value, std::size_t max_bytes) const;
   const json::value* take(std::string_view key);
 
   const json::object& object_;
   std::string name_;
+  std::span<const FieldReason> reasons_;
   std::set<std::string, std::less<>> seen_;
 };
 
 // {"<envelope>": {...}} and nothing else; keeps the parsed body alive.
 class Body {
  public:
-  Body(const http::Request& request, std::string_view envelope);
+  // missing: the reason when the envelope is not there.
+  Body(const http::Request& request, std::string_view envelope, std::span<const FieldReason> reasons = {},
+       Reason missing = Reason::None);
   Fields& fields() { return *fields_; }
+  const json::object& root() const { return root_; }
 
  private:
   json::object root_;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "api/common/actions.h"
 #include "api/common/faults.h"
 #include "api/common/microversion.h"
 #include "http/message.h"
@@ -27,6 +28,7 @@ struct Call {
   std::string base_url;  // "http://host:port", as the client sees us, without a slash at the end
 
   std::string parameter(std::string_view name) const;  // of the query; "" if it is not there
+  void require_action(std::string_view action) const;  // an EVS action; throws Error(Forbidden)
   void require_admin() const;                          // throws Error(Forbidden)
   void require_version(int minor) const;               // of a resource that came with 3.<minor>: Error(UnknownRoute)
 };
@@ -37,7 +39,8 @@ using Handler = std::function<boost::asio::awaitable<http::Response>(CallPtr)>;
 enum class Access : std::uint8_t {
   Public,   // nobody is asked
   Token,    // a good token, whatever its scope; the handler decides
-  Project,  // a token of the path's project, reader for GET and HEAD, member otherwise
+  Project,  // a token of the path's project with the route's actions (actions.h); where that table is silent, with the
+            // role reader for GET and HEAD, member otherwise
 };
 
 struct DispatcherConfig {
@@ -58,11 +61,12 @@ class Dispatcher {
  private:
   struct Route {
     Access access;
+    std::optional<std::vector<std::string_view>> actions;
     Handler handler;
   };
 
   boost::asio::awaitable<http::Response> run(CallPtr call);
-  void authorize(Call& call, Access access) const;
+  void authorize(Call& call, const Route& route) const;
   std::string base_url(const http::Request& request) const;
 
   identity::Authenticator& authenticator_;

@@ -3,6 +3,10 @@
 #include <array>
 #include <boost/beast/http/status.hpp>
 #include <boost/json.hpp>
+#include <tuple>
+#include <utility>
+
+#include "api/common/evs_codes.h"
 
 namespace varve::api {
 
@@ -55,30 +59,50 @@ const Fault& fault_of(ErrorCode code) {
   return kFaults.back().second;
 }
 
+namespace {
+
+// What EVS documents first, then what it is about here.
+std::pair<Fault, std::string> evs_fault(const Error& error, std::string message) {
+  Fault fault = fault_of(error.code());
+  fault.name = "error";
+  if (error.code() == ErrorCode::MalformedUrl) return {{400, "error", "EVS.0001"}, "invalid tenant id! " + message};
+  if (error.code() == ErrorCode::MalformedBody) return {{400, "error", "EVS.1052"}, "invalid http body! " + message};
+  if (const EvsCode* code = evs_code_of(error.reason())) {
+    fault.status = code->status;
+    fault.evs_code = code->code;
+    message = std::string(code->message) + " " + message;
+  }
+  return {fault, std::move(message)};
+}
+
+}  // namespace
+
 http::Response fault_response(const Error& error, ErrorCodes codes, Envelope envelope) {
-  const Fault& fault = fault_of(error.code());
+  Fault fault = fault_of(error.code());
   // What went wrong inside is for the log, not for a client.
   std::string message = error.code() == ErrorCode::Internal
                             ? "The server has either erred or is incapable of performing the requested operation."
                             : error.message();
+  if (envelope == Envelope::Evs) std::tie(fault, message) = evs_fault(error, std::move(message));
   json::object body;
   if (envelope == Envelope::Keystone) {
     auto title = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(fault.status));
     body["error"] = json::object{{"code", fault.status}, {"title", title}, {"message", message}};
   } else {
     json::object inner{{"message", message}};
-    if (codes == ErrorCodes::Evs) {
+    // The routes that only EVS has know no other codes.
+    if (codes == ErrorCodes::Evs || envelope == Envelope::Evs) {
       inner["code"] = fault.evs_code;
     } else {
       inner["code"] = fault.status;
     }
-    if (error.code() == ErrorCode::OverQuota) inner["retryAfter"] = "0";
+    if (fault.status == 413 && error.code() == ErrorCode::OverQuota) inner["retryAfter"] = "0";
     body[fault.name] = std::move(inner);
   }
   http::Response response;
   response.status = fault.status;
   response.body = json::serialize(body);
-  if (error.code() == ErrorCode::OverQuota) response.headers.emplace_back("Retry-After", "0");
+  if (fault.status == 413 && error.code() == ErrorCode::OverQuota) response.headers.emplace_back("Retry-After", "0");
   if (error.code() == ErrorCode::TooManyRequests) response.headers.emplace_back("Retry-After", "1");
   return response;
 }

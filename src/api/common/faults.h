@@ -12,9 +12,10 @@ namespace varve::api {
 
 enum class ErrorCodes : std::uint8_t { Evs, Openstack };  // `code`: "EVS.5404", or the integer status
 enum class Envelope : std::uint8_t {
-  Fault,
-  Keystone
-};  // {"itemNotFound": {...}}, or {"error": {"code", "title", "message"}}
+  Fault,     // {"itemNotFound": {"message", "code"}}
+  Evs,       // {"error": {"message", "code"}}: the routes that only EVS has, with its finer codes
+  Keystone,  // {"error": {"code", "title", "message"}}
+};
 
 struct Fault {
   unsigned status;

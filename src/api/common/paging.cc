@@ -1,11 +1,13 @@
 #include "api/common/paging.h"
 
 #include <boost/json.hpp>
+#include <utility>
 
 #include "api/common/body.h"
 #include "base/error.h"
 #include "base/parse_time.h"
 #include "base/text.h"
+#include "model/status.h"
 #include "store/mapping.h"
 
 namespace varve::api {
@@ -14,14 +16,14 @@ using model::Filter;
 
 namespace {
 
-[[noreturn]] void bad(std::string message) {
-  throw Error(ErrorCode::InvalidInput, std::move(message));
+[[noreturn]] void bad(std::string message, Reason reason = Reason::None) {
+  throw Error(ErrorCode::InvalidInput, std::move(message), reason);
 }
 
-std::int64_t number(std::string_view name, const std::string& text) {
+std::int64_t number(std::string_view name, const std::string& text, Reason reason = Reason::None) {
   std::optional<std::int64_t> value = parse_int(text);
-  if (!value) bad(std::string(name) + " param must be an integer");
-  if (*value < 0) bad(std::string(name) + " param must be positive");
+  if (!value) bad(std::string(name) + " param must be an integer", reason);
+  if (*value < 0) bad(std::string(name) + " param must be positive", reason);
   return *value;
 }
 
@@ -64,16 +66,69 @@ void add_metadata(model::PageQuery& query, const FilterSpec& spec, const std::st
     fault = {};
     parsed = json::parse(as_json, fault);
   }
-  if (fault || !parsed.is_object()) bad("Invalid filter metadata: '" + text + "' is not a dictionary.");
+  if (fault || !parsed.is_object()) {
+    bad("Invalid filter metadata: '" + text + "' is not a dictionary.", Reason::InvalidMetadataFilter);
+  }
   for (const auto& [key, value] : parsed.get_object()) {
-    if (!value.is_string()) bad("Invalid filter metadata: the value of '" + std::string(key) + "' is not a string.");
+    if (!value.is_string()) {
+      bad("Invalid filter metadata: the value of '" + std::string(key) + "' is not a string.",
+          Reason::InvalidMetadataFilter);
+    }
     query.filters.push_back(
         {spec.column, Filter::Op::HasPair, store::encode_metadata_pair(key, std::string_view(value.get_string()))});
   }
 }
 
-void add_filter(model::PageQuery& query, const FilterSpec& spec, const std::string& text, bool contains) {
+bool is_uuid_character(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '-';
+}
+
+// ['id1','id2']
+void add_ids(model::PageQuery& query, const FilterSpec& spec, std::string_view text) {
+  constexpr std::size_t kMaxIds = 60;
+  Filter any{spec.column, Filter::Op::AnyOf, std::int64_t{0}};
+  std::string id;
+  for (char c : text) {
+    bool of_id = is_uuid_character(c);
+    if (of_id) id += c;
+    if (of_id || id.empty()) continue;
+    any.parts.push_back({spec.column, Filter::Op::Equal, std::exchange(id, {})});
+  }
+  if (!id.empty()) any.parts.push_back({spec.column, Filter::Op::Equal, id});
+  if (any.parts.size() > kMaxIds) bad("Invalid filter ids: at most 60 are taken.", Reason::InvalidVolumeId);
+  query.filters.push_back(std::move(any));
+}
+
+void require_zone(const ListSpec& list, const std::string& text) {
+  for (const std::string& zone : list.zones) {
+    if (zone == text) return;
+  }
+  bad("Invalid filter availability_zone: there is no zone '" + text + "'.", Reason::InvalidZoneFilter);
+}
+
+void add_filter(model::PageQuery& query, const ListSpec& list, const FilterSpec& spec, const std::string& text,
+                bool contains) {
   switch (spec.kind) {
+    case FilterSpec::Kind::Fuzzy:
+      query.filters.push_back({spec.column, Filter::Op::Contains, text});
+      return;
+    case FilterSpec::Kind::Ids:
+      add_ids(query, spec, text);
+      return;
+    case FilterSpec::Kind::AttachedTo:
+      query.filters.push_back({spec.column, Filter::Op::AttachedTo, text});
+      return;
+    case FilterSpec::Kind::Status:
+      if (!model::parse_volume_status(text)) bad("There is no status '" + text + "'.", Reason::InvalidStatusFilter);
+      query.filters.push_back({spec.column, Filter::Op::Equal, text});
+      return;
+    case FilterSpec::Kind::Constant:
+      if (to_lower(text) != to_lower(spec.column)) query.filters.push_back({"", Filter::Op::AnyOf, std::int64_t{0}});
+      return;
+    case FilterSpec::Kind::Zone:
+      require_zone(list, text);
+      query.filters.push_back({spec.column, Filter::Op::Equal, text});
+      return;
     case FilterSpec::Kind::Text:
       query.filters.push_back({spec.column, contains ? Filter::Op::Contains : Filter::Op::Equal, text});
       return;
@@ -96,13 +151,14 @@ std::string_view sort_column(const ListSpec& spec, std::string_view key) {
   for (const SortSpec& known : spec.sort_keys) {
     if (known.parameter == key) return known.column;
   }
-  bad("Invalid input received: Invalid sort key: " + std::string(key));
+  bad("Invalid input received: Invalid sort key: " + std::string(key), Reason::InvalidSortKey);
 }
 
 bool descending(std::string_view direction) {
   if (direction == "desc" || direction.empty()) return true;
   if (direction == "asc") return false;
-  bad("Invalid input received: Invalid sort direction: " + std::string(direction) + "; asc or desc is wanted");
+  bad("Invalid input received: Invalid sort direction: " + std::string(direction) + "; asc or desc is wanted",
+      Reason::InvalidSortDirection);
 }
 
 std::vector<std::string_view> split(std::string_view list) {
@@ -140,6 +196,22 @@ void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
   if (query.sort.size() > kMaxKeys) bad("Invalid input received: at most 5 sort keys are taken");
 }
 
+void add_position(model::PageQuery& query, const ListSpec& spec, const Call& call) {
+  std::string limit = call.parameter("limit");
+  if (!limit.empty()) {
+    std::int64_t wanted = number("limit", limit, Reason::InvalidLimit);
+    if (spec.rules == ListRules::Evs && wanted < 1) bad("limit param must be at least 1", Reason::InvalidLimit);
+    if (spec.rules == ListRules::Evs && wanted > kMaxPage) bad("limit: " + limit, Reason::LimitTooLarge);
+    query.limit = std::min(kMaxPage, wanted);
+  }
+  std::string offset = call.parameter("offset");
+  if (!offset.empty()) query.offset = number("offset", offset);
+  std::string marker = call.parameter("marker");
+  if (marker.empty()) return;
+  if (spec.rules == ListRules::Evs && !is_uuid(marker)) bad("marker: " + marker.substr(0, 100), Reason::InvalidMarker);
+  query.marker = marker;
+}
+
 bool is_list_parameter(std::string_view name) {
   for (std::string_view known :
        {"limit", "marker", "offset", "sort", "sort_key", "sort_dir", "all_tenants", "with_count"}) {
@@ -167,22 +239,18 @@ model::PageQuery parse_page(const Call& call, const ListSpec& spec) {
     bool known = false;
     for (const FilterSpec& filter : spec.filters) {
       if (filter.parameter != plain) continue;
-      add_filter(query, filter, value, contains);
+      add_filter(query, spec, filter, value, contains);
       known = true;
       break;
     }
-    if (!known && call.version.at_least(31) && !call.actor.admin)
+    if (!known && spec.rules == ListRules::Cinder && call.version.at_least(31) && !call.actor.admin)
       bad("Invalid filters " + name + " are found in query options.");
   }
   add_sort(query, spec, call);
-  std::string limit = call.parameter("limit");
-  if (!limit.empty()) query.limit = std::min(kMaxPage, number("limit", limit));
-  std::string offset = call.parameter("offset");
-  if (!offset.empty()) query.offset = number("offset", offset);
-  std::string marker = call.parameter("marker");
-  if (!marker.empty()) query.marker = marker;
+  add_position(query, spec, call);
   std::string count = call.parameter("with_count");
-  query.with_count = call.version.at_least(45) && !count.empty() && parse_boolean("with_count", count);
+  query.with_count = spec.rules == ListRules::Evs ||
+                     (call.version.at_least(45) && !count.empty() && parse_boolean("with_count", count));
   return query;
 }
 

@@ -13,7 +13,19 @@ namespace varve::api {
 
 // A query parameter that filters, and how its text becomes a value.
 struct FilterSpec {
-  enum class Kind : std::uint8_t { Text, Integer, Boolean, Metadata, Time };
+  enum class Kind : std::uint8_t {
+    Text,
+    Fuzzy,  // contains
+    Integer,
+    Boolean,
+    Metadata,
+    Time,
+    Ids,         // ['id1','id2']: at most 60; unknown ones match nothing
+    AttachedTo,  // an instance
+    Status,      // one that there is
+    Zone,        // one of ListSpec::zones
+    Constant,    // every row has this value, which stands as the column; any case
+  };
   std::string_view parameter;
   std::string_view column;
   Kind kind = Kind::Text;
@@ -24,9 +36,14 @@ struct SortSpec {
   std::string_view column;
 };
 
+// Cinder clamps a limit above 1000 and drops unknown filters; EVS refuses what is out of range and counts always.
+enum class ListRules : std::uint8_t { Cinder, Evs };
+
 struct ListSpec {
   std::span<const FilterSpec> filters;
   std::span<const SortSpec> sort_keys;
+  ListRules rules = ListRules::Cinder;
+  std::span<const std::string> zones = {};
 };
 
 inline constexpr std::int64_t kMaxPage = 1000;

@@ -1,6 +1,6 @@
 #include "api/identity/identity_views.h"
 
-#include <openssl/sha.h>
+#include "base/digest.h"
 
 namespace varve::api::identity_v3 {
 
@@ -16,15 +16,7 @@ json::object domain_reference(const model::Domain& domain) {
 
 // Catalog ids need to be the same at every call, nothing else.
 std::string stable_id(const std::string& text) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  for (int i = 0; i < 16; ++i) {
-    out += kHex[digest[i] >> 4];
-    out += kHex[digest[i] & 15];
-  }
-  return out;
+  return sha256_hex(text).substr(0, 32);
 }
 
 }  // namespace

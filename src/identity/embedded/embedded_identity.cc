@@ -221,6 +221,11 @@ std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx
     identity->may_manage_credentials = credential->unrestricted;
   }
   identity->roles = with_implied(tx, names);
+  for (const Role& role : identity->roles) {
+    if (!role.policy) continue;
+    Policy policy = decode_policy(*role.policy);
+    identity->policy.insert(identity->policy.end(), policy.begin(), policy.end());
+  }
   bool scoped = identity->project || identity->domain || identity->system;
   if (scoped && identity->roles.empty()) unauthorized();
 

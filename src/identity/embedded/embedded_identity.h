@@ -9,9 +9,9 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "base/guess_guard.h"
 #include "base/rng.h"
 #include "identity/directory.h"
-#include "identity/embedded/login_guard.h"
 #include "identity/embedded/tokens.h"
 #include "store/database.h"
 
@@ -86,7 +86,7 @@ class EmbeddedIdentity final : public Directory {
   Clock& clock_;
   Rng& rng_;
   const EmbeddedConfig config_;
-  LoginGuard guard_;
+  GuessGuard guard_;
   std::string decoy_hash_;  // verified for users that do not exist, so that they take as long
   boost::asio::thread_pool password_thread_{1};
   std::atomic<std::uint64_t> epoch_{1};

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "identity/embedded/login_guard.h"
+#include "base/guess_guard.h"
 #include "identity/embedded/passwords.h"
 #include "identity/embedded/tokens.h"
 
@@ -52,9 +52,9 @@ TEST(Passwords, VerifyAndAreSalted) {
   EXPECT_NE(hash, hash_password("secret", rng));
 }
 
-TEST(LoginGuard, MakesAGuesserWaitLongerEachTimeAndForgivesASuccess) {
+TEST(GuessGuard, MakesAGuesserWaitLongerEachTimeAndForgivesASuccess) {
   ManualClock clock(Timestamp(std::chrono::seconds(1000)));
-  LoginGuard guard(clock);
+  GuessGuard guard(clock);
   for (int i = 0; i < 4; ++i) guard.failed("k");
   EXPECT_NO_THROW(guard.require_calm("k"));
   guard.failed("k");

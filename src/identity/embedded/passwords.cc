@@ -5,6 +5,7 @@
 #include <array>
 #include <sstream>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -23,13 +24,7 @@ std::string derive(const std::string& password, const std::string& salt, std::ui
   int good = EVP_PBE_scrypt(password.data(), password.size(), reinterpret_cast<const unsigned char*>(salt.data()),
                             salt.size(), n, r, p, kMaxMemory, key.data(), key.size());
   if (good != 1) throw Error(ErrorCode::Internal, "scrypt failed");
-  std::string out;
-  for (unsigned char byte : key) {
-    constexpr char kHex[] = "0123456789abcdef";
-    out += kHex[byte >> 4];
-    out += kHex[byte & 15];
-  }
-  return out;
+  return to_hex({reinterpret_cast<const char*>(key.data()), key.size()});
 }
 
 }  // namespace

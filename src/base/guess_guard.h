@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 
-namespace varve::identity {
+namespace varve {
 
-class LoginGuard {
+class GuessGuard {
  public:
-  explicit LoginGuard(Clock& clock) : clock_(clock) {}
+  explicit GuessGuard(Clock& clock) : clock_(clock) {}
 
   // Throws Error(TooManyRequests) while the key has to wait.
   void require_calm(const std::string& key);
@@ -30,4 +30,4 @@ class LoginGuard {
   std::map<std::string, Record> records_;
 };
 
-}  // namespace varve::identity
+}  // namespace varve

@@ -1,10 +1,10 @@
-#include "identity/embedded/login_guard.h"
+#include "base/guess_guard.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 
-namespace varve::identity {
+namespace varve {
 
 namespace {
 constexpr int kFreeFailures = 5;
@@ -12,7 +12,7 @@ constexpr std::size_t kMaxRecords = 10000;
 constexpr std::chrono::seconds kLongestWait{60};
 }  // namespace
 
-void LoginGuard::require_calm(const std::string& key) {
+void GuessGuard::require_calm(const std::string& key) {
   std::lock_guard lock(mutex_);
   auto found = records_.find(key);
   if (found == records_.end()) return;
@@ -20,10 +20,10 @@ void LoginGuard::require_calm(const std::string& key) {
   if (left <= std::chrono::seconds(0)) return;
   auto seconds = std::chrono::ceil<std::chrono::seconds>(left).count();
   throw Error(ErrorCode::TooManyRequests,
-              "Too many failed logins; try again in " + std::to_string(seconds) + " seconds.");
+              "Too many failed attempts; try again in " + std::to_string(seconds) + " seconds.");
 }
 
-void LoginGuard::failed(const std::string& key) {
+void GuessGuard::failed(const std::string& key) {
   std::lock_guard lock(mutex_);
   if (records_.size() >= kMaxRecords) {
     auto now = clock_.steady();
@@ -37,9 +37,9 @@ void LoginGuard::failed(const std::string& key) {
   record.wait_until = clock_.steady() + std::min(kLongestWait, std::chrono::seconds(1 << doublings));
 }
 
-void LoginGuard::succeeded(const std::string& key) {
+void GuessGuard::succeeded(const std::string& key) {
   std::lock_guard lock(mutex_);
   records_.erase(key);
 }
 
-}  // namespace varve::identity
+}  // namespace varve

@@ -9,14 +9,16 @@
 #include "model/resources.h"
 #include "services/volumes.h"
 
-namespace varve::api::cinder {
-
-namespace json = boost::json;
+namespace varve::api {
 
 json::object volume_summary_view(const Call& call, const model::Volume& volume);
 // full: as show and detail have it; the replies of create and update lack the last fields.
 json::object volume_view(const Call& call, const services::VolumeDetail& detail, const services::Settings& settings,
                          bool full);
+
+// What EVS shows beside that: tags, service_type, the SCSI disk's wwn and the reserved fields. Part of every volume in
+// profile evs, and of the routes that only EVS has.
+void add_evs_fields(json::object& out, const services::VolumeDetail& detail);
 
 enum class SnapshotFields : std::uint8_t { Plain, Extended };  // Extended: with progress and project id
 json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, SnapshotFields fields);
@@ -27,4 +29,4 @@ json::object connection_view(const model::Attachment& attachment, bool flat);
 
 json::object type_view(const Call& call, const model::VolumeType& type);
 
-}  // namespace varve::api::cinder
+}  // namespace varve::api

@@ -1,8 +1,10 @@
-#include "api/cinder/views.h"
+#include "api/common/resource_views.h"
 
 #include <boost/json.hpp>
 
-namespace varve::api::cinder {
+#include "base/digest.h"
+
+namespace varve::api {
 
 namespace {
 
@@ -27,6 +29,11 @@ json::array volume_attachments(const Call& call, const services::VolumeDetail& d
     out.push_back(std::move(entry));
   }
   return out;
+}
+
+bool has_pair(const model::Metadata& metadata, std::string_view key, std::string_view value) {
+  auto found = metadata.find(key);
+  return found != metadata.end() && found->second == value;
 }
 
 // What Cinder calls visible admin metadata stands among the user's.
@@ -68,7 +75,7 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
   out["links"] = volume_links(call, volume.id.str());
   out["user_id"] = volume.user_id.str();
   out["bootable"] = volume.bootable ? "true" : "false";
-  out["encrypted"] = false;
+  out["encrypted"] = has_pair(volume.metadata, "__system__encrypted", "1");
   out["replication_status"] = nullptr;
   out["consistencygroup_id"] = nullptr;
   out["multiattach"] = volume.multiattach;
@@ -89,7 +96,27 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
     out["os-vol-mig-status-attr:name_id"] = nullptr;
     out["os-vol-host-attr:host"] = settings.host_name + "@qcow2#default";
   }
+  if (settings.profile == services::Profile::Evs) add_evs_fields(out, detail);
   return out;
+}
+
+void add_evs_fields(json::object& out, const services::VolumeDetail& detail) {
+  const model::Volume& volume = detail.volume;
+  bool scsi = has_pair(volume.metadata, "hw:passthrough", "true");
+  out["replication_status"] = "disabled";
+  out["shareable"] = volume.multiattach;
+  out["volume_image_metadata"] = nullptr;
+  out["os-volume-replication:extended_status"] = nullptr;
+  out["os-volume-replication:driver_data"] = nullptr;
+  out["storage_cluster_id"] = nullptr;
+  out["service_type"] = "EVS";
+  out["tags"] = metadata_view(volume.tags);
+  out["enterprise_project_id"] = text_or_null(volume.enterprise_project_id);
+  out["dedicated_storage_id"] = text_or_null(volume.dedicated_storage_id);
+  out["dedicated_storage_name"] = nullptr;
+  // Only SCSI disks have a name that the world knows: NAA type 6, made from the id (user guide, "Device types").
+  out["wwn"] = scsi ? json::value("6" + sha256_hex(volume.id.str()).substr(0, 31)) : json::value(nullptr);
+  if (scsi) out["serial_number"] = volume.id.str().substr(0, 20);
 }
 
 json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, SnapshotFields fields) {
@@ -171,4 +198,4 @@ json::object type_view(const Call& call, const model::VolumeType& type) {
   return out;
 }
 
-}  // namespace varve::api::cinder
+}  // namespace varve::api

@@ -1,0 +1,118 @@
+// Volume transfers, at their first path and at the one that 3.55 brought. The same for EVS.
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/common/body.h"
+#include "api/common/paging.h"
+#include "api/common/replies.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using model::Transfer;
+
+namespace {
+
+constexpr FilterSpec kFilters[] = {{"name", "name"}, {"volume_id", "volume_id"}, {"id", "id"}};
+constexpr SortSpec kSortKeys[] = {
+    {"id", "id"}, {"name", "name"}, {"volume_id", "volume_id"}, {"created_at", "created_at"}};
+
+bool is_new_path(const Call& call) {
+  return call.request->path.find("/volume-transfers") != std::string::npos;
+}
+
+void require_path(const Call& call) {
+  if (is_new_path(call)) call.require_version(55);
+}
+
+json::object transfer_view(const Call& call, const Transfer& transfer, bool detail) {
+  std::string version = call.request->path.starts_with("/v2/") ? "/v2/" : "/v3/";
+  std::string kind = is_new_path(call) ? "/volume-transfers/" : "/os-volume-transfer/";
+  std::string rest = call.actor.project_id.str() + kind + transfer.id.str();
+  json::object out{{"id", transfer.id.str()}, {"volume_id", transfer.volume_id.str()}};
+  out["name"] = text_or_null(transfer.name);
+  out["links"] = json::array{json::object{{"rel", "self"}, {"href", call.base_url + version + rest}},
+                             json::object{{"rel", "bookmark"}, {"href", call.base_url + "/" + rest}}};
+  if (!detail) return out;
+  out["created_at"] = format_time(transfer.created_at);
+  if (is_new_path(call)) out["no_snapshots"] = transfer.no_snapshots;
+  if (is_new_path(call) && call.version.at_least(57)) {
+    out["source_project_id"] = transfer.project_id.str();
+    out["destination_project_id"] = nullptr;
+    out["accepted"] = false;
+  }
+  return out;
+}
+
+}  // namespace
+
+void CinderApi::register_transfers(Dispatcher& d) {
+  for (const std::string& path : {std::string("/os-volume-transfer"), std::string("/volume-transfers")}) {
+    route(d, Verb::post, path, &CinderApi::create_transfer);
+    route(d, Verb::get, path, &CinderApi::list_transfers);
+    route(d, Verb::get, path + "/detail", &CinderApi::list_transfers_detail);
+    route(d, Verb::get, path + "/{id}", &CinderApi::show_transfer);
+    route(d, Verb::delete_, path + "/{id}", &CinderApi::delete_transfer);
+    route(d, Verb::post, path + "/{id}/accept", &CinderApi::accept_transfer);
+  }
+}
+
+CinderApi::Reply CinderApi::create_transfer(CallPtr call) {
+  require_path(*call);
+  Body body(*call->request, "transfer");
+  Fields& fields = body.fields();
+  VolumeId volume(fields.required_uuid("volume_id"));
+  std::optional<std::string> name = fields.text("name");
+  bool no_snapshots = is_new_path(*call) && fields.boolean("no_snapshots").value_or(false);
+  fields.finish();
+  services::NewTransfer made = co_await s_.transfers.create(call->actor, volume, name, no_snapshots);
+  json::object view = transfer_view(*call, made.transfer, true);
+  view["auth_key"] = made.auth_key;
+  co_return json_reply(202, json::object{{"transfer", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::list_transfers(CallPtr call) {
+  return transfer_page(std::move(call), false);
+}
+CinderApi::Reply CinderApi::list_transfers_detail(CallPtr call) {
+  return transfer_page(std::move(call), true);
+}
+
+CinderApi::Reply CinderApi::transfer_page(CallPtr call, bool detail) {
+  require_path(*call);
+  model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
+  model::Page<Transfer> page = s_.transfers.list(query);
+  json::array items;
+  for (const Transfer& row : page.rows) items.push_back(transfer_view(*call, row, detail));
+  json::object reply = list_view(*call, "transfers", query, std::move(items), page.count);
+  co_return json_reply(200, reply);
+}
+
+CinderApi::Reply CinderApi::show_transfer(CallPtr call) {
+  require_path(*call);
+  Transfer transfer = s_.transfers.show(call->actor, TransferId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"transfer", transfer_view(*call, transfer, true)}});
+}
+
+CinderApi::Reply CinderApi::delete_transfer(CallPtr call) {
+  require_path(*call);
+  co_await s_.transfers.remove(call->actor, TransferId(call->path.get("id")));
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::accept_transfer(CallPtr call) {
+  require_path(*call);
+  Body body(*call->request, "accept");
+  std::string key = body.fields().required_text("auth_key");
+  body.fields().finish();
+  Transfer taken = co_await s_.transfers.accept(call->actor, TransferId(call->path.get("id")), key);
+  json::object view = transfer_view(*call, taken, is_new_path(*call) && call->version.at_least(57));
+  if (view.contains("accepted")) {
+    view["accepted"] = true;
+    view["destination_project_id"] = call->actor.project_id.str();
+  }
+  co_return json_reply(202, json::object{{"transfer", std::move(view)}});
+}
+
+}  // namespace varve::api::cinder

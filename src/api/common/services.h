@@ -1,0 +1,30 @@
+// The use cases that the dialects of the block-storage API share.
+#pragma once
+
+#include "services/attachments.h"
+#include "services/messages.h"
+#include "services/quotas.h"
+#include "services/snapshots.h"
+#include "services/tags.h"
+#include "services/transfers.h"
+#include "services/volume_types.h"
+#include "services/volumes.h"
+
+namespace varve::api {
+
+struct Services {
+  services::Volumes& volumes;
+  services::Snapshots& snapshots;
+  services::Attachments& attachments;
+  services::VolumeTypes& types;
+  services::Quotas& quotas;
+  services::Messages& messages;
+  services::Tags& tags;
+  services::Transfers& transfers;
+  services::TaskRunner& tasks;
+  backends::Backend& backend;
+  Clock& clock;
+  const services::Settings& settings;
+};
+
+}  // namespace varve::api

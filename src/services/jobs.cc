@@ -1,0 +1,32 @@
+#include "services/jobs.h"
+
+#include "base/error.h"
+
+namespace varve::services {
+
+Job Jobs::show(const model::Actor& actor, const std::string& id) const {
+  Job job;
+  store::Work read = [&](store::Transaction& tx) {
+    job = {id, false, {}};
+    std::vector<model::Task> tasks;
+    if (auto one = tx.tasks().find(actor.project_id, TaskId(id))) {
+      tasks.push_back(std::move(*one));
+    } else {
+      tasks = tx.tasks().of_batch(actor.project_id, id);
+      job.batch = true;
+    }
+    for (model::Task& task : tasks) {
+      JobPart part{std::move(task), {}, {}};
+      part.volume = tx.volumes().find(std::nullopt, part.task.volume_id);
+      if (part.volume) {
+        if (auto type = tx.volume_types().find(part.volume->volume_type_id)) part.type_name = type->name;
+      }
+      job.parts.push_back(std::move(part));
+    }
+  };
+  db_.read(read);
+  if (job.parts.empty()) throw Error(ErrorCode::NotFound, "There is no job " + id + ".", Reason::UnknownJob);
+  return job;
+}
+
+}  // namespace varve::services

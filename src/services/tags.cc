@@ -1,0 +1,117 @@
+#include "services/tags.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "services/states.h"
+
+namespace varve::services {
+
+namespace {
+
+constexpr std::size_t kMaxKey = 36;
+constexpr std::size_t kMaxValue = 43;
+
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+  });
+}
+
+void require_count(const model::Metadata& tags) {
+  if (tags.size() <= kMaxTags) return;
+  throw Error(ErrorCode::InvalidInput,
+              "Invalid tags: there would be " + std::to_string(tags.size()) + ", at most 10 are allowed.",
+              Reason::TooManyTags);
+}
+
+}  // namespace
+
+void require_tags(const model::Metadata& tags) {
+  for (const auto& [key, value] : tags) {
+    if (key.empty() || key.size() > kMaxKey || !is_plain(key)) {
+      throw Error(ErrorCode::InvalidInput,
+                  "Invalid tags: the key '" + key.substr(0, 100) +
+                      "' must have 1 to 36 digits, letters, hyphens and underscores.",
+                  Reason::InvalidTag);
+    }
+    if (value.size() > kMaxValue || !is_plain(value)) {
+      throw Error(
+          ErrorCode::InvalidInput,
+          "Invalid tags: the value of '" + key + "' must have at most 43 digits, letters, hyphens and underscores.",
+          Reason::InvalidTag);
+    }
+  }
+  require_count(tags);
+}
+
+model::Metadata Tags::show(const model::Actor& actor, Tagged kind, const std::string& id) const {
+  model::Metadata tags;
+  store::Work read = [&](store::Transaction& tx) {
+    tags = kind == Tagged::Volumes ? tx.volumes().get(actor.scope(), VolumeId(id)).tags
+                                   : tx.snapshots().get(actor.scope(), SnapshotId(id)).tags;
+  };
+  db_.read(read);
+  return tags;
+}
+
+boost::asio::awaitable<model::Metadata> Tags::change(model::Actor actor, Tagged kind, std::string id,
+                                                     std::function<void(model::Metadata&)> apply) {
+  model::Metadata all;
+  store::Work write = [&](store::Transaction& tx) {
+    if (kind == Tagged::Volumes) {
+      model::Volume volume = tx.volumes().get(actor.scope(), VolumeId(id));
+      apply(volume.tags);
+      volume.updated_at = clock_.now();
+      tx.volumes().update(volume);
+      all = volume.tags;
+    } else {
+      model::Snapshot snapshot = tx.snapshots().get(actor.scope(), SnapshotId(id));
+      require_user_made(snapshot);
+      apply(snapshot.tags);
+      snapshot.updated_at = clock_.now();
+      tx.snapshots().update(snapshot);
+      all = snapshot.tags;
+    }
+  };
+  co_await db_.write(write);
+  co_return all;
+}
+
+boost::asio::awaitable<model::Metadata> Tags::set(model::Actor actor, Tagged kind, std::string id, model::Metadata tags,
+                                                  bool merge) {
+  require_tags(tags);
+  std::function<void(model::Metadata&)> apply = [&](model::Metadata& present) {
+    if (!merge) present.clear();
+    for (const auto& [key, value] : tags) present[key] = value;
+    require_count(present);
+  };
+  co_return co_await change(actor, kind, id, apply);
+}
+
+boost::asio::awaitable<void> Tags::remove(model::Actor actor, Tagged kind, std::string id,
+                                          std::vector<std::string> keys, bool strict) {
+  std::function<void(model::Metadata&)> apply = [&](model::Metadata& present) {
+    for (const std::string& key : keys) {
+      if (present.erase(key) == 0 && strict) {
+        throw Error(ErrorCode::NotFound, "Tags item was not found: " + id + " has no tag with key " + key + ".");
+      }
+    }
+  };
+  co_await change(actor, kind, id, apply);
+}
+
+std::map<std::string, std::set<std::string>> Tags::all(const model::Actor& actor, Tagged kind) const {
+  std::vector<model::Metadata> rows;
+  store::Work read = [&](store::Transaction& tx) {
+    rows = kind == Tagged::Volumes ? tx.volumes().tags(actor.project_id) : tx.snapshots().tags(actor.project_id);
+  };
+  db_.read(read);
+  std::map<std::string, std::set<std::string>> out;
+  for (const model::Metadata& tags : rows) {
+    for (const auto& [key, value] : tags) out[key].insert(value);
+  }
+  return out;
+}
+
+}  // namespace varve::services

@@ -1,0 +1,33 @@
+// What volumes may be, beyond their statuses: sizes, types, zones, and the metadata keys that have a meaning.
+// Sources: EVS API reference (metadata of a disk), EVS user guide, Cinder's wording of refusals.
+#pragma once
+
+#include <string>
+
+#include "base/error.h"
+#include "services/volumes.h"
+#include "store/database.h"
+
+namespace varve::services {
+
+[[noreturn]] void invalid(std::string message, Reason reason = Reason::None);
+
+model::VolumeType type_of(store::Transaction& tx, const model::Volume& volume);
+
+// A volume from a source is at least as large.
+void require_size(std::int64_t wanted, std::int64_t source, const char* what);
+
+// Device type and encryption are the source's; they never change.
+void inherit_device(const model::Volume& source, model::Volume& volume);
+void require_device(const VolumeSpec& spec);
+
+// Profile evs: a volume from a snapshot is of its source's zone and type; what may be retyped to what.
+void require_like_source(store::Transaction& tx, const VolumeSpec& spec, const model::Volume& source);
+void require_retype(std::string_view from, std::string_view to);
+
+// Keys that tell what a volume is stay as they are: adding, changing or removing one throws Error(Forbidden).
+// merge: other keys stay.
+void change_metadata(model::Metadata& present, const model::Metadata& wanted, bool merge);
+void require_unprotected(const model::Metadata& present, const std::string& key);
+
+}  // namespace varve::services
