@@ -176,7 +176,9 @@ std::int64_t Fields::required_integer(std::string_view key, std::int64_t min, st
   return *number;
 }
 
-bool parse_boolean(std::string_view field, std::string_view text) {
+namespace {
+
+std::optional<bool> boolean_word(std::string_view text) {
   std::string word = to_lower(trim(text));
   for (const char* yes : {"true", "1", "on", "yes", "y", "t"}) {
     if (word == yes) return true;
@@ -184,6 +186,14 @@ bool parse_boolean(std::string_view field, std::string_view text) {
   for (const char* no : {"false", "0", "off", "no", "n", "f"}) {
     if (word == no) return false;
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool parse_boolean(std::string_view field, std::string_view text) {
+  std::optional<bool> meant = boolean_word(text);
+  if (meant) return *meant;
   Fields::refuse(field, json::value(text), std::string(text.substr(0, kShownBytes)) + " is not of type 'boolean'");
 }
 
@@ -191,7 +201,9 @@ std::optional<bool> Fields::boolean(std::string_view key) {
   const json::value* value = take(key);
   if (value == nullptr || value->is_null()) return std::nullopt;
   if (value->is_bool()) return value->get_bool();
-  if (value->is_string()) return parse_boolean(key, std::string_view(value->as_string()));
+  if (value->is_string()) {
+    if (std::optional<bool> meant = boolean_word(std::string_view(value->as_string()))) return meant;
+  }
   if (value->is_int64() && (value->get_int64() == 0 || value->get_int64() == 1)) return value->get_int64() == 1;
   fail(key, *value, shown(*value) + " is not of type 'boolean'");
 }
@@ -205,10 +217,11 @@ std::optional<model::Metadata> Fields::metadata(std::string_view key) {
     std::string_view label = name;
     if (label.empty() || label.size() > kMaxText) fail(key, json::value(name), "A key has 1 to 255 bytes");
     if (label.find('\0') != std::string_view::npos) fail(key, json::value(name), "A key must not contain NUL");
-    if (!text_value.is_string()) fail(label, text_value, shown(text_value) + " is not of type 'string'");
+    if (!text_value.is_string())
+      refuse(label, text_value, shown(text_value) + " is not of type 'string'", reason_of(reasons_, key));
     std::string_view raw = text_value.get_string();
     if (raw.size() > kMaxText || raw.find('\0') != std::string_view::npos) {
-      fail(label, text_value, "A value has at most 255 bytes of UTF-8 and no NUL");
+      refuse(label, text_value, "A value has at most 255 bytes of UTF-8 and no NUL", reason_of(reasons_, key));
     }
     out.emplace(label, raw);
   }
@@ -228,8 +241,9 @@ Fields Fields::object(std::string_view key) {
 void Fields::finish() const {
   for (const auto& [key, value] : object_) {
     if (!seen_.contains(std::string_view(key))) {
-      fail(name_, object_,
-           "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)");
+      refuse(name_, object_,
+             "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)",
+             reason_of(reasons_, key));
     }
   }
 }

@@ -242,8 +242,8 @@ EvsApi::Reply EvsApi::internal_info(CallPtr call) {
 EvsApi::Reply EvsApi::show_legacy_volume(CallPtr call) {
   VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object view = evs_volume_view(*call, detail, s_.settings);
-  view["display_name"] = view.at("name");
-  view["display_description"] = view.at("description");
+  view["display_name"] = text_or_null(detail.volume.name);
+  view["display_description"] = text_or_null(detail.volume.description);
   for (const char* newer : {"name", "description", "links", "updated_at", "user_id", "replication_status",
                             "consistencygroup_id", "migration_status", "service_type", "tags", "wwn",
                             "enterprise_project_id", "dedicated_storage_id", "dedicated_storage_name",
