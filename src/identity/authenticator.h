@@ -52,9 +52,23 @@ struct Identity {
   }
 };
 
+// A request signed with an access key ("SDK-HMAC-SHA256", the signing of the vendors' SDKs).
+struct SignedRequest {
+  std::string access_key;
+  std::string date;        // "20260131T235959Z", as sent
+  std::string canonical;   // the canonical request
+  std::string signature;   // hexadecimal
+  std::string project_id;  // "": the user's default project
+  bool changes = false;    // such a request is good once
+};
+
 class Authenticator {
  public:
   virtual ~Authenticator() = default;
+  // Throws Error(Unauthorized) for a signature that is not good: an unknown or inactive key, a date more than 15
+  // minutes away, a wrong signature, one of a changing request that was seen before.
+  virtual boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate_signature(SignedRequest request) = 0;
+
   // Throws Error(Unauthorized) for a token that is not good: unknown, expired, revoked, or whose user, project or role
   // is gone. Cached with bounds; a change of identity data counts at once.
   virtual boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) = 0;

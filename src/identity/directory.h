@@ -73,6 +73,18 @@ struct NewCredential {
   std::string secret;
 };
 
+struct RoleSpec {
+  std::optional<std::string> name;
+  std::optional<std::optional<std::string>> description;
+  std::optional<Policy> policy;  // makes it a custom policy
+};
+
+struct GroupSpec {
+  std::optional<std::string> name;
+  std::optional<std::string> domain_id;
+  std::optional<std::string> description;
+};
+
 class Directory : public Authenticator {
  public:
   template <class T>
@@ -104,11 +116,31 @@ class Directory : public Authenticator {
 
   virtual std::vector<model::Role> roles() = 0;
   virtual model::Role role(const std::string& id) = 0;
-  virtual Awaitable<model::Role> create_role(std::string name) = 0;
+  virtual Awaitable<model::Role> create_role(RoleSpec spec) = 0;
+  virtual Awaitable<model::Role> update_role(std::string id, RoleSpec spec) = 0;
   virtual Awaitable<void> remove_role(std::string id) = 0;
   virtual std::vector<model::RoleAssignment> assignments() = 0;
   virtual Awaitable<void> assign(model::RoleAssignment assignment) = 0;
   virtual Awaitable<void> unassign(model::RoleAssignment assignment) = 0;
+
+  virtual std::vector<model::Group> groups() = 0;
+  virtual std::vector<model::Group> groups_of(const UserId& user) = 0;
+  virtual model::Group group(const std::string& id) = 0;
+  virtual Awaitable<model::Group> create_group(GroupSpec spec) = 0;
+  virtual Awaitable<model::Group> update_group(std::string id, GroupSpec spec) = 0;
+  virtual Awaitable<void> remove_group(std::string id) = 0;
+  virtual std::vector<model::User> members(const std::string& group) = 0;
+  virtual bool is_member(const std::string& group, const UserId& user) = 0;
+  virtual Awaitable<void> add_member(std::string group, UserId user) = 0;
+  virtual Awaitable<void> remove_member(std::string group, UserId user) = 0;
+
+  // At most 10 of a user.
+  virtual std::vector<model::AccessKey> access_keys(const UserId& user) = 0;
+  virtual model::AccessKey access_key(const std::string& id) = 0;
+  virtual Awaitable<model::AccessKey> create_access_key(UserId user, std::string description) = 0;
+  virtual Awaitable<model::AccessKey> update_access_key(std::string id, std::optional<bool> active,
+                                                        std::optional<std::string> description) = 0;
+  virtual Awaitable<void> remove_access_key(std::string id) = 0;
 
   virtual std::vector<model::ApplicationCredential> credentials(const UserId& user) = 0;
   virtual Awaitable<NewCredential> create_credential(std::shared_ptr<const Identity> owner, CredentialSpec spec) = 0;

@@ -44,11 +44,30 @@ struct Role {
   std::optional<std::string> policy = {};  // a custom policy (identity/policy.h); null: a plain role
 };
 
+struct Group {
+  std::string id;
+  std::string domain_id;
+  std::string name;
+  std::string description;
+};
+
+// Of a user, or of a group (then user_id is empty).
 struct RoleAssignment {
   UserId user_id;
   std::string target_kind;  // "project", "domain" or "system"
   std::string target_id;
   std::string role_id;
+  std::string group_id = {};
+};
+
+// Signs requests ("AK/SK"). The secret is needed to verify a signature, so it is kept as it is.
+struct AccessKey {
+  std::string id;
+  UserId user_id;
+  std::string secret;
+  std::string description;
+  bool active = true;
+  Timestamp created_at;
 };
 
 struct ApplicationCredential {

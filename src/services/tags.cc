@@ -18,6 +18,10 @@ bool is_plain(std::string_view text) {
   });
 }
 
+[[noreturn]] void no_such_tag(const std::string& id, const std::string& key) {
+  throw Error(ErrorCode::NotFound, "Tags item was not found: " + id + " has no tag with key " + key + ".");
+}
+
 void require_count(const model::Metadata& tags) {
   if (tags.size() <= kMaxTags) return;
   throw Error(ErrorCode::InvalidInput,
@@ -93,9 +97,7 @@ boost::asio::awaitable<void> Tags::remove(model::Actor actor, Tagged kind, std::
                                           std::vector<std::string> keys, bool strict) {
   std::function<void(model::Metadata&)> apply = [&](model::Metadata& present) {
     for (const std::string& key : keys) {
-      if (present.erase(key) == 0 && strict) {
-        throw Error(ErrorCode::NotFound, "Tags item was not found: " + id + " has no tag with key " + key + ".");
-      }
+      if (present.erase(key) == 0 && strict) no_such_tag(id, key);
     }
   };
   co_await change(actor, kind, id, apply);

@@ -13,8 +13,10 @@
 
 namespace varve::store {
 
+using model::AccessKey;
 using model::ApplicationCredential;
 using model::Domain;
+using model::Group;
 using model::Project;
 using model::Role;
 using model::RoleAssignment;
@@ -61,6 +63,23 @@ struct Table<RoleAssignment> {
   static constexpr std::string_view name = "role_assignments";
   static void columns(auto& a, auto&& f) {
     f("user_id", a.user_id), f("target_kind", a.target_kind), f("target_id", a.target_id), f("role_id", a.role_id);
+  }
+};
+
+template <>
+struct Table<Group> {
+  static constexpr std::string_view name = "user_groups";
+  static void columns(auto& g, auto&& f) {
+    f("id", g.id), f("domain_id", g.domain_id), f("name", g.name), f("description", g.description);
+  }
+};
+
+template <>
+struct Table<AccessKey> {
+  static constexpr std::string_view name = "access_keys";
+  static void columns(auto& k, auto&& f) {
+    f("id", k.id), f("user_id", k.user_id), f("secret", k.secret), f("description", k.description);
+    f("active", k.active), f("created_at", k.created_at);
   }
 };
 
@@ -115,11 +134,19 @@ class Identities {
   void assign(const RoleAssignment& assignment);  // nothing happens if it is there
   bool unassign(const RoleAssignment& assignment);
   std::vector<RoleAssignment> assignments();
+  // Those of the user's groups too.
   std::vector<std::string> role_names(const UserId& user, const std::string& kind, const std::string& target);
   std::vector<Project> projects_of(const UserId& user);
   void forget_target(const std::string& kind, const std::string& target);
 
+  void add_member(const std::string& group, const UserId& user);
+  bool remove_member(const std::string& group, const UserId& user);
+  bool is_member(const std::string& group, const UserId& user);
+  std::vector<User> members_of(const std::string& group);
+  std::vector<Group> groups_of(const UserId& user);
+
   std::vector<ApplicationCredential> credentials_of(const UserId& user);
+  std::vector<AccessKey> access_keys_of(const UserId& user);  // oldest first
   bool project_has_volumes(const ProjectId& project);
 
   std::vector<SigningKey> signing_keys();  // newest first

@@ -2,6 +2,7 @@
 
 #include <boost/beast/http/verb.hpp>
 
+#include "api/common/signature.h"
 #include "base/log.h"
 
 namespace varve::api {
@@ -140,13 +141,22 @@ asio::awaitable<http::Response> Dispatcher::run(CallPtr call) {
   call->path = std::move(match.parameters);
   call->base_url = base_url(request);
   if (match.handler->access != Access::Public) {
-    std::string token(request.header("X-Auth-Token"));
-    call->identity = co_await authenticator_.authenticate(std::move(token));
+    call->identity = co_await authenticate(request);
     authorize(*call, *match.handler);
   }
   if (is_volume_v3(request.path)) call->version = parse_microversion(request.header("OpenStack-API-Version"));
   call->query = http::parse_query(request.query);
   co_return co_await match.handler->handler(call);
+}
+
+asio::awaitable<std::shared_ptr<const identity::Identity>> Dispatcher::authenticate(const http::Request& request) {
+  std::string token(request.header("X-Auth-Token"));
+  if (token.empty()) {
+    if (std::optional<identity::SignedRequest> signature = read_signature(request)) {
+      co_return co_await authenticator_.authenticate_signature(std::move(*signature));
+    }
+  }
+  co_return co_await authenticator_.authenticate(std::move(token));
 }
 
 void Dispatcher::authorize(Call& call, const Route& route) const {

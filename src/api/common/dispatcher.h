@@ -66,6 +66,7 @@ class Dispatcher {
   };
 
   boost::asio::awaitable<http::Response> run(CallPtr call);
+  boost::asio::awaitable<std::shared_ptr<const identity::Identity>> authenticate(const http::Request& request);
   void authorize(Call& call, const Route& route) const;
   std::string base_url(const http::Request& request) const;
 

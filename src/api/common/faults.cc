@@ -62,17 +62,16 @@ const Fault& fault_of(ErrorCode code) {
 namespace {
 
 // What EVS documents first, then what it is about here.
-std::pair<Fault, std::string> evs_fault(const Error& error, std::string message) {
+std::pair<Fault, std::string> evs_fault(const Error& error, const std::string& message) {
   Fault fault = fault_of(error.code());
   fault.name = "error";
   if (error.code() == ErrorCode::MalformedUrl) return {{400, "error", "EVS.0001"}, "invalid tenant id! " + message};
   if (error.code() == ErrorCode::MalformedBody) return {{400, "error", "EVS.1052"}, "invalid http body! " + message};
-  if (const EvsCode* code = evs_code_of(error.reason())) {
-    fault.status = code->status;
-    fault.evs_code = code->code;
-    message = std::string(code->message) + " " + message;
-  }
-  return {fault, std::move(message)};
+  const EvsCode* code = evs_code_of(error.reason());
+  if (code == nullptr) return {fault, message};
+  fault.status = code->status;
+  fault.evs_code = code->code;
+  return {fault, std::string(code->message) + " " + message};
 }
 
 }  // namespace
@@ -83,7 +82,7 @@ http::Response fault_response(const Error& error, ErrorCodes codes, Envelope env
   std::string message = error.code() == ErrorCode::Internal
                             ? "The server has either erred or is incapable of performing the requested operation."
                             : error.message();
-  if (envelope == Envelope::Evs) std::tie(fault, message) = evs_fault(error, std::move(message));
+  if (envelope == Envelope::Evs) std::tie(fault, message) = evs_fault(error, message);
   json::object body;
   if (envelope == Envelope::Keystone) {
     auto title = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(fault.status));

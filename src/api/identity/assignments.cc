@@ -12,18 +12,19 @@ using model::RoleAssignment;
 
 namespace {
 
-// /projects/{target}/users/{user}/roles/{role}, /domains/..., /system/users/...
+// /projects/{target}/users/{user}/roles/{role}, the same of groups, /domains/..., /system/users/...
 RoleAssignment assignment_of(const Call& call) {
   std::string_view path = call.request->path;
   std::string kind = path.starts_with("/identity/v3/projects/")  ? "project"
                      : path.starts_with("/identity/v3/domains/") ? "domain"
                                                                  : "system";
   return {UserId(call.path.get("user")), kind, kind == "system" ? "all" : call.path.get("target"),
-          call.path.get("role")};
+          call.path.get("role"), call.path.get("group")};
 }
 
 bool same_target(const RoleAssignment& a, const RoleAssignment& b) {
-  return a.user_id == b.user_id && a.target_kind == b.target_kind && a.target_id == b.target_id;
+  return a.user_id == b.user_id && a.group_id == b.group_id && a.target_kind == b.target_kind &&
+         a.target_id == b.target_id;
 }
 
 bool wanted(const Call& call, const RoleAssignment& one) {
@@ -31,11 +32,10 @@ bool wanted(const Call& call, const RoleAssignment& one) {
     std::string filter = call.parameter(parameter);
     return filter.empty() || filter == value;
   };
-  if (!call.parameter("group.id").empty()) return false;
   if (!call.parameter("scope.project.id").empty() && one.target_kind != "project") return false;
   if (!call.parameter("scope.domain.id").empty() && one.target_kind != "domain") return false;
   if (!call.parameter("scope.system").empty() && one.target_kind != "system") return false;
-  return passes("user.id", one.user_id.str()) && passes("role.id", one.role_id) &&
+  return passes("user.id", one.user_id.str()) && passes("group.id", one.group_id) && passes("role.id", one.role_id) &&
          passes("scope.project.id", one.target_id) && passes("scope.domain.id", one.target_id);
 }
 
@@ -61,11 +61,13 @@ void IdentityApi::register_assignments(Dispatcher& d) {
   auto token = Access::Token;
   route(d, Verb::get, "/v3/role_assignments", token, &IdentityApi::list_assignments);
   for (const char* target : {"/v3/projects/{target}", "/v3/domains/{target}", "/v3/system"}) {
-    std::string path = std::string(target) + "/users/{user}/roles";
-    route(d, Verb::get, path, token, &IdentityApi::target_roles);
-    route(d, Verb::put, path + "/{role}", token, &IdentityApi::assign);
-    route(d, Verb::get, path + "/{role}", token, &IdentityApi::check_assignment);
-    route(d, Verb::delete_, path + "/{role}", token, &IdentityApi::unassign);
+    for (const char* who : {"/users/{user}/roles", "/groups/{group}/roles"}) {
+      std::string path = std::string(target) + who;
+      route(d, Verb::get, path, token, &IdentityApi::target_roles);
+      route(d, Verb::put, path + "/{role}", token, &IdentityApi::assign);
+      route(d, Verb::get, path + "/{role}", token, &IdentityApi::check_assignment);
+      route(d, Verb::delete_, path + "/{role}", token, &IdentityApi::unassign);
+    }
   }
   std::string credentials = "/v3/users/{user}/application_credentials";
   route(d, Verb::get, credentials, token, &IdentityApi::list_credentials);
@@ -80,14 +82,23 @@ IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
   json::array items;
   for (const RoleAssignment& one : directory_.assignments()) {
     if (!wanted(*call, one)) continue;
-    model::User user = directory_.user(one.user_id.str());
+    bool of_group = !one.group_id.empty();
     model::Role role = directory_.role(one.role_id);
     json::object item;
-    json::object user_ref{{"id", user.id.str()}};
+    json::object holder{{"id", of_group ? one.group_id : one.user_id.str()}};
     json::object role_ref{{"id", role.id}};
     if (names) {
-      user_ref["name"] = user.name;
-      user_ref["domain"] = json::object{{"id", user.domain_id}, {"name", directory_.domain(user.domain_id).name}};
+      std::string domain;
+      if (of_group) {
+        model::Group group = directory_.group(one.group_id);
+        holder["name"] = group.name;
+        domain = group.domain_id;
+      } else {
+        model::User user = directory_.user(one.user_id.str());
+        holder["name"] = user.name;
+        domain = user.domain_id;
+      }
+      holder["domain"] = json::object{{"id", domain}, {"name", directory_.domain(domain).name}};
       role_ref["name"] = role.name;
     }
     json::object scope;
@@ -104,12 +115,13 @@ IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
       }
       scope[one.target_kind] = std::move(target);
     }
-    item["user"] = std::move(user_ref);
+    item[of_group ? "group" : "user"] = std::move(holder);
     item["role"] = std::move(role_ref);
     item["scope"] = std::move(scope);
     item["links"] =
         json::object{{"assignment", call->base_url + "/identity/v3/" + one.target_kind + "s/" + one.target_id +
-                                        "/users/" + one.user_id.str() + "/roles/" + one.role_id}};
+                                        (of_group ? "/groups/" + one.group_id : "/users/" + one.user_id.str()) +
+                                        "/roles/" + one.role_id}};
     items.push_back(std::move(item));
   }
   co_return json_reply(200, list_view(*call, "role_assignments", std::move(items)));

@@ -1,5 +1,6 @@
 // The part of Keystone's v3 API that clients of a block-storage service use, over the embedded identity.
-// Source: OpenStack's Identity API reference, v3.
+// Sources: OpenStack's Identity API reference, v3; for custom policies (OS-ROLE) and access keys (OS-CREDENTIAL) the
+// IAM of the clouds that offer EVS.
 #pragma once
 
 #include "api/common/dispatcher.h"
@@ -18,6 +19,8 @@ class IdentityApi {
   using Method = Reply (IdentityApi::*)(CallPtr);
   void route(Dispatcher& dispatcher, http::Verb method, const std::string& path, Access access, Method handler);
   void register_management(Dispatcher& dispatcher);
+  void register_groups(Dispatcher& dispatcher);
+  void register_iam(Dispatcher& dispatcher);
   void register_assignments(Dispatcher& dispatcher);
 
   Reply versions(CallPtr call);
@@ -53,7 +56,31 @@ class IdentityApi {
   Reply list_roles(CallPtr call);
   Reply show_role(CallPtr call);
   Reply create_role(CallPtr call);
+  Reply update_role(CallPtr call);
   Reply delete_role(CallPtr call);
+
+  Reply list_groups(CallPtr call);
+  Reply show_group(CallPtr call);
+  Reply create_group(CallPtr call);
+  Reply update_group(CallPtr call);
+  Reply delete_group(CallPtr call);
+  Reply group_members(CallPtr call);
+  Reply check_member(CallPtr call);
+  Reply add_member(CallPtr call);
+  Reply remove_member(CallPtr call);
+  Reply user_groups(CallPtr call);
+
+  Reply list_policies(CallPtr call);
+  Reply show_policy(CallPtr call);
+  Reply create_policy(CallPtr call);
+  Reply update_policy(CallPtr call);
+  Reply delete_policy(CallPtr call);
+
+  Reply list_access_keys(CallPtr call);
+  Reply show_access_key(CallPtr call);
+  Reply create_access_key(CallPtr call);
+  Reply update_access_key(CallPtr call);
+  Reply delete_access_key(CallPtr call);
 
   Reply list_assignments(CallPtr call);
   Reply target_roles(CallPtr call);

@@ -120,9 +120,22 @@ json::object user_view(const Call& call, const model::User& user) {
   return out;
 }
 
+json::object group_view(const Call& call, const model::Group& group) {
+  return {{"id", group.id},
+          {"name", group.name},
+          {"domain_id", group.domain_id},
+          {"description", group.description},
+          {"links", self_link(call, "groups/" + group.id)}};
+}
+
 json::object role_view(const Call& call, const model::Role& role) {
-  return {{"id", role.id},          {"name", role.name},         {"domain_id", nullptr},
-          {"description", nullptr}, {"options", json::object()}, {"links", self_link(call, "roles/" + role.id)}};
+  json::object out{{"id", role.id},
+                   {"name", role.name},
+                   {"domain_id", nullptr},
+                   {"options", json::object()},
+                   {"links", self_link(call, "roles/" + role.id)}};
+  out["description"] = role.description ? json::value(*role.description) : json::value(nullptr);
+  return out;
 }
 
 json::object credential_view(const Call& call, const model::ApplicationCredential& credential,

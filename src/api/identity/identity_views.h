@@ -20,6 +20,7 @@ json::object token_view(const Call& call, const std::string& region, const ident
 json::object domain_view(const Call& call, const model::Domain& domain);
 json::object project_view(const Call& call, const model::Project& project);
 json::object user_view(const Call& call, const model::User& user);
+json::object group_view(const Call& call, const model::Group& group);
 json::object role_view(const Call& call, const model::Role& role);
 json::object credential_view(const Call& call, const model::ApplicationCredential& credential,
                              const std::vector<model::Role>& roles);

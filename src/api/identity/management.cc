@@ -55,6 +55,8 @@ bool matches(const Call& call, const std::string& name, const std::string& domai
 }  // namespace
 
 void IdentityApi::register_management(Dispatcher& d) {
+  register_groups(d);
+  register_iam(d);
   auto token = Access::Token;
   route(d, Verb::get, "/v3/domains", token, &IdentityApi::list_domains);
   route(d, Verb::post, "/v3/domains", token, &IdentityApi::create_domain);
@@ -76,6 +78,7 @@ void IdentityApi::register_management(Dispatcher& d) {
   route(d, Verb::get, "/v3/roles", token, &IdentityApi::list_roles);
   route(d, Verb::post, "/v3/roles", token, &IdentityApi::create_role);
   route(d, Verb::get, "/v3/roles/{id}", token, &IdentityApi::show_role);
+  route(d, Verb::patch, "/v3/roles/{id}", token, &IdentityApi::update_role);
   route(d, Verb::delete_, "/v3/roles/{id}", token, &IdentityApi::delete_role);
 }
 
@@ -229,11 +232,25 @@ IdentityApi::Reply IdentityApi::show_role(CallPtr call) {
 IdentityApi::Reply IdentityApi::create_role(CallPtr call) {
   call->require_admin();
   Body body(*call->request, "role");
-  std::string name = body.fields().required_text("name");
-  for (const char* ignored : {"domain_id", "description", "options"}) body.fields().ignore(ignored);
+  identity::RoleSpec spec;
+  spec.name = body.fields().required_text("name");
+  spec.description = body.fields().nullable_text("description");
+  for (const char* ignored : {"domain_id", "options"}) body.fields().ignore(ignored);
   body.fields().finish();
-  model::Role role = co_await directory_.create_role(std::move(name));
+  model::Role role = co_await directory_.create_role(std::move(spec));
   co_return json_reply(201, json::object{{"role", role_view(*call, role)}});
+}
+
+IdentityApi::Reply IdentityApi::update_role(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "role");
+  identity::RoleSpec spec;
+  spec.name = body.fields().text("name");
+  spec.description = body.fields().nullable_text("description");
+  body.fields().ignore("options");
+  body.fields().finish();
+  model::Role role = co_await directory_.update_role(call->path.get("id"), std::move(spec));
+  co_return json_reply(200, json::object{{"role", role_view(*call, role)}});
 }
 
 IdentityApi::Reply IdentityApi::delete_role(CallPtr call) {

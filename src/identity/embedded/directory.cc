@@ -41,7 +41,11 @@ void require_free(store::Transaction& tx, std::string_view kind, const std::stri
 }
 
 void require_target(store::Transaction& tx, const RoleAssignment& assignment) {
-  get<User>(tx, "user", assignment.user_id.str());
+  if (assignment.group_id.empty()) {
+    get<User>(tx, "user", assignment.user_id.str());
+  } else {
+    get<model::Group>(tx, "group", assignment.group_id);
+  }
   get<Role>(tx, "role", assignment.role_id);
   if (assignment.target_kind == "project") get<Project>(tx, "project", assignment.target_id);
   if (assignment.target_kind == "domain") get<Domain>(tx, "domain", assignment.target_id);
@@ -262,14 +266,43 @@ Role EmbeddedIdentity::role(const std::string& id) {
   return out;
 }
 
-asio::awaitable<Role> EmbeddedIdentity::create_role(std::string name) {
-  Role made{rng_.hex(16), std::move(name)};
+namespace {
+
+void apply(const RoleSpec& spec, Role& role) {
+  if (spec.name) role.name = *spec.name;
+  if (spec.description) role.description = *spec.description;
+  if (spec.policy) role.policy = encode_policy(*spec.policy);
+}
+
+bool is_built_in(const Role& role) {
+  return role.name == "admin" || role.name == "member" || role.name == "reader";
+}
+
+}  // namespace
+
+asio::awaitable<Role> EmbeddedIdentity::create_role(RoleSpec spec) {
+  Role made{rng_.hex(16), {}};
+  apply(spec, made);
   store::Work work = [&](store::Transaction& tx) {
     if (tx.identities().find_role_by_name(made.name)) taken("role", made.name);
     tx.identities().insert(made);
   };
   co_await change(work);
   co_return made;
+}
+
+asio::awaitable<Role> EmbeddedIdentity::update_role(std::string id, RoleSpec spec) {
+  Role changed;
+  store::Work work = [&](store::Transaction& tx) {
+    changed = get<Role>(tx, "role", id);
+    if (is_built_in(changed)) throw Error(ErrorCode::Forbidden, "The role " + changed.name + " cannot be changed.");
+    apply(spec, changed);
+    auto other = tx.identities().find_role_by_name(changed.name);
+    if (other && other->id != id) taken("role", changed.name);
+    tx.identities().update(changed);
+  };
+  co_await change(work);
+  co_return changed;
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_role(std::string id) {

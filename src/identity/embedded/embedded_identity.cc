@@ -208,6 +208,7 @@ std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx
     identity->system = true;
     names = identities.role_names(user->id, "system", "all");
   }
+  const std::vector<std::string> all_names = names;
   if (!claims.application_credential_id.empty()) {
     auto credential = identities.find<ApplicationCredential>(claims.application_credential_id);
     if (!credential || (credential->expires_at && *credential->expires_at <= clock_.now())) unauthorized();
@@ -221,10 +222,11 @@ std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx
     identity->may_manage_credentials = credential->unrestricted;
   }
   identity->roles = with_implied(tx, names);
-  for (const Role& role : identity->roles) {
-    if (!role.policy) continue;
-    Policy policy = decode_policy(*role.policy);
-    identity->policy.insert(identity->policy.end(), policy.begin(), policy.end());
+  // What is denied to the user is denied to its credentials too, whatever roles they were given.
+  for (const Role& role : with_implied(tx, all_names)) {
+    for (Statement& one : decode_policy(role.policy.value_or(""))) {
+      if (!one.allow || identity->has_role(role.name)) identity->policy.push_back(std::move(one));
+    }
   }
   bool scoped = identity->project || identity->domain || identity->system;
   if (scoped && identity->roles.empty()) unauthorized();

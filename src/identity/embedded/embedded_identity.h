@@ -12,6 +12,7 @@
 #include "base/guess_guard.h"
 #include "base/rng.h"
 #include "identity/directory.h"
+#include "identity/embedded/signatures.h"
 #include "identity/embedded/tokens.h"
 #include "store/database.h"
 
@@ -33,6 +34,7 @@ class EmbeddedIdentity final : public Directory {
   void rotate_keys();
 
   Awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) override;
+  Awaitable<std::shared_ptr<const Identity>> authenticate_signature(SignedRequest request) override;
   Awaitable<Login> login(LoginRequest request) override;
   Awaitable<void> revoke(std::string token) override;
 
@@ -56,11 +58,28 @@ class EmbeddedIdentity final : public Directory {
   Awaitable<void> remove_user(std::string id) override;
   std::vector<model::Role> roles() override;
   model::Role role(const std::string& id) override;
-  Awaitable<model::Role> create_role(std::string name) override;
+  Awaitable<model::Role> create_role(RoleSpec spec) override;
+  Awaitable<model::Role> update_role(std::string id, RoleSpec spec) override;
   Awaitable<void> remove_role(std::string id) override;
   std::vector<model::RoleAssignment> assignments() override;
   Awaitable<void> assign(model::RoleAssignment assignment) override;
   Awaitable<void> unassign(model::RoleAssignment assignment) override;
+  std::vector<model::Group> groups() override;
+  std::vector<model::Group> groups_of(const UserId& user) override;
+  model::Group group(const std::string& id) override;
+  Awaitable<model::Group> create_group(GroupSpec spec) override;
+  Awaitable<model::Group> update_group(std::string id, GroupSpec spec) override;
+  Awaitable<void> remove_group(std::string id) override;
+  std::vector<model::User> members(const std::string& group) override;
+  bool is_member(const std::string& group, const UserId& user) override;
+  Awaitable<void> add_member(std::string group, UserId user) override;
+  Awaitable<void> remove_member(std::string group, UserId user) override;
+  std::vector<model::AccessKey> access_keys(const UserId& user) override;
+  model::AccessKey access_key(const std::string& id) override;
+  Awaitable<model::AccessKey> create_access_key(UserId user, std::string description) override;
+  Awaitable<model::AccessKey> update_access_key(std::string id, std::optional<bool> active,
+                                                std::optional<std::string> description) override;
+  Awaitable<void> remove_access_key(std::string id) override;
   std::vector<model::ApplicationCredential> credentials(const UserId& user) override;
   Awaitable<NewCredential> create_credential(std::shared_ptr<const Identity> owner, CredentialSpec spec) override;
   Awaitable<void> remove_credential(UserId user, std::string id) override;
@@ -87,6 +106,7 @@ class EmbeddedIdentity final : public Directory {
   Rng& rng_;
   const EmbeddedConfig config_;
   GuessGuard guard_;
+  SeenSignatures seen_;
   std::string decoy_hash_;  // verified for users that do not exist, so that they take as long
   boost::asio::thread_pool password_thread_{1};
   std::atomic<std::uint64_t> epoch_{1};

@@ -1,0 +1,224 @@
+// What the IAM of the clouds that offer EVS has beside Keystone's calls: custom policies (OS-ROLE), which are assigned
+// as roles are, and access keys (OS-CREDENTIAL), with which SDKs sign their requests.
+
+#include "api/common/body.h"
+#include "api/identity/identity_api.h"
+#include "api/identity/identity_views.h"
+
+namespace varve::api::identity_v3 {
+
+using http::Verb;
+
+namespace {
+
+constexpr std::size_t kMaxStatements = 8;
+constexpr std::size_t kMaxActions = 100;  // of one statement
+constexpr std::size_t kMaxPattern = 128;
+
+void add_actions(identity::Policy& policy, bool allow, const json::value& actions) {
+  if (!actions.is_array() || actions.get_array().empty() || actions.get_array().size() > kMaxActions) {
+    Fields::refuse("Action", actions, "A list of 1 to 100 actions is wanted");
+  }
+  for (const json::value& action : actions.get_array()) {
+    if (!action.is_string()) Fields::refuse("Action", action, "An action is a string");
+    std::string pattern(action.get_string());
+    bool plain = pattern.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:*-_") ==
+                 std::string::npos;
+    if (pattern.empty() || pattern.size() > kMaxPattern || !plain) {
+      Fields::refuse("Action", action, "An action is like evs:volumes:get; * stands for any text");
+    }
+    policy.push_back({allow, std::move(pattern)});
+  }
+}
+
+// {"Version": "1.1", "Statement": [{"Effect": "Allow"|"Deny", "Action": [...]}]}
+identity::Policy read_policy(Fields& role) {
+  Fields document = role.object("policy");
+  document.text("Version");
+  const json::value* statements = document.any("Statement");
+  document.finish();
+  if (statements == nullptr || !statements->is_array() || statements->get_array().empty() ||
+      statements->get_array().size() > kMaxStatements) {
+    Fields::refuse("Statement", statements != nullptr ? *statements : json::value(),
+                   "A list of 1 to 8 statements is wanted");
+  }
+  identity::Policy policy;
+  for (const json::value& item : statements->get_array()) {
+    Fields statement(item, "Statement");
+    std::string effect = statement.required_text("Effect");
+    if (effect != "Allow" && effect != "Deny") Fields::refuse("Effect", item, "'Allow' or 'Deny' is wanted");
+    const json::value* actions = statement.any("Action");
+    // Conditions and resources would narrow a statement: better refused than not obeyed.
+    statement.finish();
+    add_actions(policy, effect == "Allow", actions != nullptr ? *actions : json::value());
+  }
+  return policy;
+}
+
+identity::RoleSpec read_role(const http::Request& request, bool all) {
+  Body body(request, "role");
+  Fields& fields = body.fields();
+  identity::RoleSpec spec;
+  spec.name = all ? fields.required_text("display_name") : fields.text("display_name");
+  spec.description = fields.nullable_text("description");
+  fields.ignore("description_cn");
+  std::string type = fields.text("type").value_or("XA");
+  if (type != "XA" && type != "AX") Fields::refuse("type", json::value(type), "'XA' or 'AX' is wanted");
+  if (all || fields.has("policy")) spec.policy = read_policy(fields);
+  fields.finish();
+  return spec;
+}
+
+json::object policy_document(const std::string& text) {
+  json::array statements;
+  for (bool allow : {true, false}) {
+    json::array actions;
+    for (const identity::Statement& one : identity::decode_policy(text)) {
+      if (one.allow == allow) actions.push_back(json::value(one.pattern));
+    }
+    if (actions.empty()) continue;
+    statements.push_back(json::object{{"Effect", allow ? "Allow" : "Deny"}, {"Action", std::move(actions)}});
+  }
+  return {{"Version", "1.1"}, {"Statement", std::move(statements)}};
+}
+
+json::object policy_view(const Call& call, const model::Role& role) {
+  json::object out{{"id", role.id}, {"name", role.name}, {"display_name", role.name}, {"catalog", "CUSTOMED"}};
+  out["type"] = "XA";
+  out["domain_id"] = nullptr;
+  out["description"] = role.description ? json::value(*role.description) : json::value("");
+  out["policy"] = policy_document(role.policy.value_or(""));
+  out["links"] = json::object{{"self", call.base_url + "/identity/v3/roles/" + role.id}};
+  return out;
+}
+
+// A plain role is none.
+model::Role policy_role(identity::Directory& directory, const std::string& id) {
+  model::Role role = directory.role(id);
+  if (!role.policy) throw Error(ErrorCode::NotFound, "Could not find policy: " + id + ".");
+  return role;
+}
+
+json::object access_key_view(const model::AccessKey& key) {
+  return {{"access", key.id},
+          {"user_id", key.user_id.str()},
+          {"status", key.active ? "active" : "inactive"},
+          {"description", key.description},
+          {"create_time", format_time_z(key.created_at)}};
+}
+
+void require_owner(const Call& call, const UserId& owner) {
+  if (call.identity->user.id != owner) call.require_admin();
+  if (!call.identity->may_manage_credentials) {
+    throw Error(ErrorCode::Forbidden, "The application credential of this token may not manage credentials.");
+  }
+}
+
+}  // namespace
+
+void IdentityApi::register_iam(Dispatcher& d) {
+  auto token = Access::Token;
+  route(d, Verb::get, "/v3.0/OS-ROLE/roles", token, &IdentityApi::list_policies);
+  route(d, Verb::post, "/v3.0/OS-ROLE/roles", token, &IdentityApi::create_policy);
+  route(d, Verb::get, "/v3.0/OS-ROLE/roles/{id}", token, &IdentityApi::show_policy);
+  route(d, Verb::patch, "/v3.0/OS-ROLE/roles/{id}", token, &IdentityApi::update_policy);
+  route(d, Verb::delete_, "/v3.0/OS-ROLE/roles/{id}", token, &IdentityApi::delete_policy);
+  route(d, Verb::get, "/v3.0/OS-CREDENTIAL/credentials", token, &IdentityApi::list_access_keys);
+  route(d, Verb::post, "/v3.0/OS-CREDENTIAL/credentials", token, &IdentityApi::create_access_key);
+  route(d, Verb::get, "/v3.0/OS-CREDENTIAL/credentials/{id}", token, &IdentityApi::show_access_key);
+  route(d, Verb::put, "/v3.0/OS-CREDENTIAL/credentials/{id}", token, &IdentityApi::update_access_key);
+  route(d, Verb::delete_, "/v3.0/OS-CREDENTIAL/credentials/{id}", token, &IdentityApi::delete_access_key);
+}
+
+IdentityApi::Reply IdentityApi::list_policies(CallPtr call) {
+  call->require_admin();
+  json::array items;
+  for (const model::Role& role : directory_.roles()) {
+    if (role.policy) items.push_back(policy_view(*call, role));
+  }
+  std::size_t count = items.size();
+  json::object reply = list_view(*call, "roles", std::move(items));
+  reply["total_number"] = count;
+  co_return json_reply(200, reply);
+}
+
+IdentityApi::Reply IdentityApi::show_policy(CallPtr call) {
+  call->require_admin();
+  model::Role role = policy_role(directory_, call->path.get("id"));
+  co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
+}
+
+IdentityApi::Reply IdentityApi::create_policy(CallPtr call) {
+  call->require_admin();
+  model::Role role = co_await directory_.create_role(read_role(*call->request, true));
+  co_return json_reply(201, json::object{{"role", policy_view(*call, role)}});
+}
+
+IdentityApi::Reply IdentityApi::update_policy(CallPtr call) {
+  call->require_admin();
+  policy_role(directory_, call->path.get("id"));
+  model::Role role = co_await directory_.update_role(call->path.get("id"), read_role(*call->request, false));
+  co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
+}
+
+IdentityApi::Reply IdentityApi::delete_policy(CallPtr call) {
+  call->require_admin();
+  policy_role(directory_, call->path.get("id"));
+  co_await directory_.remove_role(call->path.get("id"));
+  http::Response response;
+  response.status = 200;
+  co_return response;
+}
+
+IdentityApi::Reply IdentityApi::list_access_keys(CallPtr call) {
+  std::string wanted = call->parameter("user_id");
+  UserId owner(wanted.empty() ? call->identity->user.id.str() : wanted);
+  require_owner(*call, owner);
+  json::array items;
+  for (const model::AccessKey& key : directory_.access_keys(owner)) items.push_back(access_key_view(key));
+  co_return json_reply(200, json::object{{"credentials", std::move(items)}});
+}
+
+IdentityApi::Reply IdentityApi::show_access_key(CallPtr call) {
+  model::AccessKey key = directory_.access_key(call->path.get("id"));
+  require_owner(*call, key.user_id);
+  co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
+}
+
+// The one time that the secret is shown.
+IdentityApi::Reply IdentityApi::create_access_key(CallPtr call) {
+  Body body(*call->request, "credential");
+  std::string wanted = body.fields().text("user_id").value_or(call->identity->user.id.str());
+  std::string description = body.fields().text("description").value_or("");
+  body.fields().finish();
+  require_owner(*call, UserId(wanted));
+  model::AccessKey key = co_await directory_.create_access_key(UserId(wanted), std::move(description));
+  json::object view = access_key_view(key);
+  view["secret"] = key.secret;
+  co_return json_reply(201, json::object{{"credential", std::move(view)}});
+}
+
+IdentityApi::Reply IdentityApi::update_access_key(CallPtr call) {
+  Body body(*call->request, "credential");
+  std::optional<std::string> status = body.fields().text("status");
+  std::optional<std::string> description = body.fields().text("description");
+  body.fields().finish();
+  if (status && *status != "active" && *status != "inactive") {
+    Fields::refuse("status", json::value(*status), "'active' or 'inactive' is wanted");
+  }
+  std::string id = call->path.get("id");
+  require_owner(*call, directory_.access_key(id).user_id);
+  std::optional<bool> active;
+  if (status) active = *status == "active";
+  model::AccessKey key = co_await directory_.update_access_key(id, active, description);
+  co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
+}
+
+IdentityApi::Reply IdentityApi::delete_access_key(CallPtr call) {
+  std::string id = call->path.get("id");
+  require_owner(*call, directory_.access_key(id).user_id);
+  co_await directory_.remove_access_key(id);
+  co_return empty_reply();
+}
+
+}  // namespace varve::api::identity_v3
