@@ -72,6 +72,13 @@ void require_like_source(store::Transaction& tx, const VolumeSpec& spec, const V
   }
 }
 
+void require_offered(const model::VolumeType& type, const std::string& zone) {
+  auto zones = type.extra_specs.find("RESKEY:availability_zones");
+  if (zones == type.extra_specs.end()) return;
+  if (("," + zones->second + ",").find("," + zone + ",") != std::string::npos) return;
+  invalid("type " + type.name + " is offered in " + zones->second + ", not in " + zone + ".", Reason::TypeNotInZone);
+}
+
 // EVS user guide, "Changing the Disk Type": what may become what. Types of an operator's own may become anything.
 void require_retype(std::string_view from, std::string_view to) {
   constexpr std::pair<std::string_view, std::string_view> kAllowed[] = {

@@ -23,6 +23,8 @@ void require_device(const VolumeSpec& spec);
 
 // Profile evs: a volume from a snapshot is of its source's zone and type; what may be retyped to what.
 void require_like_source(store::Transaction& tx, const VolumeSpec& spec, const model::Volume& source);
+// Profile evs: the type's extra spec RESKEY:availability_zones lists where it is offered.
+void require_offered(const model::VolumeType& type, const std::string& zone);
 void require_retype(std::string_view from, std::string_view to);
 
 // Keys that tell what a volume is stay as they are: adding, changing or removing one throws Error(Forbidden).

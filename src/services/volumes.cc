@@ -112,7 +112,9 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
   }
   require_zone(zone);
   volume.availability_zone = zone;
-  volume.volume_type_id = types_.resolve(tx, wanted_type).id;
+  model::VolumeType type = types_.resolve(tx, wanted_type);
+  if (settings_.profile == Profile::Evs) require_offered(type, zone);
+  volume.volume_type_id = type.id;
 }
 
 asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec spec) {

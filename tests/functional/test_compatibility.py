@@ -1,15 +1,21 @@
-"""docs/compatibility/cinder.md tells the truth: every row is asked for."""
+"""docs/compatibility/ tells the truth: every row is asked for."""
 import re
 
 import pytest
 
 from varve import ROOT
 
-ROWS = re.findall(r"^\| `([A-Z]+) (/\S*)` \| (done|differs|missing) \|", (ROOT / "docs/compatibility/cinder.md").read_text(), re.M)
+
+def rows(page):
+    return re.findall(r"^\| `([A-Z]+) (/\S*)` \| (done|differs|missing) \|", (ROOT / "docs/compatibility" / page).read_text(), re.M)
 
 
-def test_the_table_is_there():
-    assert len(ROWS) > 140
+ROWS = rows("cinder.md")
+EVS_ROWS = rows("evs.md")
+
+
+def test_the_tables_are_there():
+    assert len(ROWS) > 140 and len(EVS_ROWS) > 117
 
 
 @pytest.mark.parametrize("method, path, state", ROWS, ids=lambda value: str(value))
@@ -36,3 +42,25 @@ def test_volume_actions(admin):
                 volume = admin.create_volume()
             if name == "os-reserve":
                 admin.action(volume, "os-unreserve", {}, 202)
+
+
+@pytest.mark.parametrize("method, path, state", EVS_ROWS, ids=lambda value: str(value))
+def test_evs_row(admin, method, path, state):
+    path = path.replace("{project_id}", admin.project, 1).replace("{api_version}", "v2").replace("{resource_type}", "volumes")
+    path = re.sub(r"\{[^}]+\}", "00000000-0000-4000-8000-000000000000", path)
+    reply = admin.session.request("TRACE", admin.server.url + path, timeout=30)
+    assert reply.status_code == 405 and method in reply.headers["Allow"].split(", "), f"{method} {path}: {reply.status_code}"
+    if state == "missing":
+        refusal = admin.session.request(method, admin.server.url + path, json={}, timeout=30)
+        assert refusal.status_code == 501 and "deprecated" in refusal.text
+
+
+def test_evs_codes_are_those_of_the_source():
+    """A code that is raised is in the table as done, and the reverse."""
+    page = (ROOT / "docs/compatibility/evs.md").read_text()
+    table = dict(re.findall(r"^\| ((?:EVS|Common)\.\d+) \| (done|differs|never) \|", page, re.M))
+    source = "".join((ROOT / "src/api/common" / name).read_text() for name in ("evs_codes.cc", "faults.cc"))
+    raised = set(re.findall(r'"((?:EVS|Common)\.\d+)"', source))
+    assert len(table) > 110
+    assert {code for code, state in table.items() if state == "done"} <= raised
+    assert {code for code in raised if table.get(code, "done") != "done"} == set()

@@ -35,7 +35,8 @@ std::string canonical_path(std::string_view path) {
   while (!path.empty()) {
     std::size_t slash = path.find('/');
     std::string_view segment = path.substr(0, slash);
-    out += percent_encode(percent_decode(segment, false).value_or(std::string(segment)));
+    std::string decoded = percent_decode(segment, false).value_or(std::string(segment));
+    out += percent_encode(decoded);
     out += '/';
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   }
@@ -49,7 +50,10 @@ std::string canonical_query(const std::string& query) {
   }
   std::sort(pairs.begin(), pairs.end());
   std::string out;
-  for (const auto& [name, value] : pairs) out += (out.empty() ? "" : "&") + name + "=" + value;
+  for (const auto& [name, value] : pairs) {
+    if (!out.empty()) out += '&';
+    out.append(name).append("=").append(value);
+  }
   return out;
 }
 
@@ -78,7 +82,7 @@ std::string project_of(const http::Request& request) {
 std::string canonical_request(const http::Request& request, std::string_view signed_headers) {
   std::string headers;
   for (const std::string& name : split_headers(signed_headers)) {
-    headers += name + ":" + std::string(trim(request.header(name))) + "\n";
+    headers.append(name).append(":").append(trim(request.header(name))).append("\n");
   }
   std::string digest(request.header("X-Sdk-Content-Sha256"));
   // A digest that the client gives is signed as it stands; it must be the body's.

@@ -35,8 +35,10 @@ constexpr FieldReason kCreateReasons[] = {
     {"", Reason::InvalidBody},
 };
 
-constexpr FieldReason kUpdateReasons[] = {
-    {"name", Reason::InvalidName}, {"description", Reason::InvalidDescription}, {"", Reason::InvalidBody}};
+constexpr FieldReason kUpdateReasons[] = {{"volume", Reason::NoChangeInBody},
+                                          {"name", Reason::InvalidName},
+                                          {"description", Reason::InvalidDescription},
+                                          {"", Reason::InvalidBody}};
 constexpr FieldReason kExtendReasons[] = {
     {"os-extend", Reason::NoExtensionInBody}, {"new_size", Reason::InvalidSize}, {"", Reason::InvalidBody}};
 constexpr FieldReason kRetypeReasons[] = {{"new_type", Reason::InvalidVolumeType}, {"", Reason::InvalidBody}};
@@ -193,7 +195,7 @@ EvsApi::Reply EvsApi::show_volume(CallPtr call) {
 // The one reply without its envelope, and with nulls where others have values: so says its page.
 EvsApi::Reply EvsApi::update_volume(CallPtr call) {
   VolumeId id = path_id(*call);
-  Body body(*call->request, "volume", kUpdateReasons, Reason::NoVolumeInBody);
+  Body body(*call->request, "volume", kUpdateReasons, Reason::NoChangeInBody);
   services::VolumeChange change;
   change.name = body.fields().nullable_text("name");
   change.description = body.fields().nullable_text("description");

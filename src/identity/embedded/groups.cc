@@ -14,6 +14,13 @@ namespace {
 
 constexpr std::size_t kMaxAccessKeys = 10;
 
+std::string to_upper(std::string text) {
+  for (char& c : text) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return text;
+}
+
 template <class T>
 T get(store::Transaction& tx, const char* kind, const std::string& id) {
   std::optional<T> found = tx.identities().find<T>(id);
@@ -131,7 +138,7 @@ AccessKey EmbeddedIdentity::access_key(const std::string& id) {
 }
 
 asio::awaitable<AccessKey> EmbeddedIdentity::create_access_key(UserId user, std::string description) {
-  AccessKey made{rng_.token(15), user, rng_.token(30), std::move(description), true, clock_.now()};
+  AccessKey made{to_upper(rng_.hex(10)), user, rng_.token(30), std::move(description), true, clock_.now()};
   store::Work work = [&](store::Transaction& tx) {
     get<User>(tx, "user", user.str());
     if (tx.identities().access_keys_of(user).size() >= kMaxAccessKeys) {

@@ -115,6 +115,7 @@ def test_update_has_no_envelope_and_needs_something(admin, disk):
     refused(put({"name": "n" * 256}), 400, "EVS.1003")
     refused(put({"description": 5}), 400, "EVS.1004")
     refused(put({"name": "x", "size": 5}), 400, "EVS.1052")
+    refused(admin.request("PUT", f"/cloudvolumes/{disk}", {}, version="v2"), 400, "EVS.1001")
     assert native(admin, "GET", f"/cloudvolumes/{disk}")["volume"]["name"] == "new"
 
 

@@ -56,6 +56,13 @@ def test_a_disk_from_a_snapshot_is_like_its_source(strict):
     assert create_disk(strict, snapshot_id=snapshot)
 
 
+def test_a_type_is_offered_in_its_zones(strict):
+    made = strict.call("POST", "/types", {"volume_type": {"name": "LOCAL", "extra_specs": {"RESKEY:availability_zones": "az-2"}}}, 200)
+    assert made["volume_type"]["name"] == "LOCAL"
+    refused(post(strict, "/cloudvolumes", {"volume": {**BODY, "volume_type": "LOCAL"}}), 400, "EVS.2071", "az-2")
+    assert create_disk(strict, volume_type="LOCAL", availability_zone="az-2")
+
+
 def test_a_shared_disk_in_use_is_not_extended(strict):
     disk = create_disk(strict, multiattach=True)
     attachment, _ = strict.attach(disk)
