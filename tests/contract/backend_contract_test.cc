@@ -280,6 +280,26 @@ TEST_P(BackendContract, WhatIsNotThereIsRefused) {
   EXPECT_FALSE(backend().has_volume(w_));
 }
 
+// QEMU 7.2 would answer a reader with stale memory meanwhile (backends/qcow2/maintenance.cc).
+TEST(Qcow2Backend, AVolumeThatHasGrownIsMergedOnlyWhenItIsClosed) {
+  Qcow2Rig rig;
+  VolumeId volume("11111111-1111-4111-8111-111111111111");
+  SnapshotId snapshot("33333333-3333-4333-8333-333333333333");
+  rig.backend().create_volume(volume, 1);
+  EXPECT_TRUE(rig.io(volume, "write -P 4 0 1M"));
+  rig.backend().open(volume, {});
+  rig.backend().create_snapshot(volume, snapshot);
+  rig.backend().extend_volume(volume, 2);
+  rig.backend().delete_snapshot(volume, snapshot);
+  rig.settle();
+  EXPECT_EQ(rig.layers(), 2U);
+  rig.backend().close(volume);
+  rig.settle();
+  EXPECT_EQ(rig.layers(), 1U);
+  EXPECT_TRUE(rig.io(volume, "read -P 4 0 1M"));
+  EXPECT_TRUE(rig.io(volume, "read -P 0 1G 1M"));
+}
+
 // The switch to the overlay succeeded, but its manifest could not be written (a full disk): the bytes that the guest
 // wrote since then are in the overlay.
 TEST(Qcow2Backend, WritesAfterAHalfDoneSnapshotAreKept) {

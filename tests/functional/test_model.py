@@ -221,7 +221,7 @@ class Model:
 def test_random_operations(own_server):
     seed = int(os.environ.get("VARVE_SEED") or random.SystemRandom().randrange(1 << 32))
     steps = int(os.environ.get("VARVE_STEPS", "150"))
-    print(f"seed {seed}")
+    print(f"VARVE_SEED={seed}")
     rng = random.Random(seed)
     model = Model(own_server.start(), rng)
     weighted = {model.create: 3, model.attach: 4, model.detach: 3, model.write: 8, model.snapshot: 6, model.delete_snapshot: 4,

@@ -70,6 +70,17 @@ bool Qcow2Backend::has_room_for(const Merge& merge) const {
   return files::space(config_.directory).available >= needed;
 }
 
+// QEMU 7.2 answers reads behind the end of a shorter parent with whatever its buffer holds while a merge runs (its
+// copy-on-read filter stops at the parent's end and reports success). A layer that has outgrown its parent is merged
+// only while nobody reads it.
+bool Qcow2Backend::may_run_live(const Merge& merge) const {
+  std::vector<LayerId> chain = chain_of(merge.target);
+  if (chain.size() < 2) return true;
+  std::optional<Header> target = read_header(images_.file(chain[0]));
+  std::optional<Header> parent = read_header(images_.file(chain[1]));
+  return target && parent && parent->virtual_size >= target->virtual_size;
+}
+
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
   std::vector<Merge> wanted;
   {
@@ -77,13 +88,21 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
     wanted = wanted_merges();
   }
   std::erase_if(wanted, [&](const Merge& merge) { return !has_room_for(merge); });
+  std::vector<Merge> offline_only;
+  for (const Merge& merge : wanted) {
+    if (!may_run_live(merge)) offline_only.push_back(merge);
+  }
+  auto among = [](const std::vector<Merge>& merges, const Merge& merge) {
+    return std::find(merges.begin(), merges.end(), merge) != merges.end();
+  };
   std::lock_guard graph(graph_mutex_);
   if (interrupted_) return std::nullopt;
   for (const Merge& merge : wanted_merges()) {
-    if (std::find(wanted.begin(), wanted.end(), merge) == wanted.end()) continue;
+    if (!among(wanted, merge)) continue;
     std::vector<std::string> open_in = holders(merge.target);
     // Two daemons may read one layer; none may write it then. The merge comes when one of them has closed.
     if (open_in.size() > 1) continue;
+    if (!open_in.empty() && among(offline_only, merge)) continue;
     running_ = RunningMerge{merge, open_in.empty() ? kPool : open_in.front(), false};
     return running_;
   }

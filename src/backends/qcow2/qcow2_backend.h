@@ -106,6 +106,7 @@ class Qcow2Backend final : public backends::Backend {
   std::vector<Merge> wanted_merges() const;
   std::set<LayerId> busy_layers() const;
   bool has_room_for(const Merge& merge) const;
+  bool may_run_live(const Merge& merge) const;
   std::optional<RunningMerge> pick_merge();
   void run_merge(const RunningMerge& running);
   void finish_merge(const RunningMerge& running);
