@@ -13,6 +13,8 @@ import time
 
 import requests
 
+import contract
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("VARVE_BUILD", "build/debug")
 BINARY = BUILD / "src" / "varved"
@@ -174,7 +176,9 @@ class Client:
         headers = options.pop("headers", {})
         if mv:
             headers["OpenStack-API-Version"] = f"volume {mv}"
-        return self.session.request(method, self.url(path, version), json=body, headers=headers, timeout=60, **options)
+        reply = self.session.request(method, self.url(path, version), json=body, headers=headers, timeout=60, **options)
+        contract.check(method, reply)
+        return reply
 
     def call(self, method, path, body=None, status=None, mv=None):
         reply = self.request(method, path, body, mv)

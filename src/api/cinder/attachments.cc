@@ -23,21 +23,21 @@ constexpr SortSpec kSortKeys[] = {
 
 // The whole resource came with 3.27.
 constexpr int kSince = 27;
+constexpr int kCompletion = 44;
 
 }  // namespace
 
 void CinderApi::register_attachments(Dispatcher& d) {
-  route(d, Verb::post, "/attachments", &CinderApi::create_attachment);
-  route(d, Verb::get, "/attachments", &CinderApi::list_attachments);
-  route(d, Verb::get, "/attachments/detail", &CinderApi::list_attachments_detail);
-  route(d, Verb::get, "/attachments/{id}", &CinderApi::show_attachment);
-  route(d, Verb::put, "/attachments/{id}", &CinderApi::update_attachment);
-  route(d, Verb::delete_, "/attachments/{id}", &CinderApi::delete_attachment);
-  route(d, Verb::post, "/attachments/{id}/action", &CinderApi::attachment_action);
+  route_since(d, kSince, Verb::post, "/attachments", &CinderApi::create_attachment);
+  route_since(d, kSince, Verb::get, "/attachments", &CinderApi::list_attachments);
+  route_since(d, kSince, Verb::get, "/attachments/detail", &CinderApi::list_attachments_detail);
+  route_since(d, kSince, Verb::get, "/attachments/{id}", &CinderApi::show_attachment);
+  route_since(d, kSince, Verb::put, "/attachments/{id}", &CinderApi::update_attachment);
+  route_since(d, kSince, Verb::delete_, "/attachments/{id}", &CinderApi::delete_attachment);
+  route_since(d, kCompletion, Verb::post, "/attachments/{id}/action", &CinderApi::attachment_action);
 }
 
 CinderApi::Reply CinderApi::create_attachment(CallPtr call) {
-  call->require_version(kSince);
   Body body(*call->request, "attachment");
   Fields& fields = body.fields();
   services::AttachmentSpec spec;
@@ -67,7 +67,6 @@ CinderApi::Reply CinderApi::list_attachments_detail(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::attachment_page(CallPtr call, bool detail) {
-  call->require_version(kSince);
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Attachment> page = s_.attachments.list(query);
   json::array items;
@@ -76,13 +75,11 @@ CinderApi::Reply CinderApi::attachment_page(CallPtr call, bool detail) {
 }
 
 CinderApi::Reply CinderApi::show_attachment(CallPtr call) {
-  call->require_version(kSince);
   Attachment attachment = s_.attachments.show(call->actor, AttachmentId(call->path.get("id")));
   co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
 }
 
 CinderApi::Reply CinderApi::update_attachment(CallPtr call) {
-  call->require_version(kSince);
   Body body(*call->request, "attachment");
   services::AttachmentSpec spec;
   read_connector(body.fields(), spec);
@@ -93,7 +90,6 @@ CinderApi::Reply CinderApi::update_attachment(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::delete_attachment(CallPtr call) {
-  call->require_version(kSince);
   std::vector<Attachment> left = co_await s_.attachments.remove(call->actor, AttachmentId(call->path.get("id")));
   json::array items;
   for (const Attachment& row : left) items.push_back(attachment_view(row, false));
@@ -101,7 +97,6 @@ CinderApi::Reply CinderApi::delete_attachment(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::attachment_action(CallPtr call) {
-  call->require_version(44);
   json::object body = parse_body(*call->request);
   if (body.size() != 1 || !body.contains("os-complete")) {
     throw Error(ErrorCode::InvalidInput, "There is no such action here: only os-complete.");

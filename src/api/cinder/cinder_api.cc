@@ -1,19 +1,35 @@
 #include "api/cinder/cinder_api.h"
 
-#include "base/error.h"
+#include <algorithm>
 
 namespace varve::api::cinder {
+
+namespace {
+
+// Microversions below 3.67 want the project in the URL.
+constexpr int kWithoutProject = 67;
+
+Handler since(int minor, const Handler& handler) {
+  return [minor, handler](CallPtr call) {
+    call->require_version(minor);
+    return handler(std::move(call));
+  };
+}
+
+}  // namespace
 
 void CinderApi::route(Dispatcher& dispatcher, http::Verb method, const std::string& path, Method handler) {
   Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
   dispatcher.add(method, "/v3/{project_id}" + path, Access::Project, call_it);
   dispatcher.add(method, "/v2/{project_id}" + path, Access::Project, call_it);
-  Handler since_3_67 = [call_it](CallPtr call) {
-    if (!call->version.at_least(67))
-      throw Error(ErrorCode::UnknownRoute, "The resource could not be found: no such path.");
-    return call_it(std::move(call));
-  };
-  dispatcher.add(method, "/v3" + path, Access::Project, since_3_67);
+  dispatcher.add(method, "/v3" + path, Access::Project, since(kWithoutProject, call_it));
+}
+
+void CinderApi::route_since(Dispatcher& dispatcher, int minor, http::Verb method, const std::string& path,
+                            Method handler) {
+  Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
+  dispatcher.add(method, "/v3/{project_id}" + path, Access::Project, since(minor, call_it));
+  dispatcher.add(method, "/v3" + path, Access::Project, since(std::max(minor, kWithoutProject), call_it));
 }
 
 void CinderApi::register_routes(Dispatcher& dispatcher) {

@@ -22,6 +22,9 @@ class CinderApi {
   // Under /v3/{project_id} and /v2/{project_id}, and under /v3 alone for microversion 3.67 and up.
   void route(Dispatcher& dispatcher, http::Verb method, const std::string& path, Method handler);
 
+  // Of a resource that came with microversion 3.<minor>: under /v3 only, 404 below that.
+  void route_since(Dispatcher& dispatcher, int minor, http::Verb method, const std::string& path, Method handler);
+
   void register_versions(Dispatcher& dispatcher);
   void register_volumes(Dispatcher& dispatcher);
   void register_snapshots(Dispatcher& dispatcher);

@@ -50,13 +50,12 @@ json::object message_view(const Call& call, const Message& message) {
 }  // namespace
 
 void CinderApi::register_messages(Dispatcher& d) {
-  route(d, Verb::get, "/messages", &CinderApi::list_messages);
-  route(d, Verb::get, "/messages/{id}", &CinderApi::show_message);
-  route(d, Verb::delete_, "/messages/{id}", &CinderApi::delete_message);
+  route_since(d, kSince, Verb::get, "/messages", &CinderApi::list_messages);
+  route_since(d, kSince, Verb::get, "/messages/{id}", &CinderApi::show_message);
+  route_since(d, kSince, Verb::delete_, "/messages/{id}", &CinderApi::delete_message);
 }
 
 CinderApi::Reply CinderApi::list_messages(CallPtr call) {
-  call->require_version(kSince);
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Message> page = s_.messages.list(query);
   json::array items;
@@ -65,13 +64,11 @@ CinderApi::Reply CinderApi::list_messages(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::show_message(CallPtr call) {
-  call->require_version(kSince);
   Message message = s_.messages.show(call->actor, MessageId(call->path.get("id")));
   co_return json_reply(200, json::object{{"message", message_view(*call, message)}});
 }
 
 CinderApi::Reply CinderApi::delete_message(CallPtr call) {
-  call->require_version(kSince);
   co_await s_.messages.remove(call->actor, MessageId(call->path.get("id")));
   co_return empty_reply(204);
 }

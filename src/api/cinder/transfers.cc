@@ -22,10 +22,6 @@ bool is_new_path(const Call& call) {
   return call.request->path.find("/volume-transfers") != std::string::npos;
 }
 
-void require_path(const Call& call) {
-  if (is_new_path(call)) call.require_version(55);
-}
-
 json::object transfer_view(const Call& call, const Transfer& transfer, bool detail) {
   std::string version = call.request->path.starts_with("/v2/") ? "/v2/" : "/v3/";
   std::string kind = is_new_path(call) ? "/volume-transfers/" : "/os-volume-transfer/";
@@ -48,18 +44,20 @@ json::object transfer_view(const Call& call, const Transfer& transfer, bool deta
 }  // namespace
 
 void CinderApi::register_transfers(Dispatcher& d) {
-  for (const std::string& path : {std::string("/os-volume-transfer"), std::string("/volume-transfers")}) {
-    route(d, Verb::post, path, &CinderApi::create_transfer);
-    route(d, Verb::get, path, &CinderApi::list_transfers);
-    route(d, Verb::get, path + "/detail", &CinderApi::list_transfers_detail);
-    route(d, Verb::get, path + "/{id}", &CinderApi::show_transfer);
-    route(d, Verb::delete_, path + "/{id}", &CinderApi::delete_transfer);
-    route(d, Verb::post, path + "/{id}/accept", &CinderApi::accept_transfer);
-  }
+  constexpr int kNewPath = 55;
+  auto both = [&](Verb method, const std::string& path, Method handler) {
+    route(d, method, "/os-volume-transfer" + path, handler);
+    route_since(d, kNewPath, method, "/volume-transfers" + path, handler);
+  };
+  both(Verb::post, "", &CinderApi::create_transfer);
+  both(Verb::get, "", &CinderApi::list_transfers);
+  both(Verb::get, "/detail", &CinderApi::list_transfers_detail);
+  both(Verb::get, "/{id}", &CinderApi::show_transfer);
+  both(Verb::delete_, "/{id}", &CinderApi::delete_transfer);
+  both(Verb::post, "/{id}/accept", &CinderApi::accept_transfer);
 }
 
 CinderApi::Reply CinderApi::create_transfer(CallPtr call) {
-  require_path(*call);
   Body body(*call->request, "transfer");
   Fields& fields = body.fields();
   VolumeId volume(fields.required_uuid("volume_id"));
@@ -80,7 +78,6 @@ CinderApi::Reply CinderApi::list_transfers_detail(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::transfer_page(CallPtr call, bool detail) {
-  require_path(*call);
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Transfer> page = s_.transfers.list(query);
   json::array items;
@@ -90,19 +87,16 @@ CinderApi::Reply CinderApi::transfer_page(CallPtr call, bool detail) {
 }
 
 CinderApi::Reply CinderApi::show_transfer(CallPtr call) {
-  require_path(*call);
   Transfer transfer = s_.transfers.show(call->actor, TransferId(call->path.get("id")));
   co_return json_reply(200, json::object{{"transfer", transfer_view(*call, transfer, true)}});
 }
 
 CinderApi::Reply CinderApi::delete_transfer(CallPtr call) {
-  require_path(*call);
   co_await s_.transfers.remove(call->actor, TransferId(call->path.get("id")));
   co_return empty_reply(202);
 }
 
 CinderApi::Reply CinderApi::accept_transfer(CallPtr call) {
-  require_path(*call);
   Body body(*call->request, "accept");
   std::string key = body.fields().required_text("auth_key");
   body.fields().finish();

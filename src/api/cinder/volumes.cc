@@ -87,7 +87,7 @@ void CinderApi::register_volumes(Dispatcher& d) {
   route(d, Verb::post, "/volumes", &CinderApi::create_volume);
   route(d, Verb::get, "/volumes", &CinderApi::list_volumes);
   route(d, Verb::get, "/volumes/detail", &CinderApi::list_volumes_detail);
-  route(d, Verb::get, "/volumes/summary", &CinderApi::volumes_summary);
+  route_since(d, 12, Verb::get, "/volumes/summary", &CinderApi::volumes_summary);
   route(d, Verb::get, "/volumes/{id}", &CinderApi::show_volume);
   route(d, Verb::put, "/volumes/{id}", &CinderApi::update_volume);
   route(d, Verb::delete_, "/volumes/{id}", &CinderApi::delete_volume);

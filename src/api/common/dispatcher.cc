@@ -80,6 +80,7 @@ void Call::require_version(int minor) const {
 }
 
 void Dispatcher::add(http::Verb method, std::string_view pattern, Access access, Handler handler) {
+  log::debug("route", {{"method", names({method})}, {"pattern", pattern}});
   router_.add(method, pattern, Route{access, actions_of(method, without_project(pattern)), std::move(handler)});
 }
 

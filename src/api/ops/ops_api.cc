@@ -2,9 +2,27 @@
 
 #include <boost/json.hpp>
 
+#include "api/ops/docs.h"
+
 namespace varve::api::ops {
 
 namespace json = boost::json;
+
+namespace {
+
+boost::asio::awaitable<http::Response> serve_document(std::string type, std::string_view text) {
+  http::Response response;
+  response.content_type = std::move(type);
+  response.body = text;
+  co_return response;
+}
+
+void add_document(Dispatcher& dispatcher, std::string_view path, const std::string& type, std::string_view text) {
+  Handler serve = [type, text](CallPtr) { return serve_document(type, text); };
+  dispatcher.add(http::Verb::get, path, Access::Public, serve);
+}
+
+}  // namespace
 
 void OpsApi::register_routes(Dispatcher& dispatcher) {
   Handler health = [this](CallPtr call) { return this->health(std::move(call)); };
@@ -12,6 +30,8 @@ void OpsApi::register_routes(Dispatcher& dispatcher) {
   dispatcher.add(http::Verb::get, "/healthz", Access::Public, health);
   dispatcher.add(http::Verb::get, "/healthcheck", Access::Public, health);
   dispatcher.add(http::Verb::get, "/readyz", Access::Public, ready);
+  add_document(dispatcher, "/docs", "text/html; charset=utf-8", docs_page());
+  add_document(dispatcher, "/docs/openapi.yaml", "application/yaml", openapi_yaml());
 }
 
 boost::asio::awaitable<http::Response> OpsApi::health(CallPtr) {
