@@ -58,6 +58,9 @@ class Nbd:
     def trim(self, offset, length):
         self.command(4, offset, length)
 
+    def write_zeroes(self, offset, length):
+        self.command(6, offset, length)
+
     def close(self):
         self.socket.sendall(struct.pack(">IHHQQI", 0x25609513, 0, 2, 1, 0, 0))
         self.socket.close()
@@ -114,15 +117,27 @@ class Model:
             return None
         for _ in range(self.rng.randint(1, 4)):
             place = self.rng.choice(PLACES) + self.rng.randrange(volume.size) * (GIB // BLOCK)
-            if self.rng.random() < 0.2:
-                volume.nbd.trim(place * BLOCK, BLOCK)
+            chance = self.rng.random()
+            if chance < 0.1:
+                volume.nbd.write_zeroes(place * BLOCK, BLOCK)
                 volume.blocks.pop(place, None)
+            elif chance < 0.2:
+                self.trim(volume, place)
             else:
                 data = self.rng.randbytes(16) * (BLOCK // 16)
                 volume.nbd.write(place * BLOCK, data)
                 volume.blocks[place] = data
         volume.nbd.flush()
         return f"write {volume.id}"
+
+    def trim(self, volume, place):
+        """A hint: QEMU drops it while a merge runs. Zeros or what was there, and then always the same."""
+        before = volume.blocks.pop(place, bytes(BLOCK))
+        volume.nbd.trim(place * BLOCK, BLOCK)
+        after = volume.nbd.read(place * BLOCK, BLOCK)
+        assert after in (before, bytes(BLOCK)), f"volume {volume.id}, block {place} after a trim"
+        if after != bytes(BLOCK):
+            volume.blocks[place] = after
 
     def snapshot(self):
         volume = self.pick(lambda v: len(v.snapshots) < 6)

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""OpenStack's Tempest against a fresh varved: passed, failed and skipped, against what is expected (expected.txt).
+
+run.py [REGEX]: only the tests whose names match. Exits 1 when a test of expected.txt did not pass.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "support"))
+
+from varve import Server  # noqa: E402
+
+EXPECTED = pathlib.Path(__file__).with_name("expected.txt")
+WORKERS = "2"
+
+
+def configuration(server, directory):
+    rc = server.openrc()
+    return f"""
+[DEFAULT]
+log_file = tempest.log
+[oslo_concurrency]
+lock_path = {directory}/lock
+[auth]
+use_dynamic_credentials = true
+admin_username = {rc["OS_USERNAME"]}
+admin_password = {rc["OS_PASSWORD"]}
+admin_project_name = {rc["OS_PROJECT_NAME"]}
+admin_domain_name = Default
+tempest_roles = member
+[identity]
+auth_version = v3
+uri_v3 = {server.url}/identity/v3
+region = RegionOne
+[identity-feature-enabled]
+api_v2 = false
+[service_available]
+cinder = true
+nova = false
+glance = false
+neutron = false
+swift = false
+[volume]
+catalog_type = volumev3
+min_microversion = 3.0
+max_microversion = latest
+build_interval = 1
+storage_protocol = nbd
+vendor_name = Varve
+volume_size = 1
+[volume-feature-enabled]
+backup = false
+snapshot = true
+clone = true
+extend_attached_volume = false
+volume_revert = true
+multi_backend = false
+manage_volume = false
+manage_snapshot = false
+consistency_group = false
+[validation]
+run_validation = false
+"""
+
+
+def names(lines):
+    return [re.sub(r"\[.*", "", line.strip()) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def run(regex):
+    server = Server()
+    with tempfile.TemporaryDirectory(prefix="varve-tempest-") as directory:
+        try:
+            server.start()
+            subprocess.run(["tempest", "init", directory + "/w"], check=True, capture_output=True, timeout=120)
+            (pathlib.Path(directory) / "w/etc/tempest.conf").write_text(configuration(server, directory))
+            subprocess.run(["tempest", "run", "--regex", regex, "--concurrency", WORKERS], cwd=directory + "/w", timeout=1800,
+                           stdout=None if os.environ.get("VERBOSE") else subprocess.DEVNULL)
+            stream = subprocess.run(["stestr", "last", "--subunit"], cwd=directory + "/w", capture_output=True, timeout=120).stdout
+            listing = lambda *options: subprocess.run(["subunit-filter", "-s", *options], input=stream, capture_output=True, timeout=120).stdout
+            if os.environ.get("VARVE_KEEP"):
+                pathlib.Path("/tmp/tempest.subunit").write_bytes(stream)
+                text = subprocess.run(["stestr", "last"], cwd=directory + "/w", capture_output=True, text=True, timeout=120).stdout
+                pathlib.Path("/tmp/tempest.txt").write_text(text)
+            del listing
+            return outcome(stream)
+        finally:
+            server.destroy()
+
+
+def outcome(stream):
+    """Name: success, fail, skip."""
+    rows = subprocess.run(["subunit2csv"], input=stream, capture_output=True, text=False, timeout=120).stdout.decode()
+    out = {}
+    for line in rows.splitlines()[1:]:
+        test, status = line.split(",")[:2]
+        out[re.sub(r"\[.*", "", test)] = status
+    return out
+
+
+def main():
+    regex = sys.argv[1] if len(sys.argv) > 1 else "^tempest.api.volume"
+    seen = run(regex)
+    count = lambda status: sum(one == status for one in seen.values())
+    for name, status in sorted(seen.items()):
+        if status not in ("success", "skip"):
+            print(f"{status}: {name}")
+    missing = [name for name in names(EXPECTED.read_text().splitlines()) if re.search(regex, name) and seen.get(name) != "success"]
+    for name in missing:
+        print(f"expected to pass: {name}: {seen.get(name, 'not run')}")
+    print(f"conformance: {count('success')} passed, {count('fail')} failed, {count('skip')} skipped")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
