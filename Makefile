@@ -9,7 +9,7 @@ FUZZ_SECONDS ?= 60
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-functional test-crash tsan lint format fuzz bench build clean
+.PHONY: help run test test-unit test-functional test-crash conformance tsan lint format fuzz bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ test-functional: build ## the real binary, driven by real clients
 
 test-crash: build ## kill varved at every failpoint, check what is left
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/crash $(PYTEST_OPTIONS)
+
+conformance: ## OpenStack's Tempest against the debug build; fails when a test that is expected to pass does not
+	@tools/install-packages build run test conformance
+	@$(MAKE) --no-print-directory build
+	@VARVE_BUILD=$(BUILD) $(PYTHON) tests/conformance/run.py
 
 tsan: ## unit and functional tests under ThreadSanitizer
 	@tools/install-packages build run test

@@ -71,6 +71,8 @@ class Backend {
   virtual Usage volume_usage(const VolumeId& volume) = 0;
   virtual Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) = 0;
   virtual Capacity capacity() = 0;
+  // What volume types may ask for: volume_backend_name, storage_protocol, vendor_name ...
+  virtual model::Metadata capabilities() const = 0;
 
   // How much of a cloned volume no longer depends on its source, 0..100; 100 for any other volume.
   virtual int independence_percent(const VolumeId& volume) = 0;

@@ -51,6 +51,7 @@ class App::Impl {
         attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
         tags_(*db_, clock_),
         transfers_(*db_, quotas_, clock_, rng_, config_.services),
+        operators_(*db_),
         jobs_(*db_),
         reconciler_(*db_, backend_, attachments_, messages_, clock_),
         dispatcher_(identity_, config_.api),
@@ -101,8 +102,8 @@ class App::Impl {
 
  private:
   api::Services api_services() {
-    return {volumes_, snapshots_, attachments_, types_,   quotas_, messages_,
-            tags_,    transfers_, tasks_,       backend_, clock_,  config_.services};
+    return {volumes_,   snapshots_, attachments_, types_,   quotas_, messages_,       tags_,
+            transfers_, operators_, tasks_,       backend_, clock_,  config_.services};
   }
 
   void write_openrc(const std::string& password) {
@@ -142,6 +143,7 @@ class App::Impl {
   services::Attachments attachments_;
   services::Tags tags_;
   services::Transfers transfers_;
+  services::Operators operators_;
   services::Jobs jobs_;
   services::Reconciler reconciler_;
   api::Dispatcher dispatcher_;

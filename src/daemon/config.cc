@@ -145,8 +145,9 @@ void read(Reader& in, Config& config) {
   in.choice<api::ErrorCodes>("api", "error_codes", config.api.error_codes,
                              {{"evs", api::ErrorCodes::Evs}, {"openstack", api::ErrorCodes::Openstack}});
 
-  in.choice<services::Profile>("api", "profile", config.services.profile,
-                               {{"open", services::Profile::Open}, {"evs", services::Profile::Evs}});
+  in.choice<services::Profile>(
+      "api", "profile", config.services.profile,
+      {{"open", services::Profile::Open}, {"evs", services::Profile::Evs}, {"cinder", services::Profile::Cinder}});
 
   in.text("identity", "region", config.region);
   in.duration("identity", "token_lifetime_s", config.identity.token_lifetime, 60);

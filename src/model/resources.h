@@ -25,6 +25,7 @@ struct Volume {
   bool bootable = false;
   bool multiattach = false;
   bool read_only = false;
+  bool read_only_set = false;                   // the flag was set once, to whatever
   std::optional<std::string> snapshot_id;       // the snapshot it was made from, which may be gone
   std::optional<std::string> source_volume_id;  // the volume it was made from, which may be gone
   Metadata metadata;
@@ -46,8 +47,17 @@ struct Snapshot {
   std::int64_t size_gib = 0;  // of the volume, when the snapshot was taken
   Metadata metadata;
   Metadata tags;
+  std::optional<std::string> progress;  // as an administrator set it; null: follows from the status
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
+};
+
+// How an administrator has left a service; one that has no row is enabled.
+struct ServiceState {
+  std::string id;  // "cinder-volume", "cinder-scheduler"
+  bool disabled = false;
+  std::optional<std::string> disabled_reason;
+  bool frozen = false;
 };
 
 // An offer of a volume to whoever knows the key: the volume is `awaiting-transfer` until it is taken or withdrawn.

@@ -25,6 +25,7 @@ constexpr auto kVolumeNames = std::to_array<std::pair<V, std::string_view>>({
     {V::ErrorRollbacking, "error_rollbacking"},
     {V::Retyping, "retyping"},
     {V::AwaitingTransfer, "awaiting-transfer"},
+    {V::Maintenance, "maintenance"},
     {V::Deleting, "deleting"},
     {V::ErrorDeleting, "error_deleting"},
     {V::Error, "error"},

@@ -23,6 +23,7 @@ enum class VolumeStatus : std::uint8_t {
   ErrorRollbacking,
   Retyping,
   AwaitingTransfer,
+  Maintenance,
   Deleting,
   ErrorDeleting,
   Error,

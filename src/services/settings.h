@@ -10,8 +10,8 @@
 
 namespace varve::services {
 
-// How strict the service is: as EVS documents it, or as easy as is safe.
-enum class Profile : std::uint8_t { Open, Evs };
+// How strict the service is: as easy as is safe, as EVS documents it, or with replies that are Cinder's to the letter.
+enum class Profile : std::uint8_t { Open, Evs, Cinder };
 
 struct Settings {
   Profile profile = Profile::Open;

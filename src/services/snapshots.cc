@@ -1,6 +1,7 @@
 #include "services/snapshots.h"
 
 #include "services/states.h"
+#include "services/volume_rules.h"
 
 namespace varve::services {
 
@@ -125,12 +126,12 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
     work = false;
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
     require_user_made(snapshot);
-    if (snapshot.status == SnapshotStatus::Deleting) return;
+    if (snapshot.status == SnapshotStatus::Deleting && (!force || tx.tasks().works_on(id))) return;
     bool from_here = model::may_move(snapshot.status, SnapshotStatus::Deleting);
     if (settings_.profile == Profile::Evs) {
       from_here = snapshot.status == SnapshotStatus::Available || snapshot.status == SnapshotStatus::Error;
     }
-    if (!from_here && !(force && !model::is_transitional(snapshot.status))) {
+    if (!from_here && !(force && !tx.tasks().works_on(id))) {
       throw Error(ErrorCode::InvalidState,
                   "Invalid snapshot: Snapshot " + id.str() +
                       " status must be available or error or error_deleting to delete it, but "
@@ -159,18 +160,41 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
   if (work) tasks_.enqueue(task);
 }
 
+namespace {
+
+// Cinder: os-update_snapshot_status ends what somebody else began, and nothing else.
+void require_reportable(SnapshotStatus from, SnapshotStatus to) {
+  using enum SnapshotStatus;
+  bool ends_creation = from == Creating && (to == Creating || to == Available || to == Error);
+  bool ends_deletion = from == Deleting && (to == Deleting || to == ErrorDeleting);
+  if (ends_creation || ends_deletion) return;
+  invalid("Snapshot status " + std::string(to_string(from)) + " not allowed for update_snapshot_status to " +
+          std::string(to_string(to)) + ".");
+}
+
+}  // namespace
+
 asio::awaitable<void> Snapshots::reset_status(model::Actor actor, SnapshotId id, std::string status) {
+  co_await set_status(actor, id, status, false, std::nullopt);
+}
+
+asio::awaitable<void> Snapshots::report_status(model::Actor actor, SnapshotId id, std::string status,
+                                               std::optional<std::string> progress) {
+  co_await set_status(actor, id, status, true, progress);
+}
+
+asio::awaitable<void> Snapshots::set_status(model::Actor actor, SnapshotId id, std::string status, bool report,
+                                            std::optional<std::string> progress) {
   std::optional<SnapshotStatus> to = model::parse_snapshot_status(status);
-  if (!to || model::is_transitional(*to)) {
-    throw Error(ErrorCode::InvalidInput,
-                "Must specify a valid status: '" + status + "' is none, or one that only running work may set.");
-  }
+  if (!to) throw Error(ErrorCode::InvalidInput, "Must specify a valid status: '" + status + "' is none.");
   store::Work write = [&](store::Transaction& tx) {
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
-    if (model::is_transitional(snapshot.status)) {
+    if (tx.tasks().works_on(id)) {
       throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() + " is " +
                                                std::string(to_string(snapshot.status)) + ": a task works on it.");
     }
+    if (report) require_reportable(snapshot.status, *to);
+    snapshot.progress = progress;
     snapshot.status = *to;
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);

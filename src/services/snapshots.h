@@ -38,7 +38,11 @@ class Snapshots {
   boost::asio::awaitable<model::Snapshot> update(model::Actor actor, SnapshotId id, SnapshotChange change);
   // Of one that is `deleting` already: nothing more happens.
   boost::asio::awaitable<void> remove(model::Actor actor, SnapshotId id, bool force);
+  // Any status, unless a task works on the snapshot. One that only a task may have is healed at the next start.
   boost::asio::awaitable<void> reset_status(model::Actor actor, SnapshotId id, std::string status);
+  // Ends `creating` or `deleting` from outside, with how far it got; as Cinder's os-update_snapshot_status.
+  boost::asio::awaitable<void> report_status(model::Actor actor, SnapshotId id, std::string status,
+                                             std::optional<std::string> progress);
   boost::asio::awaitable<model::Metadata> set_metadata(model::Actor actor, SnapshotId id, model::Metadata metadata,
                                                        bool merge);
   boost::asio::awaitable<void> remove_metadata(model::Actor actor, SnapshotId id, std::string key);
@@ -46,6 +50,8 @@ class Snapshots {
 
  private:
   void register_tasks();
+  boost::asio::awaitable<void> set_status(model::Actor actor, SnapshotId id, std::string status, bool report,
+                                          std::optional<std::string> progress);
   boost::asio::awaitable<model::Snapshot> change(model::Actor actor, SnapshotId id,
                                                  std::function<void(model::Snapshot&)> apply);
 

@@ -1,6 +1,7 @@
 // The background half of services/volumes.h: what each task of a volume does, and how it ends.
 
 #include "services/states.h"
+#include "services/volume_rules.h"
 #include "services/volumes.h"
 
 namespace varve::services {
@@ -10,9 +11,36 @@ using model::TaskKind;
 using model::Volume;
 using model::VolumeStatus;
 
+namespace {
+
+// What a scheduler would look at: is the service enabled, and does the one pool have what the type's extra specs ask
+// for (those without a scope, or with "capabilities:")? Keys that it knows nothing of are notes.
+void require_schedulable(store::Transaction& tx, const backends::Backend& backend, const Volume& volume) {
+  model::ServiceState service = tx.service_states().get("cinder-volume");
+  if (service.disabled || service.frozen) {
+    throw Error(ErrorCode::NoSpace, "the volume service is " + std::string(service.disabled ? "disabled" : "frozen"));
+  }
+  model::Metadata offered = backend.capabilities();
+  for (const auto& [name, value] : type_of(tx, volume).extra_specs) {
+    std::string_view key = name;
+    constexpr std::string_view kScope = "capabilities:";
+    if (key.starts_with(kScope)) key.remove_prefix(kScope.size());
+    if (key.find(':') != std::string_view::npos) continue;
+    auto have = offered.find(key);
+    if (have != offered.end() && have->second != value) {
+      throw Error(ErrorCode::NoSpace, "the type wants " + name + " = " + value + ", the storage has " + have->second);
+    }
+  }
+}
+
+}  // namespace
+
 void Volumes::run_create(const Task& task) {
   Volume volume;
-  store::Work read = [&](store::Transaction& tx) { volume = tx.volumes().get(std::nullopt, task.volume_id); };
+  store::Work read = [&](store::Transaction& tx) {
+    volume = tx.volumes().get(std::nullopt, task.volume_id);
+    require_schedulable(tx, backend_, volume);
+  };
   db_.read(read);
   if (volume.snapshot_id) {
     backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), SnapshotId(*volume.snapshot_id));

@@ -62,33 +62,88 @@ void VolumeTypes::seed() {
   db_.write_blocking(write);
 }
 
+namespace {
+
+bool may_use(store::Transaction& tx, const model::Actor& actor, const model::VolumeType& type) {
+  return type.is_public || actor.admin || tx.volume_types().has_access(type.id, actor.project_id);
+}
+
+}  // namespace
+
 std::vector<model::VolumeType> VolumeTypes::list(const model::Actor& actor) const {
   std::vector<model::VolumeType> types;
-  store::Work read = [&](store::Transaction& tx) { types = tx.volume_types().all(); };
+  store::Work read = [&](store::Transaction& tx) {
+    types = tx.volume_types().all();
+    std::erase_if(types, [&](const model::VolumeType& type) { return !may_use(tx, actor, type); });
+  };
   db_.read(read);
-  if (!actor.admin) std::erase_if(types, [](const model::VolumeType& type) { return !type.is_public; });
   return types;
 }
 
 model::VolumeType VolumeTypes::show(const model::Actor& actor, const std::string& id) const {
   model::VolumeType type;
-  store::Work read = [&](store::Transaction& tx) { type = get(tx, id); };
+  store::Work read = [&](store::Transaction& tx) {
+    type = get(tx, id);
+    if (!may_use(tx, actor, type)) not_found(id);
+  };
   db_.read(read);
-  if (!type.is_public && !actor.admin) not_found(id);
   return type;
+}
+
+std::vector<ProjectId> VolumeTypes::access(const std::string& id) const {
+  std::vector<ProjectId> projects;
+  store::Work read = [&](store::Transaction& tx) {
+    model::VolumeType type = get(tx, id);
+    if (type.is_public) {
+      throw Error(ErrorCode::NotFound, "Access list not available for public volume types.");
+    }
+    projects = tx.volume_types().projects_with_access(type.id);
+  };
+  db_.read(read);
+  return projects;
+}
+
+boost::asio::awaitable<void> VolumeTypes::grant(std::string id, ProjectId project) {
+  store::Work write = [&](store::Transaction& tx) {
+    model::VolumeType type = get(tx, id);
+    if (type.is_public) {
+      throw Error(ErrorCode::Conflict, "Type access modification is not applicable to public volume type " + id + ".");
+    }
+    if (tx.volume_types().has_access(type.id, project)) {
+      throw Error(ErrorCode::Conflict,
+                  "Volume type access for " + id + " / " + project.str() + " combination already exists.");
+    }
+    tx.volume_types().grant(type.id, project);
+  };
+  co_await db_.write(write);
+}
+
+boost::asio::awaitable<void> VolumeTypes::revoke(std::string id, ProjectId project) {
+  store::Work write = [&](store::Transaction& tx) {
+    model::VolumeType type = get(tx, id);
+    if (!tx.volume_types().revoke(type.id, project)) {
+      throw Error(ErrorCode::NotFound,
+                  "Volume type access not found for " + id + " / " + project.str() + " combination.");
+    }
+  };
+  co_await db_.write(write);
 }
 
 model::VolumeType VolumeTypes::default_type() const {
+  model::Actor everybody;
+  everybody.admin = true;
   model::VolumeType type;
-  store::Work read = [&](store::Transaction& tx) { type = resolve(tx, std::nullopt); };
+  store::Work read = [&](store::Transaction& tx) { type = resolve(tx, everybody, std::nullopt); };
   db_.read(read);
   return type;
 }
 
-model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const std::optional<std::string>& name_or_id) const {
+model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const model::Actor& actor,
+                                       const std::optional<std::string>& name_or_id) const {
   const std::string& wanted = name_or_id ? *name_or_id : settings_.default_volume_type;
   std::optional<model::VolumeType> type = tx.volume_types().find_by_name(wanted);
   if (!type) type = tx.volume_types().find(VolumeTypeId(wanted));
+  if (type && !may_use(tx, actor, *type)) type.reset();
   if (!type)
     throw Error(ErrorCode::NotFound, "Volume type with name " + wanted + " could not be found.", Reason::TypeUnknown);
   return std::move(*type);

@@ -46,8 +46,15 @@ class VolumeTypes {
   boost::asio::awaitable<model::Metadata> merge_extra_specs(std::string id, model::Metadata specs);
   boost::asio::awaitable<void> remove_extra_spec(std::string id, std::string key);
 
+  // Projects that may use a private type. A public one throws Error(InvalidInput).
+  std::vector<ProjectId> access(const std::string& id) const;
+  boost::asio::awaitable<void> grant(std::string id, ProjectId project);
+  boost::asio::awaitable<void> revoke(std::string id, ProjectId project);
+
   // By name or id, as volume_type of a request is; nullopt: the default.
-  model::VolumeType resolve(store::Transaction& tx, const std::optional<std::string>& name_or_id) const;
+  // A private type is there for administrators and projects with access.
+  model::VolumeType resolve(store::Transaction& tx, const model::Actor& actor,
+                            const std::optional<std::string>& name_or_id) const;
 
  private:
   store::Database& db_;

@@ -112,7 +112,7 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
   }
   require_zone(zone);
   volume.availability_zone = zone;
-  model::VolumeType type = types_.resolve(tx, wanted_type);
+  model::VolumeType type = types_.resolve(tx, actor, wanted_type);
   if (settings_.profile == Profile::Evs) require_offered(type, zone);
   volume.volume_type_id = type.id;
 }
@@ -223,6 +223,7 @@ asio::awaitable<void> Volumes::set_read_only(model::Actor actor, VolumeId id, bo
   std::function<void(Volume&)> apply = [&](Volume& volume) {
     require_status(volume, {VolumeStatus::Available}, "update readonly flag");
     volume.read_only = read_only;
+    volume.read_only_set = true;
   };
   co_await change(actor, id, apply);
 }
@@ -250,13 +251,10 @@ asio::awaitable<void> Volumes::remove_metadata(model::Actor actor, VolumeId id, 
 
 asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, std::string status) {
   std::optional<VolumeStatus> to = model::parse_volume_status(status);
-  if (!to || model::is_transitional(*to)) {
-    throw Error(ErrorCode::InvalidInput,
-                "Must specify a valid status: '" + status + "' is none, or one that only running work may set.");
-  }
+  if (!to) throw Error(ErrorCode::InvalidInput, "Must specify a valid status: '" + status + "' is none.");
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
-    if (model::is_transitional(volume.status)) require_status(volume, {*to}, "reset it while a task works on it");
+    if (tx.tasks().works_on(id)) require_status(volume, {*to}, "reset it while a task works on it");
     volume.status = *to;
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
@@ -277,7 +275,7 @@ asio::awaitable<TaskId> Volumes::remove(model::Actor actor, VolumeId id, bool ca
                   Reason::VolumeNotDeletable);
     };
     bool from_here = model::may_move(volume.status, VolumeStatus::Deleting);
-    if (!from_here && !(force && !model::is_transitional(volume.status))) {
+    if (!from_here && !(force && !tx.tasks().works_on(id))) {
       refuse("volume " + id.str() + " is " + std::string(to_string(volume.status)));
     }
     std::size_t attachments = tx.attachments().of_volume(id).size();
@@ -380,7 +378,7 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
   Task task = tasks_.make(TaskKind::RetypeVolume, actor, id);
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
-    model::VolumeType type = types_.resolve(tx, new_type);
+    model::VolumeType type = types_.resolve(tx, actor, new_type);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "retype");
     if (type.id == volume.volume_type_id) {
       invalid("New volume_type same as original: " + type.name + ".", Reason::RetypeNotAllowed);

@@ -26,6 +26,7 @@ class Transaction {
   Attachments attachments() { return Attachments(db_); }
   VolumeTypes volume_types() { return VolumeTypes(db_); }
   Tasks tasks() { return Tasks(db_); }
+  ServiceStates service_states() { return ServiceStates(db_); }
   Transfers transfers() { return Transfers(db_); }
   Messages messages() { return Messages(db_); }
   Quotas quotas() { return Quotas(db_); }

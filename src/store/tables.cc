@@ -53,6 +53,14 @@ model::Page<model::Volume> Volumes::list(const model::PageQuery& query) {
   return select_page<model::Volume>(db_, query);
 }
 
+std::vector<ProjectId> Volumes::projects() {
+  std::vector<ProjectId> out;
+  for (auto& [project] : query<ProjectId>(db_, "SELECT DISTINCT project_id FROM volumes ORDER BY project_id")) {
+    out.push_back(std::move(project));
+  }
+  return out;
+}
+
 std::vector<model::Volume> Volumes::transitional() {
   return select<model::Volume>(db_, "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'deleting')");
 }
@@ -212,6 +220,39 @@ bool VolumeTypes::in_use(const VolumeTypeId& id) {
   return !query<std::int64_t>(db_, "SELECT 1 FROM volumes WHERE volume_type_id = :type LIMIT 1", id).empty();
 }
 
+bool VolumeTypes::has_access(const VolumeTypeId& id, const ProjectId& project) {
+  return !query<std::int64_t>(db_,
+                              "SELECT 1 FROM volume_type_access WHERE volume_type_id = :type AND project_id = :project",
+                              id, project)
+              .empty();
+}
+
+std::vector<ProjectId> VolumeTypes::projects_with_access(const VolumeTypeId& id) {
+  std::vector<ProjectId> out;
+  auto rows = query<ProjectId>(
+      db_, "SELECT project_id FROM volume_type_access WHERE volume_type_id = :type ORDER BY project_id", id);
+  for (auto& [project] : rows) out.push_back(std::move(project));
+  return out;
+}
+
+void VolumeTypes::grant(const VolumeTypeId& id, const ProjectId& project) {
+  run(db_, "INSERT INTO volume_type_access (volume_type_id, project_id) VALUES (:type, :project)", id, project);
+}
+
+bool VolumeTypes::revoke(const VolumeTypeId& id, const ProjectId& project) {
+  return run(db_, "DELETE FROM volume_type_access WHERE volume_type_id = :type AND project_id = :project", id,
+             project) > 0;
+}
+
+model::ServiceState ServiceStates::get(const std::string& id) {
+  auto found = select_one<model::ServiceState>(db_, "WHERE id = :id", id);
+  return found ? *found : model::ServiceState{id, false, {}, false};
+}
+
+void ServiceStates::set(const model::ServiceState& state) {
+  if (!update(db_, state)) insert(db_, state);
+}
+
 std::vector<model::Task> Tasks::live() {
   return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
 }
@@ -224,6 +265,16 @@ std::vector<model::Task> Tasks::of_batch(const Scope& scope, const std::string& 
   std::vector<model::Task> tasks = select<model::Task>(db_, "WHERE batch_id = :batch ORDER BY created_at, id", batch);
   if (scope) std::erase_if(tasks, [&](const model::Task& task) { return task.project_id != *scope; });
   return tasks;
+}
+
+bool Tasks::works_on(const VolumeId& id) {
+  return !query<std::int64_t>(db_, "SELECT 1 FROM tasks WHERE state = 'live' AND volume_id = :volume LIMIT 1", id)
+              .empty();
+}
+
+bool Tasks::works_on(const SnapshotId& id) {
+  return !query<std::int64_t>(db_, "SELECT 1 FROM tasks WHERE state = 'live' AND snapshot_id = :snapshot LIMIT 1", id)
+              .empty();
 }
 
 bool Tasks::snapshot_is_source(const SnapshotId& id) {

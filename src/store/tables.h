@@ -25,7 +25,8 @@ struct Table<model::Volume> {
     f("id", v.id), f("project_id", v.project_id), f("user_id", v.user_id), f("name", v.name);
     f("description", v.description), f("status", v.status), f("size_gib", v.size_gib);
     f("volume_type_id", v.volume_type_id), f("availability_zone", v.availability_zone), f("bootable", v.bootable);
-    f("multiattach", v.multiattach), f("read_only", v.read_only), f("snapshot_id", v.snapshot_id);
+    f("multiattach", v.multiattach), f("read_only", v.read_only), f("read_only_set", v.read_only_set);
+    f("snapshot_id", v.snapshot_id);
     f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("tags", v.tags);
     f("dedicated_storage_id", v.dedicated_storage_id), f("enterprise_project_id", v.enterprise_project_id);
     f("created_at", v.created_at), f("updated_at", v.updated_at);
@@ -38,7 +39,8 @@ struct Table<model::Snapshot> {
   static void columns(auto& s, auto&& f) {
     f("id", s.id), f("project_id", s.project_id), f("user_id", s.user_id), f("volume_id", s.volume_id);
     f("name", s.name), f("description", s.description), f("status", s.status), f("size_gib", s.size_gib);
-    f("metadata", s.metadata), f("tags", s.tags), f("created_at", s.created_at), f("updated_at", s.updated_at);
+    f("metadata", s.metadata), f("tags", s.tags), f("progress", s.progress), f("created_at", s.created_at),
+        f("updated_at", s.updated_at);
   }
 };
 
@@ -79,6 +81,14 @@ struct Table<model::Task> {
 };
 
 template <>
+struct Table<model::ServiceState> {
+  static constexpr std::string_view name = "service_states";
+  static void columns(auto& s, auto&& f) {
+    f("id", s.id), f("disabled", s.disabled), f("disabled_reason", s.disabled_reason), f("frozen", s.frozen);
+  }
+};
+
+template <>
 struct Table<model::Transfer> {
   static constexpr std::string_view name = "transfers";
   static void columns(auto& t, auto&& f) {
@@ -112,6 +122,7 @@ class Volumes {
   std::optional<model::Volume> find(const Scope& scope, const VolumeId& id);
   model::Volume get(const Scope& scope, const VolumeId& id);
   model::Page<model::Volume> list(const model::PageQuery& query);
+  std::vector<ProjectId> projects();          // that have a volume
   std::vector<model::Volume> transitional();  // that only a live task may have
   // What live extensions will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
@@ -171,6 +182,11 @@ class VolumeTypes {
   std::optional<model::VolumeType> find(const VolumeTypeId& id);
   std::optional<model::VolumeType> find_by_name(const std::string& name);
   bool in_use(const VolumeTypeId& id);
+  // Private types: which projects may use them.
+  bool has_access(const VolumeTypeId& id, const ProjectId& project);
+  std::vector<ProjectId> projects_with_access(const VolumeTypeId& id);
+  void grant(const VolumeTypeId& id, const ProjectId& project);  // Error(Conflict) if it is there
+  bool revoke(const VolumeTypeId& id, const ProjectId& project);
 
  private:
   Connection& db_;
@@ -184,10 +200,22 @@ class Tasks {
   std::vector<model::Task> live();
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);
   std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first
+  bool works_on(const VolumeId& id);                                                // a live task has this volume
+  bool works_on(const SnapshotId& id);
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
   bool volume_is_source(const VolumeId& id);
   void renew(const std::string& owner, Timestamp lease_until);
   void forget_ended_before(Timestamp time);
+
+ private:
+  Connection& db_;
+};
+
+class ServiceStates {
+ public:
+  explicit ServiceStates(Connection& db) : db_(db) {}
+  model::ServiceState get(const std::string& id);
+  void set(const model::ServiceState& state);
 
  private:
   Connection& db_;

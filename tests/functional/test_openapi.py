@@ -52,7 +52,9 @@ class Walk:
         if "/types" in path:
             specs = {"k": "v"}
             self.made += 1
-            return admin.call("POST", "/types", {"volume_type": {"name": f"t{self.made}", "extra_specs": specs}}, 200)["volume_type"]["id"]
+            public = "access" not in path and "action" not in path
+            body = {"name": f"t{self.made}", "extra_specs": specs, "os-volume-type-access:is_public": public}
+            return admin.call("POST", "/types", {"volume_type": body}, 200)["volume_type"]["id"]
         if "/jobs" in path:
             body = {"volume": {"availability_zone": "az-1", "volume_type": "SSD", "size": 1}}
             job = admin.call("POST", "/cloudvolumes", body, 200)["job_id"]
@@ -64,7 +66,7 @@ class Walk:
 
     def fill(self, path, target, version):
         values = {"version": version, "project_id": self.admin.project, "id": target, "type": "volumes", "key": "k",
-                  "target": "0" * 32, "class": "default", "alias": "os-quota-sets"}
+                  "target": "0" * 32, "class": "default", "alias": "os-quota-sets", "host": "varve@qcow2"}
         return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
 
     def body(self, operation, target):
@@ -75,7 +77,9 @@ class Walk:
 
 @pytest.fixture(scope="module")
 def walk(admin):
-    return Walk(admin)
+    yield Walk(admin)
+    for action in ("enable", "thaw"):
+        admin.call("PUT", f"/os-services/{action}", {"host": "varve@qcow2", **({"binary": "cinder-volume"} if action == "enable" else {})})
 
 
 OPERATIONS = sorted(contract.operations())

@@ -2,12 +2,7 @@
 import uuid
 
 import pytest
-
-
-def fault(reply, status):
-    assert reply.status_code == status, reply.text
-    (inner,) = reply.json().values()
-    return inner["message"]
+from varve import fault
 
 
 def test_create_shows_every_field(admin):
@@ -118,14 +113,29 @@ def test_retype_changes_the_type_and_its_quota(admin):
     assert "same as original" in fault(admin.request("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "SSD"}}), 400)
 
 
-def test_reset_status_is_for_administrators_and_takes_no_transitional_status(admin, member):
+def test_reset_status_is_for_administrators_and_takes_any_status(admin, member):
     volume = admin.create_volume()
-    admin.action(volume, "os-reset_status", {"status": "error"}, 202)
-    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error"
-    assert "deleting" in fault(admin.request("POST", f"/volumes/{volume}/action", {"os-reset_status": {"status": "deleting"}}), 400)
+    for status in ("error", "maintenance", "deleting", "available"):
+        admin.action(volume, "os-reset_status", {"status": status}, 202)
+        assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == status
+    assert "gone" in fault(admin.request("POST", f"/volumes/{volume}/action", {"os-reset_status": {"status": "gone"}}), 400)
     own = member.create_volume()
     assert member.request("POST", f"/volumes/{own}/action", {"os-reset_status": {"status": "error"}}).status_code == 403
     admin.delete_volume(volume)
+
+
+def test_a_status_that_only_a_task_may_have_is_healed_at_the_next_start(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    snapshot = admin.create_snapshot(volume)
+    admin.action(volume, "os-reset_status", {"status": "deleting"}, 202)
+    admin.call("POST", f"/snapshots/{snapshot}/action", {"os-reset_status": {"status": "creating"}}, 202)
+    own_server.restart()
+    admin = own_server.login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error"
+    assert admin.call("GET", f"/snapshots/{snapshot}")["snapshot"]["status"] == "error"
+    admin.call("DELETE", f"/volumes/{volume}?cascade=true", status=202)
+    admin.wait_gone(f"/volumes/{volume}")
 
 
 @pytest.mark.parametrize("body", [{}, {"a": 1, "b": 2}, {"os-nothing": {}}, {"os-extend": {}}, {"os-extend": None},

@@ -20,6 +20,13 @@ BUILD = ROOT / os.environ.get("VARVE_BUILD", "build/debug")
 BINARY = BUILD / "src" / "varved"
 
 
+def fault(reply, status):
+    """The message of a refusal."""
+    assert reply.status_code == status, reply.text
+    (inner,) = reply.json().values()
+    return inner["message"]
+
+
 def wait_until(condition, timeout=30, what="a condition"):
     """Polls until the condition is true; its value is returned."""
     deadline = time.monotonic() + timeout

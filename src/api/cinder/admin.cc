@@ -1,4 +1,4 @@
-// Limits, quotas, zones, extensions, services and pools.
+// Limits, quotas, zones and extensions.
 
 #include <boost/json.hpp>
 
@@ -39,6 +39,11 @@ constexpr ExtensionInfo kExtensions[] = {
     {"Quotas", "os-quota-sets", "Quota management support.", "2011-08-08T00:00:00+00:00"},
     {"QuotaClasses", "os-quota-class-sets", "Quota classes management support.", "2012-03-12T00:00:00+00:00"},
     {"AvailabilityZones", "os-availability-zone", "Describe Availability Zones.", "2013-06-27T00:00:00+00:00"},
+    {"Hosts", "os-hosts", "Admin-only host administration.", "2011-06-29T00:00:00+00:00"},
+    {"Capabilities", "capabilities", "Capabilities support.", "2015-08-31T00:00:00+00:00"},
+    {"Scheduler_stats", "scheduler-stats", "Scheduler stats support.", "2014-09-07T00:00:00+00:00"},
+    {"VolumeTransfer", "os-volume-transfer", "Volume transfer management support.", "2013-05-29T00:00:00+00:00"},
+    {"VolumeTypeAccess", "os-volume-type-access", "Volume type access support.", "2014-06-26T00:00:00Z"},
     {"Services", "os-services", "Services support.", "2012-10-28T00:00:00+00:00"},
     {"SchedulerHints", "OS-SCH-HNT", "Pass arbitrary key/value pairs to the scheduler.", "2013-04-18T00:00:00+00:00"},
 };
@@ -91,8 +96,6 @@ void CinderApi::register_admin(Dispatcher& d) {
   route(d, Verb::get, "/os-availability-zone", &CinderApi::availability_zones);
   route(d, Verb::get, "/extensions", &CinderApi::extensions);
   route(d, Verb::get, "/extensions/{alias}", &CinderApi::extension);
-  route(d, Verb::get, "/os-services", &CinderApi::list_services);
-  route(d, Verb::get, "/scheduler-stats/get_pools", &CinderApi::pools);
 }
 
 CinderApi::Reply CinderApi::limits(CallPtr call) {
@@ -182,61 +185,6 @@ CinderApi::Reply CinderApi::extension(CallPtr call) {
     if (alias == info.alias) co_return json_reply(200, json::object{{"extension", extension_view(info)}});
   }
   throw Error(ErrorCode::NotFound, "Extension " + alias + " could not be found.");
-}
-
-CinderApi::Reply CinderApi::list_services(CallPtr call) {
-  call->require_admin();
-  json::array items;
-  std::string now = format_time(s_.clock.now());
-  auto add = [&](const char* binary, const std::string& host) {
-    json::object entry{{"binary", binary},    {"host", host},  {"zone", s_.settings.availability_zones.front()},
-                       {"status", "enabled"}, {"state", "up"}, {"updated_at", now}};
-    entry["disabled_reason"] = nullptr;
-    if (std::string_view(binary) == "cinder-volume") {
-      entry["replication_status"] = "disabled";
-      entry["active_backend_id"] = nullptr;
-      entry["frozen"] = false;
-      if (call->version.at_least(49)) entry["backend_state"] = "up";
-    }
-    if (call->version.at_least(7)) entry["cluster"] = nullptr;
-    std::string wanted_binary = call->parameter("binary");
-    std::string wanted_host = call->parameter("host");
-    bool wanted = (wanted_binary.empty() || wanted_binary == binary) && (wanted_host.empty() || wanted_host == host);
-    if (wanted) items.push_back(std::move(entry));
-  };
-  // One process does the work of both; clients look for these names.
-  add("cinder-volume", s_.settings.host_name + "@qcow2");
-  add("cinder-scheduler", s_.settings.host_name);
-  co_return json_reply(200, json::object{{"services", std::move(items)}});
-}
-
-CinderApi::Reply CinderApi::pools(CallPtr call) {
-  call->require_admin();
-  std::string name = s_.settings.host_name + "@qcow2#default";
-  json::object pool{{"name", name}};
-  std::string detail = call->parameter("detail");
-  if (!detail.empty() && parse_boolean("detail", detail)) {
-    backends::Capacity capacity = s_.backend.capacity();
-    constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
-    store::Usage provisioned = s_.volumes.summary(std::nullopt).usage;
-    json::object capabilities{{"pool_name", "default"},
-                              {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
-                              {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
-                              {"provisioned_capacity_gb", provisioned.gib},
-                              {"allocated_capacity_gb", provisioned.gib},
-                              {"reserved_percentage", 0},
-                              {"QoS_support", true},
-                              {"thin_provisioning_support", true},
-                              {"multiattach", true},
-                              {"consistencygroup_support", false},
-                              {"volume_backend_name", "qcow2"},
-                              {"storage_protocol", "nbd"},
-                              {"vendor_name", "Varve"},
-                              {"driver_version", "1.0"}};
-    capabilities["timestamp"] = format_time(s_.clock.now());
-    pool["capabilities"] = std::move(capabilities);
-  }
-  co_return json_reply(200, json::object{{"pools", json::array{std::move(pool)}}});
 }
 
 }  // namespace varve::api::cinder

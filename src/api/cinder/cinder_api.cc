@@ -39,6 +39,7 @@ void CinderApi::register_routes(Dispatcher& dispatcher) {
   register_attachments(dispatcher);
   register_types(dispatcher);
   register_admin(dispatcher);
+  register_operation(dispatcher);
   register_transfers(dispatcher);
   register_messages(dispatcher);
   register_images(dispatcher);

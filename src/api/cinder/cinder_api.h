@@ -33,6 +33,7 @@ class CinderApi {
   void register_admin(Dispatcher& dispatcher);
   void register_transfers(Dispatcher& dispatcher);
   void register_messages(Dispatcher& dispatcher);
+  void register_operation(Dispatcher& dispatcher);
   void register_images(Dispatcher& dispatcher);
 
   Reply versions(CallPtr call);
@@ -81,6 +82,8 @@ class CinderApi {
   Reply create_type(CallPtr call);
   Reply update_type(CallPtr call);
   Reply delete_type(CallPtr call);
+  Reply type_access(CallPtr call);
+  Reply type_action(CallPtr call);
   Reply extra_specs(CallPtr call);
   Reply create_extra_specs(CallPtr call);
   Reply extra_spec(CallPtr call);
@@ -98,6 +101,10 @@ class CinderApi {
   Reply extensions(CallPtr call);
   Reply extension(CallPtr call);
   Reply list_services(CallPtr call);
+  Reply update_service(CallPtr call);
+  Reply list_hosts(CallPtr call);
+  Reply show_host(CallPtr call);
+  Reply capabilities(CallPtr call);
   Reply pools(CallPtr call);
 
   Reply list_messages(CallPtr call);

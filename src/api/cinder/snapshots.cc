@@ -92,7 +92,8 @@ CinderApi::Reply CinderApi::show_snapshot(CallPtr call) {
 CinderApi::Reply CinderApi::update_snapshot(CallPtr call) {
   services::SnapshotChange change = read_snapshot_change(*call);
   Snapshot snapshot = co_await s_.snapshots.update(call->actor, SnapshotId(call->path.get("id")), std::move(change));
-  json::object view = snapshot_view(*call, snapshot, SnapshotFields::Extended);
+  bool as_cinder = s_.settings.profile == services::Profile::Cinder;
+  json::object view = snapshot_view(*call, snapshot, as_cinder ? SnapshotFields::Plain : SnapshotFields::Extended);
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});
 }
 
@@ -117,6 +118,12 @@ CinderApi::Reply CinderApi::snapshot_action(CallPtr call) {
     std::string status = fields.required_text("status");
     fields.finish();
     co_await s_.snapshots.reset_status(call->actor, id, status);
+  } else if (name == "os-update_snapshot_status") {
+    Fields fields(body.begin()->value(), name);
+    std::string status = fields.required_text("status");
+    std::optional<std::string> progress = fields.text("progress");
+    fields.finish();
+    co_await s_.snapshots.report_status(call->actor, id, status, progress);
   } else if (name == "os-force_delete") {
     call->require_admin();
     co_await s_.snapshots.remove(call->actor, id, true);

@@ -101,11 +101,7 @@ CinderApi::Reply CinderApi::accept_transfer(CallPtr call) {
   std::string key = body.fields().required_text("auth_key");
   body.fields().finish();
   Transfer taken = co_await s_.transfers.accept(call->actor, TransferId(call->path.get("id")), key);
-  json::object view = transfer_view(*call, taken, is_new_path(*call) && call->version.at_least(57));
-  if (view.contains("accepted")) {
-    view["accepted"] = true;
-    view["destination_project_id"] = call->actor.project_id.str();
-  }
+  json::object view = transfer_view(*call, taken, false);
   co_return json_reply(202, json::object{{"transfer", std::move(view)}});
 }
 

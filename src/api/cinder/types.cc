@@ -15,6 +15,8 @@ void CinderApi::register_types(Dispatcher& d) {
   route(d, Verb::get, "/types/{id}", &CinderApi::show_type);
   route(d, Verb::put, "/types/{id}", &CinderApi::update_type);
   route(d, Verb::delete_, "/types/{id}", &CinderApi::delete_type);
+  route(d, Verb::post, "/types/{id}/action", &CinderApi::type_action);
+  route(d, Verb::get, "/types/{id}/os-volume-type-access", &CinderApi::type_access);
   route(d, Verb::get, "/types/{id}/extra_specs", &CinderApi::extra_specs);
   route(d, Verb::post, "/types/{id}/extra_specs", &CinderApi::create_extra_specs);
   route(d, Verb::get, "/types/{id}/extra_specs/{key}", &CinderApi::extra_spec);
@@ -27,7 +29,7 @@ CinderApi::Reply CinderApi::list_types(CallPtr call) {
   json::array items;
   for (const VolumeType& type : s_.types.list(call->actor)) {
     bool wanted = is_public.empty() || is_public == "None" || type.is_public == parse_boolean("is_public", is_public);
-    if (wanted) items.push_back(type_view(*call, type));
+    if (wanted) items.push_back(type_view(*call, type, TypeFields::Shown));
   }
   co_return json_reply(200, json::object{{"volume_types", std::move(items)}});
 }
@@ -35,7 +37,7 @@ CinderApi::Reply CinderApi::list_types(CallPtr call) {
 CinderApi::Reply CinderApi::show_type(CallPtr call) {
   std::string id = call->path.get("id");
   VolumeType type = id == "default" ? s_.types.default_type() : s_.types.show(call->actor, id);
-  co_return json_reply(200, json::object{{"volume_type", type_view(*call, type)}});
+  co_return json_reply(200, json::object{{"volume_type", type_view(*call, type, TypeFields::Shown)}});
 }
 
 CinderApi::Reply CinderApi::create_type(CallPtr call) {
@@ -49,7 +51,7 @@ CinderApi::Reply CinderApi::create_type(CallPtr call) {
   spec.extra_specs = fields.metadata("extra_specs").value_or(model::Metadata());
   fields.finish();
   VolumeType made = co_await s_.types.create(std::move(spec));
-  co_return json_reply(200, json::object{{"volume_type", type_view(*call, made)}});
+  co_return json_reply(200, json::object{{"volume_type", type_view(*call, made, TypeFields::Created)}});
 }
 
 CinderApi::Reply CinderApi::update_type(CallPtr call) {
@@ -66,7 +68,7 @@ CinderApi::Reply CinderApi::update_type(CallPtr call) {
     Fields::refuse("volume_type", json::object(), "At least one of name, description and is_public is wanted");
   }
   VolumeType type = co_await s_.types.update(call->path.get("id"), std::move(change));
-  co_return json_reply(200, json::object{{"volume_type", type_view(*call, type)}});
+  co_return json_reply(200, json::object{{"volume_type", type_view(*call, type, TypeFields::Updated)}});
 }
 
 CinderApi::Reply CinderApi::delete_type(CallPtr call) {
@@ -75,9 +77,39 @@ CinderApi::Reply CinderApi::delete_type(CallPtr call) {
   co_return empty_reply(202);
 }
 
+CinderApi::Reply CinderApi::type_access(CallPtr call) {
+  call->require_admin();
+  std::string id = call->path.get("id");
+  json::array items;
+  for (const ProjectId& project : s_.types.access(id)) {
+    items.push_back(json::object{{"volume_type_id", id}, {"project_id", project.str()}});
+  }
+  co_return json_reply(200, json::object{{"volume_type_access", std::move(items)}});
+}
+
+CinderApi::Reply CinderApi::type_action(CallPtr call) {
+  call->require_admin();
+  json::object body = parse_body(*call->request);
+  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
+  bool add = name == "addProjectAccess";
+  if (!add && name != "removeProjectAccess") {
+    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
+  }
+  Fields fields(body.begin()->value(), name);
+  ProjectId project(fields.required_text("project"));
+  fields.finish();
+  std::string id = call->path.get("id");
+  if (add) {
+    co_await s_.types.grant(id, project);
+  } else {
+    co_await s_.types.revoke(id, project);
+  }
+  co_return empty_reply(202);
+}
+
 CinderApi::Reply CinderApi::extra_specs(CallPtr call) {
   VolumeType type = s_.types.show(call->actor, call->path.get("id"));
-  json::object view = type_view(*call, type);
+  json::object view = type_view(*call, type, TypeFields::Shown);
   co_return json_reply(200, json::object{{"extra_specs", view.at("extra_specs")}});
 }
 

@@ -45,7 +45,7 @@ json::object visible_metadata(const services::VolumeDetail& detail) {
     attached = true;
     out["attached_mode"] = to_string(one.mode);
   }
-  if (attached || detail.volume.read_only) out["readonly"] = detail.volume.read_only ? "True" : "False";
+  if (attached || detail.volume.read_only_set) out["readonly"] = detail.volume.read_only ? "True" : "False";
   return out;
 }
 
@@ -139,7 +139,7 @@ json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, Sn
     // A snapshot is there in full or not at all.
     bool pending =
         snapshot.status == model::SnapshotStatus::Creating || snapshot.status == model::SnapshotStatus::Error;
-    out["os-extended-snapshot-attributes:progress"] = pending ? "0%" : "100%";
+    out["os-extended-snapshot-attributes:progress"] = snapshot.progress.value_or(pending ? "0%" : "100%");
   }
   return out;
 }
@@ -182,7 +182,7 @@ json::object connection_view(const model::Attachment& attachment, bool flat) {
   return data;
 }
 
-json::object type_view(const Call& call, const model::VolumeType& type) {
+json::object type_view(const Call& call, const model::VolumeType& type, TypeFields fields) {
   json::object specs;
   for (const auto& [key, value] : type.extra_specs) {
     bool for_users = key == "RESKEY:availability_zones" || key == "multiattach" || key == "replication_enabled";
@@ -193,8 +193,9 @@ json::object type_view(const Call& call, const model::VolumeType& type) {
                    {"is_public", type.is_public},
                    {"description", text_or_null(type.description)},
                    {"extra_specs", std::move(specs)}};
-  out["qos_specs_id"] = nullptr;
+  if (fields == TypeFields::Updated) return out;
   out["os-volume-type-access:is_public"] = type.is_public;
+  if (fields == TypeFields::Shown) out["qos_specs_id"] = nullptr;
   return out;
 }
 

@@ -27,6 +27,7 @@ json::object attachment_view(const model::Attachment& attachment, bool detail);
 // {"driver_volume_type": "nbd", "data": {...}}; flat: the data beside the type, as the attachments API has it.
 json::object connection_view(const model::Attachment& attachment, bool flat);
 
-json::object type_view(const Call& call, const model::VolumeType& type);
+enum class TypeFields : std::uint8_t { Shown, Created, Updated };  // each reply has less, as at Cinder
+json::object type_view(const Call& call, const model::VolumeType& type, TypeFields fields);
 
 }  // namespace varve::api

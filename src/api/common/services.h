@@ -3,6 +3,7 @@
 
 #include "services/attachments.h"
 #include "services/messages.h"
+#include "services/operators.h"
 #include "services/quotas.h"
 #include "services/snapshots.h"
 #include "services/tags.h"
@@ -21,6 +22,7 @@ struct Services {
   services::Messages& messages;
   services::Tags& tags;
   services::Transfers& transfers;
+  services::Operators& operators;
   services::TaskRunner& tasks;
   backends::Backend& backend;
   Clock& clock;

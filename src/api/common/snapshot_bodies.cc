@@ -18,7 +18,9 @@ services::SnapshotSpec read_snapshot_spec(const Call& call) {
   Fields& fields = body.fields();
   services::SnapshotSpec spec;
   services::SnapshotChange names = read_snapshot_names(fields);
-  spec.volume_id = VolumeId(fields.required_uuid("volume_id"));
+  // null names a volume that is not there (Cinder says so too).
+  spec.volume_id = VolumeId(fields.is_null("volume_id") ? fields.uuid("volume_id").value_or("None")
+                                                        : fields.required_uuid("volume_id"));
   spec.name = names.name.value_or(std::nullopt);
   spec.description = names.description.value_or(std::nullopt);
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());

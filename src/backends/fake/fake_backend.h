@@ -34,6 +34,7 @@ class FakeBackend final : public backends::Backend {
   backends::Usage volume_usage(const VolumeId&) override { return {}; }
   backends::Usage snapshot_usage(const VolumeId&, const SnapshotId&) override { return {}; }
   backends::Capacity capacity() override { return {1ULL << 40, 1ULL << 40}; }
+  model::Metadata capabilities() const override { return {{"volume_backend_name", "fake"}}; }
   int independence_percent(const VolumeId&) override { return 100; }
   bool maintain() override { return false; }
   void interrupt_maintenance() override {}

@@ -520,6 +520,14 @@ backends::Capacity Qcow2Backend::capacity() {
   return {space.total, space.available};
 }
 
+model::Metadata Qcow2Backend::capabilities() const {
+  return {{"volume_backend_name", "qcow2"},
+          {"storage_protocol", "nbd"},
+          {"vendor_name", "Varve"},
+          {"driver_version", "1.0"},
+          {"pool_name", "default"}};
+}
+
 void Qcow2Backend::on_work(std::function<void()> callback) {
   std::lock_guard lock(callback_mutex_);
   on_work_ = std::move(callback);

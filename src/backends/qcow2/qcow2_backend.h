@@ -52,6 +52,7 @@ class Qcow2Backend final : public backends::Backend {
   backends::Usage volume_usage(const VolumeId& volume) override;
   backends::Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) override;
   backends::Capacity capacity() override;
+  model::Metadata capabilities() const override;
   int independence_percent(const VolumeId& volume) override;
   bool maintain() override;
   void interrupt_maintenance() override;
