@@ -43,4 +43,30 @@ std::string hmac_sha256_hex(std::string_view key, std::string_view data) {
   return hex_of(digest);
 }
 
+struct Hasher::State {
+  EVP_MD_CTX* context = nullptr;
+  ~State() { EVP_MD_CTX_free(context); }
+};
+
+Hasher::Hasher(const std::string& algorithm) : state_(std::make_unique<State>()) {
+  const EVP_MD* digest = algorithm.empty() ? nullptr : EVP_get_digestbyname(algorithm.c_str());
+  if (digest == nullptr) return;
+  state_->context = EVP_MD_CTX_new();
+  EVP_DigestInit_ex(state_->context, digest, nullptr);
+}
+
+Hasher::~Hasher() = default;
+
+void Hasher::add(std::string_view data) {
+  if (state_->context != nullptr) EVP_DigestUpdate(state_->context, data.data(), data.size());
+}
+
+std::string Hasher::hex() {
+  if (state_->context == nullptr) return {};
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  EVP_DigestFinal_ex(state_->context, digest, &length);
+  return to_hex({reinterpret_cast<const char*>(digest), length});
+}
+
 }  // namespace varve

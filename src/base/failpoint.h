@@ -41,6 +41,12 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "attach.after_export",
     "detach.after_unexport",
     "detach.after_close",
+    "image.before_download",
+    "image.after_download",
+    "image.after_fill",
+    "image.after_helper",
+    "image.after_copy",
+    "image.after_upload",
 });
 
 consteval std::size_t failpoint_index(std::string_view name) {

@@ -12,6 +12,8 @@
 #include "api/ops/ops_api.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
+#include "images/glance/glance.h"
+#include "images/qemu_img/qemu_img.h"
 #include "services/reconciler.h"
 
 namespace varve::daemon {
@@ -46,7 +48,11 @@ class App::Impl {
         quotas_(*db_, config_.services),
         types_(*db_, clock_, rng_, config_.services),
         exports_(*db_, backend_, exporter_),
-        volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, clock_, rng_, config_.services),
+        glance_(config_.glance,
+                [this](const model::Actor& actor) { return identity_.issue(actor.user_id, actor.project_id); }),
+        qemu_img_(config_.directory / "staging"),
+        images_(*db_, backend_, glance_, qemu_img_, exports_, tasks_, clock_, config_.directory / "staging"),
+        volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, images_, clock_, rng_, config_.services),
         snapshots_(*db_, backend_, tasks_, quotas_, clock_, rng_, config_.services),
         attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
         tags_(*db_, clock_),
@@ -57,7 +63,7 @@ class App::Impl {
         dispatcher_(identity_, config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
-        identity_api_(identity_, config_.region),
+        identity_api_(identity_, {config_.region, config_.glance.endpoint}),
         ops_(*db_, tasks_, [this] { return draining_.load(); }),
         server_(
             config_.http,
@@ -102,8 +108,8 @@ class App::Impl {
 
  private:
   api::Services api_services() {
-    return {volumes_,   snapshots_, attachments_, types_,   quotas_, messages_,       tags_,
-            transfers_, operators_, tasks_,       backend_, clock_,  config_.services};
+    return {volumes_, snapshots_, attachments_, images_, types_,   quotas_, messages_,
+            tags_,    transfers_, operators_,   tasks_,  backend_, clock_,  config_.services};
   }
 
   void write_openrc(const std::string& password) {
@@ -138,6 +144,9 @@ class App::Impl {
   services::Quotas quotas_;
   services::VolumeTypes types_;
   services::Exports exports_;
+  images::Glance glance_;
+  images::QemuImg qemu_img_;
+  services::Images images_;
   services::Volumes volumes_;
   services::Snapshots snapshots_;
   services::Attachments attachments_;

@@ -153,6 +153,10 @@ void read(Reader& in, Config& config) {
   in.duration("identity", "token_lifetime_s", config.identity.token_lifetime, 60);
   in.duration("identity", "key_rotation_h", config.identity.key_rotation, 1);
 
+  in.text("images", "endpoint", config.glance.endpoint);
+  in.text("images", "ca_file", config.glance.client.ca_file);
+  while (config.glance.endpoint.ends_with('/')) config.glance.endpoint.pop_back();
+
   services::Settings& services = config.services;
   in.list("volumes", "availability_zones", services.availability_zones);
   in.text("volumes", "default_type", services.default_volume_type);
@@ -168,6 +172,7 @@ void read(Reader& in, Config& config) {
   }
 
   in.integer("tasks", "workers", services.task_workers, 1, 64);
+  in.integer("tasks", "bulk_workers", services.bulk_workers, 1, 64);
   in.duration("tasks", "lease_s", services.task_lease, 3);
   in.duration("tasks", "history_h", services.task_history, 0);
   in.duration("tasks", "message_lifetime_h", services.message_lifetime, 1);

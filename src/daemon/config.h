@@ -13,6 +13,7 @@
 #include "exports/nbd/nbd_exporter.h"
 #include "http/server.h"
 #include "identity/embedded/embedded_identity.h"
+#include "images/glance/glance.h"
 #include "services/settings.h"
 
 namespace varve::daemon {
@@ -27,6 +28,7 @@ struct Config {
   api::DispatcherConfig api;
   std::string region = "RegionOne";
   identity::EmbeddedConfig identity;
+  images::GlanceConfig glance;
   services::Settings services;
   std::string storage_daemon = "qemu-storage-daemon";
   std::uint64_t min_free_bytes = 256ULL << 20;

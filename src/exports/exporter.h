@@ -21,6 +21,9 @@ class Exporter {
   virtual std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
                           const std::optional<std::string>& previous) = 0;
 
+  // The same for varved itself: never reachable from another host, unless clients of the device are.
+  virtual std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) = 0;
+
   // Cuts the clients off and ends the export. Nothing happens if there is none.
   virtual void remove(const std::string& daemon, const AttachmentId& attachment) = 0;
 };

@@ -10,10 +10,12 @@ namespace {
 
 constexpr auto kTaskKinds = std::to_array<std::pair<TaskKind, std::string_view>>({
     {TaskKind::CreateVolume, "volume.create"},
+    {TaskKind::CreateVolumeFromImage, "volume.create_from_image"},
     {TaskKind::DeleteVolume, "volume.delete"},
     {TaskKind::ExtendVolume, "volume.extend"},
     {TaskKind::RollbackVolume, "volume.rollback"},
     {TaskKind::RetypeVolume, "volume.retype"},
+    {TaskKind::UploadVolume, "volume.upload"},
     {TaskKind::CreateSnapshot, "snapshot.create"},
     {TaskKind::DeleteSnapshot, "snapshot.delete"},
     {TaskKind::StartExport, "export.start"},

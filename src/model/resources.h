@@ -30,6 +30,7 @@ struct Volume {
   std::optional<std::string> source_volume_id;  // the volume it was made from, which may be gone
   Metadata metadata;
   Metadata tags;
+  Metadata image_metadata;                          // of the image it was made from, kept beside the user's
   std::optional<std::string> dedicated_storage_id;  // opaque, kept for its owner
   std::optional<std::string> enterprise_project_id;
   Timestamp created_at;
@@ -125,10 +126,12 @@ struct VolumeType {
 
 enum class TaskKind : std::uint8_t {
   CreateVolume,
+  CreateVolumeFromImage,
   DeleteVolume,
   ExtendVolume,
   RollbackVolume,
   RetypeVolume,
+  UploadVolume,
   CreateSnapshot,
   DeleteSnapshot,
   StartExport,
@@ -168,7 +171,8 @@ struct Task {
   std::optional<std::string> attachment_id;
   std::int64_t size_gib = 0;                 // extend: the size wanted
   std::optional<std::string> resume_status;  // the status its volume returns to
-  std::optional<std::string> target;         // retype: the new type's id; delete: "cascade"
+  std::optional<std::string> target;  // retype: the new type's id; delete: "cascade"; image tasks: the image's id
+  UserId user_id;
   std::string request_id;
   std::string owner;  // the daemon that runs it
   Timestamp lease_until;

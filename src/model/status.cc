@@ -24,6 +24,8 @@ constexpr auto kVolumeNames = std::to_array<std::pair<V, std::string_view>>({
     {V::Rollbacking, "rollbacking"},
     {V::ErrorRollbacking, "error_rollbacking"},
     {V::Retyping, "retyping"},
+    {V::Downloading, "downloading"},
+    {V::Uploading, "uploading"},
     {V::AwaitingTransfer, "awaiting-transfer"},
     {V::Maintenance, "maintenance"},
     {V::Deleting, "deleting"},
@@ -52,6 +54,9 @@ constexpr auto kAttachmentNames = std::to_array<std::pair<A, std::string_view>>(
 constexpr auto kVolumeMoves = std::to_array<Move<V>>({
     {V::Creating, V::Available, "the image is there"},
     {V::Creating, V::Error, "the image could not be made"},
+    {V::Creating, V::Downloading, "an image becomes its bytes"},
+    {V::Downloading, V::Available, "the image's bytes are there"},
+    {V::Downloading, V::Error, "the image could not be taken"},
     {V::Available, V::Reserved, "an attachment without a connector"},
     {V::Available, V::Attaching, "os-reserve, or an attachment with a connector"},
     {V::Available, V::InUse, "os-attach"},
@@ -81,6 +86,10 @@ constexpr auto kVolumeMoves = std::to_array<Move<V>>({
     {V::InUse, V::Retyping, "os-retype of an attached volume"},
     {V::Retyping, V::Available, "retyped, or back to the old type"},
     {V::Retyping, V::InUse, "retyped, or back to the old type"},
+    {V::Available, V::Uploading, "os-volume_upload_image"},
+    {V::InUse, V::Uploading, "os-volume_upload_image of an attached volume, with force"},
+    {V::Uploading, V::Available, "the image is there, or could not be made"},
+    {V::Uploading, V::InUse, "the image is there, or could not be made"},
     {V::Available, V::AwaitingTransfer, "a transfer was created"},
     {V::AwaitingTransfer, V::Available, "the transfer was accepted or deleted"},
     {V::Available, V::Deleting, "delete"},
@@ -148,7 +157,7 @@ std::optional<AttachmentStatus> parse_attachment_status(std::string_view text) {
 
 bool is_transitional(VolumeStatus status) {
   return status == V::Creating || status == V::Extending || status == V::Rollbacking || status == V::Retyping ||
-         status == V::Deleting;
+         status == V::Downloading || status == V::Uploading || status == V::Deleting;
 }
 
 bool is_transitional(SnapshotStatus status) {

@@ -22,6 +22,8 @@ enum class VolumeStatus : std::uint8_t {
   Rollbacking,
   ErrorRollbacking,
   Retyping,
+  Downloading,
+  Uploading,
   AwaitingTransfer,
   Maintenance,
   Deleting,

@@ -16,7 +16,22 @@
 
 namespace varve::qemu {
 
-int run_process(const std::vector<std::string>& argv, const std::filesystem::path& log) {
+namespace {
+
+constexpr auto kLook = std::chrono::milliseconds(200);
+
+void wait_or_kill(pid_t pid, const std::function<bool()>& cancelled) {
+  while (!wait_gone(pid, kLook)) {
+    if (!cancelled()) continue;
+    ::kill(pid, SIGKILL);
+    return;
+  }
+}
+
+}  // namespace
+
+int run_process(const std::vector<std::string>& argv, const std::filesystem::path& log,
+                const std::function<bool()>& cancelled) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
@@ -42,6 +57,7 @@ int run_process(const std::vector<std::string>& argv, const std::filesystem::pat
   if (fault != 0) {
     throw Error(ErrorCode::Unavailable, "cannot run " + argv[0] + ": " + std::strerror(fault));
   }
+  if (cancelled) wait_or_kill(pid, cancelled);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) {
     if (errno != EINTR) return -1;

@@ -37,6 +37,10 @@ model::BlockDevice Exports::open(const ExportSource& source, const State& state)
 }
 
 void Exports::close(const ExportSource& source) {
+  {
+    std::lock_guard borrowed(borrowed_mutex_);
+    if (borrowed_.contains(source.key())) return;
+  }
   if (source.snapshot) {
     backend_.close_snapshot(source.volume, *source.snapshot);
   } else {
@@ -60,6 +64,42 @@ void Exports::stop(const ExportSource& source, const AttachmentId& attachment) {
   exporter_.remove(source.key(), attachment);
   FAILPOINT("detach.after_unexport");
   if (read(source, attachment).exported.empty()) close(source);
+}
+
+std::string Exports::lend(const ExportSource& source, const AttachmentId& name, bool read_only) {
+  KeyedMutex::Lock lock(locks_, source.key());
+  State state = read(source, std::nullopt);
+  state.qos = {};
+  model::BlockDevice device = open(source, state);
+  {
+    std::lock_guard borrowed(borrowed_mutex_);
+    borrowed_.insert(source.key());
+  }
+  // A program of a varved that was killed may still be connected and write.
+  exporter_.remove(source.key(), name);
+  return exporter_.add_local(device, name, read_only);
+}
+
+void Exports::release(const ExportSource& source, const AttachmentId& name) {
+  KeyedMutex::Lock lock(locks_, source.key());
+  {
+    std::lock_guard borrowed(borrowed_mutex_);
+    auto found = borrowed_.find(source.key());
+    if (found != borrowed_.end()) borrowed_.erase(found);
+  }
+  exporter_.remove(source.key(), name);
+  if (read(source, std::nullopt).exported.empty()) close(source);
+}
+
+void Exports::borrow(const ExportSource& source, const AttachmentId& name, bool read_only,
+                     const std::function<void(const std::string& uri)>& use) {
+  try {
+    use(lend(source, name, read_only));
+  } catch (...) {
+    release(source, name);
+    throw;
+  }
+  release(source, name);
 }
 
 void Exports::serve_all(const ExportSource& source) {

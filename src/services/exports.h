@@ -2,7 +2,9 @@
 // URI. Called by tasks, on worker threads; blocks. Calls about one volume or snapshot are serialised.
 #pragma once
 
+#include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "backends/backend.h"
@@ -36,6 +38,12 @@ class Exports {
   // Brings back the exports of a source whose storage daemon is gone, at their old addresses.
   void restore(const ExportSource& source);
 
+  // Serves the bytes to varved itself under a name of its own while `use` runs.
+  void borrow(const ExportSource& source, const AttachmentId& name, bool read_only,
+              const std::function<void(const std::string& uri)>& use);
+  // Ends what a borrow() that was cut off by a crash has left.
+  void release(const ExportSource& source, const AttachmentId& name);
+
   // Runs `change` while the volume's exports are taken away, then brings them back. Clients reconnect.
   void without_exports(const VolumeId& volume, const std::function<void()>& change);
 
@@ -49,11 +57,14 @@ class Exports {
   model::BlockDevice open(const ExportSource& source, const State& state);
   void close(const ExportSource& source);
   void serve_all(const ExportSource& source);
+  std::string lend(const ExportSource& source, const AttachmentId& name, bool read_only);
 
   store::Database& db_;
   backends::Backend& backend_;
   exports::Exporter& exporter_;
   KeyedMutex locks_;
+  std::mutex borrowed_mutex_;
+  std::multiset<std::string> borrowed_;  // keys of the sources that borrow() has open
 };
 
 }  // namespace varve::services

@@ -14,10 +14,12 @@ struct Action {
 
 constexpr Action kActions[] = {
     {TaskKind::CreateVolume, "001", "schedule allocate volume"},
+    {TaskKind::CreateVolumeFromImage, "005", "copy image to volume"},
     {TaskKind::DeleteVolume, "901", "delete volume"},
     {TaskKind::ExtendVolume, "007", "extend volume"},
     {TaskKind::RollbackVolume, "902", "revert volume to a snapshot"},
     {TaskKind::RetypeVolume, "903", "retype volume"},
+    {TaskKind::UploadVolume, "004", "copy volume to image"},
     {TaskKind::CreateSnapshot, "009", "create snapshot"},
     {TaskKind::DeleteSnapshot, "010", "delete snapshot"},
     {TaskKind::StartExport, "002", "attach volume"},

@@ -22,6 +22,7 @@ struct Settings {
   std::int64_t max_attachments_per_volume = 16;
   std::map<std::string, std::int64_t> default_quotas;  // by resource; -1: no limit. Missing: -1
   unsigned task_workers = 4;
+  unsigned bulk_workers = 2;  // for tasks that move data: images, backups
   std::size_t task_queue_limit = 10000;
   std::chrono::seconds task_lease{60};
   std::chrono::hours task_history{24};

@@ -16,6 +16,25 @@ void require_status(const model::Volume& volume, std::initializer_list<model::Vo
               reason);
 }
 
+void end_at(store::Transaction& tx, const model::Task& task, model::VolumeStatus status, Timestamp now) {
+  std::optional<model::Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
+  if (!volume) return;
+  move_to(*volume, status);
+  volume->updated_at = now;
+  tx.volumes().update(*volume);
+}
+
+void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp now,
+                   const std::function<void(model::Volume&)>& change) {
+  std::optional<model::Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
+  if (!volume) return;
+  bool in_use = task.resume_status == "in-use" && !tx.attachments().of_volume(volume->id).empty();
+  move_to(*volume, in_use ? model::VolumeStatus::InUse : model::VolumeStatus::Available);
+  if (change) change(*volume);
+  volume->updated_at = now;
+  tx.volumes().update(*volume);
+}
+
 namespace {
 
 bool is_system_name(std::string_view name) {

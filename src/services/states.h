@@ -2,12 +2,14 @@
 // know.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <string>
 
 #include "base/check.h"
 #include "base/error.h"
 #include "model/resources.h"
+#include "store/database.h"
 
 namespace varve::services {
 
@@ -24,6 +26,12 @@ inline void move_to(model::Snapshot& snapshot, model::SnapshotStatus to) {
 // Throws Error(InvalidState) unless the volume has one of the statuses.
 void require_status(const model::Volume& volume, std::initializer_list<model::VolumeStatus> allowed,
                     std::string_view to_do, Reason reason = Reason::None);
+
+// How a task leaves its volume, if that is still there: at `status`, or as it was before (the task's resume_status),
+// unless the last attachment went meanwhile.
+void end_at(store::Transaction& tx, const model::Task& task, model::VolumeStatus status, Timestamp now);
+void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp now,
+                   const std::function<void(model::Volume&)>& change = {});
 
 // Snapshots that a backup made for itself are view-only (EVS: "Operations cannot be performed on such snapshots").
 inline constexpr std::string_view kBackupSnapshotPrefix = "autobk_snapshot_";

@@ -42,7 +42,8 @@ void TaskRunner::start() {
               {{"task", task.id}, {"kind", to_string(task.kind)}, {"attempt", task.attempts}});
     push({std::move(task), {}});
   }
-  for (unsigned i = 0; i < settings_.task_workers; ++i) threads_.emplace_back([this] { work(); });
+  for (unsigned i = 0; i < settings_.task_workers; ++i) threads_.emplace_back([this] { work(pool_); });
+  for (unsigned i = 0; i < settings_.bulk_workers; ++i) threads_.emplace_back([this] { work(bulk_pool_); });
   threads_.emplace_back([this] { tick(); });
 }
 
@@ -50,10 +51,12 @@ void TaskRunner::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    queue_.clear();
+    pool_.queue.clear();
+    bulk_pool_.queue.clear();
     behind_.clear();
   }
-  wake_.notify_all();
+  pool_.wake.notify_all();
+  bulk_pool_.wake.notify_all();
   stopped_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
@@ -68,6 +71,7 @@ model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, co
   task.id = TaskId(rng_.uuid());
   task.kind = kind;
   task.project_id = actor.project_id;
+  task.user_id = actor.user_id;
   task.volume_id = volume;
   task.request_id = actor.request_id;
   task.owner = owner_;
@@ -86,20 +90,24 @@ void TaskRunner::post(std::function<void()> job) {
 }
 
 void TaskRunner::push(Job job) {
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) return;  // the row stays live; the next start runs it
-    ++pending_;
-    if (job.task) {
-      auto [lane, first] = behind_.try_emplace(lane_of(*job.task));
-      if (!first) {
-        lane->second.push_back(std::move(job));
-        return;
-      }
+  std::lock_guard lock(mutex_);
+  if (stopping_) return;  // the row stays live; the next start runs it
+  ++pending_;
+  if (job.task) {
+    auto [lane, first] = behind_.try_emplace(lane_of(*job.task));
+    if (!first) {
+      lane->second.push_back(std::move(job));
+      return;
     }
-    queue_.push_back(std::move(job));
   }
-  wake_.notify_one();
+  make_ready(std::move(job));
+}
+
+// mutex_ is held.
+void TaskRunner::make_ready(Job job) {
+  Pool& pool = job.task && handlers_.at(job.task->kind).bulk ? bulk_pool_ : pool_;
+  pool.queue.push_back(std::move(job));
+  pool.wake.notify_one();
 }
 
 // A copy must see its source as it was when the copy was asked for: before what is asked of the source later.
@@ -115,9 +123,8 @@ void TaskRunner::free_lane(const VolumeId& lane) {
     behind_.erase(found);
     return;
   }
-  queue_.push_back(std::move(found->second.front()));
+  make_ready(std::move(found->second.front()));
   found->second.pop_front();
-  wake_.notify_one();
 }
 
 std::size_t TaskRunner::waiting() const {
@@ -158,15 +165,15 @@ asio::awaitable<void> TaskRunner::run_and_wait(model::Task task, std::chrono::se
   if (outcome->fault) throw Error(*outcome->fault);
 }
 
-void TaskRunner::work() {
+void TaskRunner::work(Pool& pool) {
   for (;;) {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      pool.wake.wait(lock, [&] { return stopping_ || !pool.queue.empty(); });
       if (stopping_) return;
-      job = std::move(queue_.front());
-      queue_.pop_front();
+      job = std::move(pool.queue.front());
+      pool.queue.pop_front();
     }
     try {
       if (job.task) {
@@ -192,7 +199,7 @@ void TaskRunner::tick() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      stopped_.wait_for(lock, interval, [&] { return stopping_; });
+      stopped_.wait_for(lock, interval, [&] { return stopping_.load(); });
       if (stopping_) return;
     }
     run_unended();
@@ -235,6 +242,11 @@ void TaskRunner::run_task(model::Task task) {
   } catch (const std::exception& error) {
     fault = Error(ErrorCode::Internal, error.what());
   }
+  if (fault && stopping_ && handlers_.at(task.kind).bulk) {
+    log::info("task interrupted; the next start goes on", {{"task", task.id}, {"kind", to_string(task.kind)}});
+    return;
+  }
+  if (fault) undo(task);
   end_task(task, fault);
   FAILPOINT("task.after_finish");
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - started).count();
@@ -251,6 +263,17 @@ void TaskRunner::run_task(model::Task task) {
                             {"volume", task.volume_id},
                             {"request_id", task.request_id},
                             {"ms", took}});
+  }
+}
+
+// A fault here must not hide the task's own.
+void TaskRunner::undo(const model::Task& task) {
+  const TaskHandler& handler = handlers_.at(task.kind);
+  if (!handler.undo) return;
+  try {
+    handler.undo(task);
+  } catch (const Error& fault) {
+    log::error("a failed task left something behind", {{"task", task.id}, {"error", fault.message()}});
   }
 }
 

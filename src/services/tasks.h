@@ -1,11 +1,13 @@
 // Background work: tasks are rows, written in the transaction that starts them, run by worker threads, ended in one
 // transaction that also sets the final statuses. What a crash cuts off is run again; what keeps failing ends in an
 // error status. Either way no transitional status stays. Tasks of one volume run one after the other, in the order they
-// were enqueued; a task that copies a volume waits in that volume's line.
+// were enqueued; a task that copies a volume waits in that volume's line. Tasks that take as long as the data is large
+// have threads of their own, so that the others do not wait for them.
 //
 // Locks: none is held while a handler runs.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <condition_variable>
 #include <deque>
@@ -34,6 +36,10 @@ struct TaskHandler {
   std::function<void(const model::Task&)> run;
   std::function<void(store::Transaction&, const model::Task&)> finish;
   std::function<void(store::Transaction&, const model::Task&, const Error&)> fail;
+  // Takes away what run() may have left outside of the store; before fail().
+  std::function<void(const model::Task&)> undo = {};
+  // run() moves data: it looks at stopping() and gives up when that is true. The task goes on at the next start.
+  bool bulk = false;
 };
 
 class TaskRunner {
@@ -62,20 +68,27 @@ class TaskRunner {
   void post(std::function<void()> job);
 
   std::size_t waiting() const;
+  bool stopping() const { return stopping_; }
 
  private:
   struct Job {
     std::optional<model::Task> task;
     std::function<void()> free;
   };
+  struct Pool {
+    std::deque<Job> queue;  // may run now
+    std::condition_variable wake;
+  };
   using Waiter = std::function<void(std::optional<Error>)>;
 
-  void work();
+  void work(Pool& pool);
   void tick();
   void run_unended();
   void run_task(model::Task task);
   void end_task(const model::Task& task, const std::optional<Error>& fault);
   void push(Job job);
+  void make_ready(Job job);
+  void undo(const model::Task& task);
   static VolumeId lane_of(const model::Task& task);
   void free_lane(const VolumeId& lane);
   std::int64_t attempts_limit() const { return 5; }
@@ -89,14 +102,14 @@ class TaskRunner {
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable wake_;                // of the workers
-  std::condition_variable stopped_;             // of tick(): never woken for work
-  std::deque<Job> queue_;                       // may run now
-  std::map<VolumeId, std::deque<Job>> behind_;  // volumes that have a task in queue_ or running, and what waits for it
+  std::condition_variable stopped_;  // of tick(): never woken for work
+  Pool pool_;
+  Pool bulk_pool_;
+  std::map<VolumeId, std::deque<Job>> behind_;  // volumes that have a task in a pool, and what waits for it
   std::vector<model::Task> unended_;            // ran, but their end could not be written
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // jobs that have not ended
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };
 

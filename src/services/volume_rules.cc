@@ -61,6 +61,24 @@ void require_device(const VolumeSpec& spec) {
   if (encrypted == "1") invalid("there is no key manager here; volumes cannot be encrypted.", Reason::NoKey);
 }
 
+void require_schedulable(store::Transaction& tx, const backends::Backend& backend, const Volume& volume) {
+  model::ServiceState service = tx.service_states().get("cinder-volume");
+  if (service.disabled || service.frozen) {
+    throw Error(ErrorCode::NoSpace, "the volume service is " + std::string(service.disabled ? "disabled" : "frozen"));
+  }
+  model::Metadata offered = backend.capabilities();
+  for (const auto& [name, value] : type_of(tx, volume).extra_specs) {
+    std::string_view key = name;
+    constexpr std::string_view kScope = "capabilities:";
+    if (key.starts_with(kScope)) key.remove_prefix(kScope.size());
+    if (key.find(':') != std::string_view::npos) continue;
+    auto have = offered.find(key);
+    if (have == offered.end() || have->second == value) continue;
+    std::string wish = name + " = " + value;
+    throw Error(ErrorCode::NoSpace, "the type wants " + wish + ", the storage has " + have->second);
+  }
+}
+
 // EVS makes disks from a snapshot only in its source's zone and of its type.
 void require_like_source(store::Transaction& tx, const VolumeSpec& spec, const Volume& source) {
   if (spec.availability_zone && *spec.availability_zone != source.availability_zone) {

@@ -27,6 +27,10 @@ void require_like_source(store::Transaction& tx, const VolumeSpec& spec, const m
 void require_offered(const model::VolumeType& type, const std::string& zone);
 void require_retype(std::string_view from, std::string_view to);
 
+// What a scheduler would look at: is the service enabled, and does the one pool have what the type's extra specs ask
+// for (those without a scope, or with "capabilities:")? Keys that it knows nothing of are notes. Throws Error(NoSpace).
+void require_schedulable(store::Transaction& tx, const backends::Backend& backend, const model::Volume& volume);
+
 // Keys that tell what a volume is stay as they are: adding, changing or removing one throws Error(Forbidden).
 // merge: other keys stay.
 void change_metadata(model::Metadata& present, const model::Metadata& wanted, bool merge);

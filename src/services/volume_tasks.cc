@@ -11,30 +11,6 @@ using model::TaskKind;
 using model::Volume;
 using model::VolumeStatus;
 
-namespace {
-
-// What a scheduler would look at: is the service enabled, and does the one pool have what the type's extra specs ask
-// for (those without a scope, or with "capabilities:")? Keys that it knows nothing of are notes.
-void require_schedulable(store::Transaction& tx, const backends::Backend& backend, const Volume& volume) {
-  model::ServiceState service = tx.service_states().get("cinder-volume");
-  if (service.disabled || service.frozen) {
-    throw Error(ErrorCode::NoSpace, "the volume service is " + std::string(service.disabled ? "disabled" : "frozen"));
-  }
-  model::Metadata offered = backend.capabilities();
-  for (const auto& [name, value] : type_of(tx, volume).extra_specs) {
-    std::string_view key = name;
-    constexpr std::string_view kScope = "capabilities:";
-    if (key.starts_with(kScope)) key.remove_prefix(kScope.size());
-    if (key.find(':') != std::string_view::npos) continue;
-    auto have = offered.find(key);
-    if (have != offered.end() && have->second != value) {
-      throw Error(ErrorCode::NoSpace, "the type wants " + name + " = " + value + ", the storage has " + have->second);
-    }
-  }
-}
-
-}  // namespace
-
 void Volumes::run_create(const Task& task) {
   Volume volume;
   store::Work read = [&](store::Transaction& tx) {
@@ -68,24 +44,9 @@ void Volumes::run_retype(const Task& task) {
   backend_.set_qos(task.volume_id, qos);
 }
 
-// Ends a transitional status with the one that the task remembers, unless the last attachment went meanwhile.
-void Volumes::resume(store::Transaction& tx, const Task& task, const std::function<void(Volume&)>& change) {
-  std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
-  if (!volume) return;
-  bool in_use = task.resume_status == "in-use" && !tx.attachments().of_volume(volume->id).empty();
-  move_to(*volume, in_use ? VolumeStatus::InUse : VolumeStatus::Available);
-  change(*volume);
-  volume->updated_at = clock_.now();
-  tx.volumes().update(*volume);
-}
-
 void Volumes::register_tasks() {
   auto to = [this](store::Transaction& tx, const Task& task, VolumeStatus status) {
-    std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
-    if (!volume) return;
-    move_to(*volume, status);
-    volume->updated_at = clock_.now();
-    tx.volumes().update(*volume);
+    end_at(tx, task, status, clock_.now());
   };
   auto release_snapshot = [](store::Transaction& tx, const Task& task) {
     std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
@@ -93,8 +54,6 @@ void Volumes::register_tasks() {
     move_to(*snapshot, model::SnapshotStatus::Available);
     tx.snapshots().update(*snapshot);
   };
-  const std::function<void(Volume&)> nothing = [](Volume&) {};
-
   tasks_.handle(TaskKind::CreateVolume,
                 {[this](const Task& task) { run_create(task); },
                  [to](store::Transaction& tx, const Task& task) { to(tx, task, VolumeStatus::Available); },
@@ -119,7 +78,7 @@ void Volumes::register_tasks() {
       {[this](const Task& task) { run_extend(task); },
        [this](store::Transaction& tx, const Task& task) {
          std::function<void(Volume&)> grow = [&](Volume& volume) { volume.size_gib = task.size_gib; };
-         resume(tx, task, grow);
+         resume_volume(tx, task, clock_.now(), grow);
        },
        [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, VolumeStatus::ErrorExtending); }});
 
@@ -139,10 +98,10 @@ void Volumes::register_tasks() {
                                            std::function<void(Volume&)> retype = [&](Volume& volume) {
                                              volume.volume_type_id = VolumeTypeId(task.target.value());
                                            };
-                                           resume(tx, task, retype);
+                                           resume_volume(tx, task, clock_.now(), retype);
                                          },
-                                         [this, nothing](store::Transaction& tx, const Task& task, const Error&) {
-                                           resume(tx, task, nothing);
+                                         [this](store::Transaction& tx, const Task& task, const Error&) {
+                                           resume_volume(tx, task, clock_.now());
                                          }});
 }
 

@@ -24,13 +24,14 @@ VolumeDetail detail_of(store::Transaction& tx, const Volume& volume) {
 }  // namespace
 
 Volumes::Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
-                 VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings)
+                 VolumeTypes& types, Images& images, Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
       exports_(exports),
       tasks_(tasks),
       quotas_(quotas),
       types_(types),
+      images_(images),
       clock_(clock),
       rng_(rng),
       settings_(settings) {
@@ -61,6 +62,13 @@ Volume volume_of(const model::Actor& actor, const VolumeSpec& spec) {
   return volume;
 }
 
+void take_image(const images::Image& image, Volume& volume, Task& task) {
+  volume.bootable = true;
+  volume.image_metadata = Images::metadata_of(image);
+  task.target = image.id;
+  task.size_gib = Images::least_size(image);
+}
+
 // "data", number 3 of several: "data-0003".
 std::optional<std::string> numbered(const std::optional<std::string>& name, std::int64_t number, std::int64_t count) {
   if (!name || count == 1) return name;
@@ -74,7 +82,6 @@ std::optional<std::string> numbered(const std::optional<std::string>& name, std:
 void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, Volume& volume,
                           Task& task) const {
   volume.size_gib = spec.size_gib.value_or(0);
-  volume.bootable = false;
   std::string zone = spec.availability_zone.value_or(settings_.availability_zones.front());
   std::optional<std::string> wanted_type = spec.volume_type;
   auto take_after = [&](const Volume& source, std::int64_t size, const char* what) {
@@ -83,6 +90,7 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
     if (!wanted_type) wanted_type = source.volume_type_id.str();
     if (!spec.availability_zone) zone = source.availability_zone;
     volume.bootable = source.bootable;
+    volume.image_metadata = source.image_metadata;
     inherit_device(source, volume);
   };
   if (spec.snapshot_id) {
@@ -104,6 +112,7 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
     take_after(source, source.size_gib, "source volume");
     task.target = source.id.str();
   }
+  if (spec.image_id) require_size(volume.size_gib, task.size_gib, "image");
   if (volume.size_gib < 1) invalid("Volume size must be given: at least 1 GiB.", Reason::InvalidSize);
   if (volume.size_gib > settings_.max_volume_gib) {
     invalid("Volume size " + std::to_string(volume.size_gib) + " is larger than the maximum of " +
@@ -118,12 +127,14 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
 }
 
 asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec spec) {
-  if (spec.snapshot_id && spec.source_volume_id) {
+  if (spec.snapshot_id.has_value() + spec.source_volume_id.has_value() + spec.image_id.has_value() > 1) {
     invalid("May specify only one of snapshot, source volume or image!", Reason::SeveralSources);
   }
   require_device(spec);
   require_tags(spec.tags);
   VARVE_CHECK(spec.count >= 1 && spec.count <= 9999, "a batch of volumes out of range");
+  std::optional<images::Image> image;
+  if (spec.image_id) image = co_await images_.usable(actor, *spec.image_id);
   CreatedVolumes created;
   std::vector<Task> tasks;
   std::string batch = rng_.uuid();
@@ -135,9 +146,10 @@ asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec s
       volume.id = VolumeId(rng_.uuid());
       volume.name = numbered(spec.name, number, spec.count);
       volume.created_at = clock_.now();
-      Task task = tasks_.make(TaskKind::CreateVolume, actor, volume.id);
+      Task task = tasks_.make(image ? TaskKind::CreateVolumeFromImage : TaskKind::CreateVolume, actor, volume.id);
       task.snapshot_id = spec.snapshot_id;
       if (spec.count > 1) task.batch_id = batch;
+      if (image) take_image(*image, volume, task);
       settle_spec(tx, actor, spec, volume, task);
       model::VolumeType type = type_of(tx, volume);
       quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);

@@ -12,6 +12,7 @@
 #include "model/actor.h"
 #include "model/page.h"
 #include "services/exports.h"
+#include "services/images.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
 #include "services/volume_types.h"
@@ -32,6 +33,7 @@ struct VolumeSpec {
   std::optional<std::string> availability_zone;
   std::optional<std::string> snapshot_id;
   std::optional<std::string> source_volume_id;
+  std::optional<std::string> image_id;
   model::Metadata metadata;
   model::Metadata tags;
   bool multiattach = false;
@@ -61,7 +63,7 @@ struct VolumeSummary {
 class Volumes {
  public:
   Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
-          VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings);
+          VolumeTypes& types, Images& images, Clock& clock, Rng& rng, const Settings& settings);
 
   // All of them or none.
   boost::asio::awaitable<CreatedVolumes> create(model::Actor actor, VolumeSpec spec);
@@ -91,7 +93,6 @@ class Volumes {
   void run_create(const model::Task& task);
   void run_extend(const model::Task& task);
   void run_retype(const model::Task& task);
-  void resume(store::Transaction& tx, const model::Task& task, const std::function<void(model::Volume&)>& change);
   boost::asio::awaitable<void> change(model::Actor actor, VolumeId id, std::function<void(model::Volume&)> apply);
   void require_zone(const std::string& zone) const;
   void settle_spec(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, model::Volume& volume,
@@ -103,6 +104,7 @@ class Volumes {
   TaskRunner& tasks_;
   Quotas& quotas_;
   VolumeTypes& types_;
+  Images& images_;
   Clock& clock_;
   Rng& rng_;
   const Settings& settings_;

@@ -62,7 +62,9 @@ std::vector<ProjectId> Volumes::projects() {
 }
 
 std::vector<model::Volume> Volumes::transitional() {
-  return select<model::Volume>(db_, "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'deleting')");
+  return select<model::Volume>(
+      db_,
+      "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'downloading', 'uploading', 'deleting')");
 }
 
 Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {

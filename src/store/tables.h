@@ -28,6 +28,7 @@ struct Table<model::Volume> {
     f("multiattach", v.multiattach), f("read_only", v.read_only), f("read_only_set", v.read_only_set);
     f("snapshot_id", v.snapshot_id);
     f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("tags", v.tags);
+    f("image_metadata", v.image_metadata);
     f("dedicated_storage_id", v.dedicated_storage_id), f("enterprise_project_id", v.enterprise_project_id);
     f("created_at", v.created_at), f("updated_at", v.updated_at);
   }
@@ -77,6 +78,7 @@ struct Table<model::Task> {
     f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id), f("owner", t.owner);
     f("lease_until", t.lease_until), f("attempts", t.attempts), f("created_at", t.created_at);
     f("ended_at", t.ended_at), f("error", t.error), f("error_code", t.error_code), f("batch_id", t.batch_id);
+    f("user_id", t.user_id);
   }
 };
 

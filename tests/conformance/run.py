@@ -15,13 +15,14 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
+from glance import Glance  # noqa: E402
 from varve import Server  # noqa: E402
 
 EXPECTED = pathlib.Path(__file__).with_name("expected.txt")
 WORKERS = "2"
 
 
-def configuration(server, directory):
+def configuration(server, directory, image):
     rc = server.openrc()
     return f"""
 [DEFAULT]
@@ -44,9 +45,16 @@ api_v2 = false
 [service_available]
 cinder = true
 nova = false
-glance = false
+glance = true
 neutron = false
 swift = false
+[image]
+catalog_type = image
+[image-feature-enabled]
+api_v2 = true
+[compute]
+image_ref = {image}
+image_ref_alt = {image}
 [volume]
 catalog_type = volumev3
 min_microversion = 3.0
@@ -76,13 +84,15 @@ def names(lines):
 
 def run(regex):
     # Replies as Cinder's to the letter: Tempest refuses a field that Cinder does not send.
-    server = Server(options=["api.profile=cinder", "api.error_codes=openstack"])
+    glance = Glance()
+    server = Server(options=["api.profile=cinder", "api.error_codes=openstack", f"images.endpoint={glance.endpoint}"])
     with tempfile.TemporaryDirectory(prefix="varve-tempest-") as directory:
         try:
-            server.start()
+            glance.start(server.start())
+            image = glance.create(server.login(), bytes(2**20), visibility="public")
             subprocess.run(["tempest", "init", "--workspace-path", directory + "/workspaces.yaml", directory + "/w"], check=True,
                            capture_output=True, timeout=120)
-            (pathlib.Path(directory) / "w/etc/tempest.conf").write_text(configuration(server, directory))
+            (pathlib.Path(directory) / "w/etc/tempest.conf").write_text(configuration(server, directory, image))
             subprocess.run(["tempest", "run", "--regex", regex, "--concurrency", WORKERS], cwd=directory + "/w", timeout=1800,
                            stdout=None if os.environ.get("VERBOSE") else subprocess.DEVNULL)
             stream = subprocess.run(["stestr", "last", "--subunit"], cwd=directory + "/w", capture_output=True, timeout=120).stdout
@@ -92,6 +102,7 @@ def run(regex):
             return outcome(stream)
         finally:
             server.destroy()
+            glance.destroy()
 
 
 def outcome(stream):

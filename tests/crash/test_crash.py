@@ -9,6 +9,7 @@ import invariants
 import pytest
 import requests
 
+from glance import Glance
 from varve import BINARY, Server, qemu_io, wait_until
 
 ALL = subprocess.run([str(BINARY), "failpoints"], capture_output=True, text=True, check=True, timeout=60).stdout.split()
@@ -72,6 +73,15 @@ class World:
         self.send("POST", "/attachments", {"attachment": {"volume_uuid": self.volume, "snapshot_uuid": self.first,
                                                           "connector": {"host": "h"}}})
 
+    def from_image(self):
+        self.send("POST", "/volumes", {"volume": {"size": 1, "name": "new", "imageRef": self.image}})
+
+    def upload(self):
+        self.send("POST", f"/volumes/{self.volume}/action", {"os-volume_upload_image": {"image_name": "copy", "disk_format": "qcow2"}})
+
+    def upload_attached(self):
+        self.send("POST", f"/volumes/{self.attached}/action", {"os-volume_upload_image": {"image_name": "copy", "disk_format": "qcow2", "force": True}})
+
     def detach(self):
         self.send("DELETE", f"/attachments/{self.attachment}")
 
@@ -91,6 +101,10 @@ SCENARIOS = {
     "attach.after_open": ["attach"],  # a snapshot has no filter to wait for
     "attach.": ["attach", "attach_snapshot"],
     "detach.": ["detach"],
+    "image.before_download": ["from_image"],
+    "image.after_download": ["from_image"],
+    "image.after_fill": ["from_image"],
+    "image.": ["upload", "upload_attached"],
 }
 
 
@@ -105,10 +119,20 @@ def names(admin):
     return {v["name"]: v for v in admin.call("GET", "/volumes/detail")["volumes"]}
 
 
+@pytest.fixture(scope="module")
+def glance():
+    made = Glance().start()
+    made.image = made.create(None, b"\x05" * 2**20)
+    yield made
+    made.destroy()
+
+
 @pytest.mark.parametrize("failpoint, scenario", scenarios())
-def test_killed_at(own_server, failpoint, scenario):
+def test_killed_at(own_server, glance, failpoint, scenario):
     assert scenario != "none", f"no scenario reaches {failpoint}"
+    own_server.options.append(f"images.endpoint={glance.endpoint}")
     world = World(own_server.start(), own_server.login())
+    world.image, images_before = glance.image, glance.ids()
     invariants.settle(own_server)
     before = {row[0] for row in own_server.rows("SELECT id FROM volumes")}
     own_server.stop()
@@ -128,6 +152,12 @@ def test_killed_at(own_server, failpoint, scenario):
     invariants.settle(own_server)
     invariants.check(own_server)
     check_outcome(world, admin, scenario, before)
+    for image in glance.ids() - images_before:
+        expected = 3 if scenario == "upload_attached" else 2
+        file = own_server.directory / "copy.qcow2"
+        file.write_bytes(glance.data(None, image))
+        subprocess.run(["qemu-io", "-c", f"read -P {expected} 0 1M", "-c", "read -P 0 1M 1023M", str(file)], check=True, timeout=60)
+        glance.request(None, "DELETE", f"/{image}")
 
     # Everything can be used and removed without a human's hand.
     for attachment in admin.call("GET", "/attachments", mv="3.27")["attachments"]:
@@ -145,9 +175,9 @@ def check_outcome(world, admin, scenario, before):
     statuses = {v["name"]: v["status"] for v in volumes.values()}
     snapshots = {s["name"]: s for s in admin.call("GET", "/snapshots")["snapshots"]}
     assert all(s["status"] == "available" for s in snapshots.values()), snapshots
-    if scenario in ("create", "clone_snapshot", "clone_attached"):
+    if scenario in ("create", "clone_snapshot", "clone_attached", "from_image"):
         assert statuses["new"] == "available"
-        expected = {"create": 0, "clone_snapshot": 1, "clone_attached": 3}[scenario]
+        expected = {"create": 0, "clone_snapshot": 1, "clone_attached": 3, "from_image": 5}[scenario]
         assert admin.io(volumes["new"]["id"], f"read -P {expected} 0 1M")
     if scenario in ("snapshot", "snapshot_attached"):
         assert "new" in snapshots

@@ -4,7 +4,7 @@ import subprocess
 
 from varve import wait_until
 
-TRANSITIONAL_VOLUME = {"creating", "extending", "rollbacking", "retyping", "deleting"}
+TRANSITIONAL_VOLUME = {"creating", "extending", "rollbacking", "retyping", "downloading", "uploading", "deleting"}
 TRANSITIONAL_SNAPSHOT = {"creating", "rollbacking", "deleting"}
 
 

@@ -160,6 +160,75 @@ asio::awaitable<http::Response> terminate_connection(ActionPtr action) {
   co_return empty_reply(202);
 }
 
+// 3.1 brought visibility and protection; before that an image is private and free.
+asio::awaitable<http::Response> upload_image(ActionPtr action) {
+  const Call& call = *action->call;
+  Fields fields = action->fields();
+  services::UploadSpec spec;
+  spec.image.name = fields.required_text("image_name");
+  spec.image.disk_format = fields.text("disk_format").value_or("raw");
+  spec.image.container_format = fields.text("container_format").value_or("bare");
+  spec.force = fields.boolean("force").value_or(false);
+  std::string visibility = fields.text("visibility").value_or("private");
+  bool is_protected = fields.boolean("protected").value_or(false);
+  std::optional<std::string> os_type = fields.text("__os_type");
+  fields.finish();
+  if (call.version.at_least(1)) {
+    spec.image.visibility = visibility;
+    spec.image.is_protected = is_protected;
+    if (visibility == "public") call.require_admin();
+  }
+  if (os_type) spec.image.properties["__os_type"] = *os_type;
+  services::Upload made = co_await action->services.images.upload(call.actor, action->volume, std::move(spec));
+  json::object type = type_view(call, made.type, TypeFields::Shown);
+  type["created_at"] = format_time(made.type.created_at);
+  type["updated_at"] = time_or_null(made.type.updated_at);
+  type["deleted"] = false;
+  type["deleted_at"] = nullptr;
+  json::object view{{"id", made.volume.id.str()},
+                    {"updated_at", time_or_null(made.volume.updated_at)},
+                    {"status", to_string(made.volume.status)},
+                    {"display_description", text_or_null(made.volume.description)},
+                    {"size", made.volume.size_gib},
+                    {"volume_type", std::move(type)},
+                    {"image_id", made.image.id},
+                    {"container_format", made.image.container_format},
+                    {"disk_format", made.image.disk_format},
+                    {"image_name", made.image.name}};
+  if (call.version.at_least(1)) {
+    view["visibility"] = visibility;
+    view["protected"] = is_protected;
+  }
+  co_return json_reply(202, json::object{{"os-volume_upload_image", std::move(view)}});
+}
+
+json::object image_metadata_reply(const model::Metadata& metadata) {
+  return {{"metadata", metadata_view(metadata)}};
+}
+
+asio::awaitable<http::Response> set_image_metadata(ActionPtr action) {
+  Fields fields = action->fields();
+  std::optional<model::Metadata> metadata = fields.metadata("metadata");
+  if (!metadata) Fields::refuse(action->name, action->arguments, "'metadata' is a required property");
+  fields.finish();
+  model::Metadata all =
+      co_await action->services.images.set_metadata(action->call->actor, action->volume, std::move(*metadata));
+  co_return json_reply(200, image_metadata_reply(all));
+}
+
+asio::awaitable<http::Response> unset_image_metadata(ActionPtr action) {
+  Fields fields = action->fields();
+  std::string key = fields.required_text("key");
+  fields.finish();
+  co_await action->services.images.remove_metadata(action->call->actor, action->volume, key);
+  co_return empty_reply(200);
+}
+
+asio::awaitable<http::Response> show_image_metadata(ActionPtr action) {
+  services::VolumeDetail detail = action->services.volumes.show(action->call->actor, action->volume);
+  co_return json_reply(200, image_metadata_reply(detail.volume.image_metadata));
+}
+
 struct KnownAction {
   std::string_view name;
   std::string_view permission;
@@ -172,6 +241,10 @@ constexpr KnownAction kActions[] = {
     {"os-retype", "evs:volumes:update", retype},
     {"os-reset_status", "evs:volumes:update", reset_status},
     {"os-force_delete", "evs:volumes:delete", force_delete},
+    {"os-volume_upload_image", "evs:volumes:uploadImage", upload_image},
+    {"os-set_image_metadata", "evs:volumes:update", set_image_metadata},
+    {"os-unset_image_metadata", "evs:volumes:update", unset_image_metadata},
+    {"os-show_image_metadata", "evs:volumes:get", show_image_metadata},
     {"os-set_bootable", "evs:volumes:update", set_bootable},
     {"os-update_readonly_flag", "evs:volumes:update", set_read_only},
     {"os-reserve", "evs:volumes:attach", reserve},

@@ -28,6 +28,7 @@ constexpr FilterSpec kFilters[] = {
     {"user_id", "user_id"},
     {"volume_type_id", "volume_type_id"},
     {"metadata", "metadata", FilterSpec::Kind::Metadata},
+    {"glance_metadata", "image_metadata", FilterSpec::Kind::Metadata},
     {"created_at", "created_at", FilterSpec::Kind::Time},
     {"updated_at", "updated_at", FilterSpec::Kind::Time},
 };
@@ -70,10 +71,13 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   spec.multiattach = fields.boolean("multiattach").value_or(false);
   spec.count = fields.integer("count", 1, 100).value_or(1);
   if (spec.volume_type && spec.volume_type->empty()) spec.volume_type.reset();
-  for (const char* image : {"imageRef", "image_id", "backup_id", "group_id", "consistencygroup_id", "source_replica"}) {
+  spec.image_id = fields.text("imageRef");
+  if (std::optional<std::string> image = fields.text("image_id"); image && !spec.image_id) spec.image_id = image;
+  if (spec.image_id && spec.image_id->empty()) spec.image_id.reset();
+  for (const char* image : {"backup_id", "group_id", "consistencygroup_id", "source_replica"}) {
     std::optional<std::string> value = fields.text(image);
     if (value && !value->empty()) {
-      Fields::refuse(image, json::value(*value), "Volumes cannot be made from images, backups or groups here");
+      Fields::refuse(image, json::value(*value), "Volumes cannot be made from backups or groups here");
     }
   }
   // Below 3.53 Cinder lets any other member pass; from there on it is strict.

@@ -90,6 +90,7 @@ const EvsCode* evs_code_of(Reason reason) {
 EvsCode evs_job_fault(model::TaskKind kind) {
   switch (kind) {
     case model::TaskKind::CreateVolume:
+    case model::TaskKind::CreateVolumeFromImage:
       return {500, "EVS.2024", "volume is error!"};
     case model::TaskKind::DeleteVolume:
       return {500, "EVS.2020", "volume is error_deleting!"};

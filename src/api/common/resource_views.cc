@@ -96,6 +96,7 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
     out["os-vol-mig-status-attr:name_id"] = nullptr;
     out["os-vol-host-attr:host"] = settings.host_name + "@qcow2#default";
   }
+  if (full && !volume.image_metadata.empty()) out["volume_image_metadata"] = metadata_view(volume.image_metadata);
   if (settings.profile == services::Profile::Evs) add_evs_fields(out, detail);
   return out;
 }
@@ -105,7 +106,8 @@ void add_evs_fields(json::object& out, const services::VolumeDetail& detail) {
   bool scsi = has_pair(volume.metadata, "hw:passthrough", "true");
   out["replication_status"] = "disabled";
   out["shareable"] = volume.multiattach;
-  out["volume_image_metadata"] = nullptr;
+  bool from_image = !volume.image_metadata.empty();
+  out["volume_image_metadata"] = from_image ? json::value(metadata_view(volume.image_metadata)) : json::value(nullptr);
   out["os-volume-replication:extended_status"] = nullptr;
   out["os-volume-replication:driver_data"] = nullptr;
   out["storage_cluster_id"] = nullptr;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "services/attachments.h"
+#include "services/images.h"
 #include "services/messages.h"
 #include "services/operators.h"
 #include "services/quotas.h"
@@ -17,6 +18,7 @@ struct Services {
   services::Volumes& volumes;
   services::Snapshots& snapshots;
   services::Attachments& attachments;
+  services::Images& images;
   services::VolumeTypes& types;
   services::Quotas& quotas;
   services::Messages& messages;

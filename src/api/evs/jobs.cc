@@ -20,6 +20,7 @@ namespace {
 std::string_view job_type(TaskKind kind) {
   switch (kind) {
     case TaskKind::CreateVolume:
+    case TaskKind::CreateVolumeFromImage:
       return "createVolume";
     case TaskKind::DeleteVolume:
       return "deleteVolume";
@@ -27,6 +28,8 @@ std::string_view job_type(TaskKind kind) {
       return "extendVolume";
     case TaskKind::RetypeVolume:
       return "retypeVolume";
+    case TaskKind::UploadVolume:
+      return "uploadVolume";
     case TaskKind::RollbackVolume:
       return "rollbackVolume";
     case TaskKind::CreateSnapshot:
@@ -54,7 +57,8 @@ std::string_view status_of(TaskState state) {
 json::object part_view(const JobPart& part) {
   const model::Task& task = part.task;
   json::object entities{{"volume_id", task.volume_id.str()}};
-  if (task.kind == TaskKind::CreateVolume && part.volume) {
+  bool creates = task.kind == TaskKind::CreateVolume || task.kind == TaskKind::CreateVolumeFromImage;
+  if (creates && part.volume) {
     entities["name"] = text_or_null(part.volume->name);
     entities["size"] = part.volume->size_gib;
     entities["volume_type"] = part.type_name;

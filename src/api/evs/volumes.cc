@@ -82,11 +82,9 @@ http::Response job_reply(unsigned status, const TaskId& job) {
 
 void refuse_absent_sources(Fields& fields) {
   std::optional<std::string> backup = fields.uuid("backup_id");
-  std::optional<std::string> image = fields.uuid("imageRef");
   if (backup) {
     throw Error(ErrorCode::InvalidInput, "There is no backup " + *backup + ".", Reason::InvalidBackupId);
   }
-  if (image) throw Error(ErrorCode::InvalidInput, "There is no image " + *image + ".", Reason::InvalidImage);
 }
 
 void require_one_source(const Fields& fields) {
@@ -126,6 +124,7 @@ services::VolumeSpec read_spec(Body& body, const services::Settings& settings) {
   spec.name = fields.text("name", spec.count > 1 ? kBatchName : kMaxText);
   spec.description = fields.text("description");
   spec.snapshot_id = fields.uuid("snapshot_id");
+  spec.image_id = fields.uuid("imageRef");
   refuse_absent_sources(fields);
   bool shareable = fields.boolean("shareable").value_or(false);
   spec.multiattach = fields.boolean("multiattach").value_or(shareable);

@@ -4,13 +4,14 @@
 #pragma once
 
 #include "api/common/dispatcher.h"
+#include "api/identity/identity_views.h"
 #include "identity/directory.h"
 
 namespace varve::api::identity_v3 {
 
 class IdentityApi {
  public:
-  IdentityApi(identity::Directory& directory, std::string region) : directory_(directory), region_(std::move(region)) {}
+  IdentityApi(identity::Directory& directory, Catalog catalog) : directory_(directory), catalog_(std::move(catalog)) {}
 
   void register_routes(Dispatcher& dispatcher);
 
@@ -94,7 +95,7 @@ class IdentityApi {
   Reply delete_credential(CallPtr call);
 
   identity::Directory& directory_;
-  const std::string region_;
+  const Catalog catalog_;
 };
 
 }  // namespace varve::api::identity_v3

@@ -35,15 +35,15 @@ http::Response empty_reply() {
   return response;
 }
 
-json::array catalog_view(const Call& call, const std::string& region, const std::optional<model::Project>& project) {
+json::array catalog_view(const Call& call, const Catalog& from, const std::optional<model::Project>& project) {
   json::array catalog;
   auto add = [&](const char* type, const char* name, const std::string& url) {
     json::array endpoints;
     for (const char* interface : {"public", "internal", "admin"}) {
       endpoints.push_back(json::object{{"id", stable_id(std::string(type) + interface)},
                                        {"interface", interface},
-                                       {"region", region},
-                                       {"region_id", region},
+                                       {"region", from.region},
+                                       {"region_id", from.region},
                                        {"url", url}});
     }
     catalog.push_back(
@@ -56,12 +56,12 @@ json::array catalog_view(const Call& call, const std::string& region, const std:
     add("volumev2", "cinderv2", call.base_url + "/v2/" + id);
     add("block-storage", "cinder", call.base_url + "/v3/" + id);
     // openstackclient asks for an image endpoint even when it does not use it.
-    add("image", "glance", call.base_url + "/image");
+    add("image", "glance", from.image_endpoint.empty() ? call.base_url + "/image" : from.image_endpoint);
   }
   return catalog;
 }
 
-json::object token_view(const Call& call, const std::string& region, const identity::Identity& who, bool with_catalog) {
+json::object token_view(const Call& call, const Catalog& from, const identity::Identity& who, bool with_catalog) {
   json::object token;
   token["methods"] = json::array(who.methods.begin(), who.methods.end());
   token["user"] = json::object{{"id", who.user.id.str()},
@@ -83,7 +83,7 @@ json::object token_view(const Call& call, const std::string& region, const ident
   json::array roles;
   for (const model::Role& role : who.roles) roles.push_back(json::object{{"id", role.id}, {"name", role.name}});
   token["roles"] = std::move(roles);
-  if (with_catalog) token["catalog"] = catalog_view(call, region, who.project);
+  if (with_catalog) token["catalog"] = catalog_view(call, from, who.project);
   return token;
 }
 

@@ -13,9 +13,14 @@ namespace json = boost::json;
 http::Response json_reply(unsigned status, const json::value& body);
 http::Response empty_reply();  // 204
 
-json::array catalog_view(const Call& call, const std::string& region, const std::optional<model::Project>& project);
-json::object token_view(const Call& call, const std::string& region, const identity::Identity& identity,
-                        bool with_catalog);
+// Where the services are, beside our own address.
+struct Catalog {
+  std::string region;
+  std::string image_endpoint;  // "": our own, which is without images
+};
+
+json::array catalog_view(const Call& call, const Catalog& from, const std::optional<model::Project>& project);
+json::object token_view(const Call& call, const Catalog& from, const identity::Identity& identity, bool with_catalog);
 
 json::object domain_view(const Call& call, const model::Domain& domain);
 json::object project_view(const Call& call, const model::Project& project);

@@ -137,7 +137,7 @@ IdentityApi::Reply IdentityApi::login(CallPtr call) {
   request.peer = call->request->peer;
   identity::Login login = co_await directory_.login(std::move(request));
   bool with_catalog = call->parameter("nocatalog").empty();
-  json::object token = token_view(*call, region_, *login.identity, with_catalog);
+  json::object token = token_view(*call, catalog_, *login.identity, with_catalog);
   http::Response response = json_reply(201, json::object{{"token", std::move(token)}});
   response.headers.emplace_back("X-Subject-Token", login.token);
   co_return response;
@@ -155,7 +155,7 @@ IdentityApi::Reply IdentityApi::show_token(CallPtr call) {
     if (fault.code() != ErrorCode::Unauthorized) throw;
   }
   if (!who) throw Error(ErrorCode::NotFound, "Could not find token.");
-  json::object token = token_view(*call, region_, *who, call->parameter("nocatalog").empty());
+  json::object token = token_view(*call, catalog_, *who, call->parameter("nocatalog").empty());
   http::Response response = json_reply(200, json::object{{"token", std::move(token)}});
   response.headers.emplace_back("X-Subject-Token", subject);
   co_return response;
@@ -169,13 +169,13 @@ IdentityApi::Reply IdentityApi::revoke_token(CallPtr call) {
 }
 
 IdentityApi::Reply IdentityApi::catalog(CallPtr call) {
-  json::array items = catalog_view(*call, region_, call->identity->project);
+  json::array items = catalog_view(*call, catalog_, call->identity->project);
   co_return json_reply(200, list_view(*call, "catalog", std::move(items)));
 }
 
 IdentityApi::Reply IdentityApi::services(CallPtr call) {
   json::array items;
-  for (const json::value& entry : catalog_view(*call, region_, call->identity->project)) {
+  for (const json::value& entry : catalog_view(*call, catalog_, call->identity->project)) {
     json::object service = entry.as_object();
     service.erase("endpoints");
     service["enabled"] = true;
@@ -186,7 +186,7 @@ IdentityApi::Reply IdentityApi::services(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::endpoints(CallPtr call) {
   json::array items;
-  for (const json::value& entry : catalog_view(*call, region_, call->identity->project)) {
+  for (const json::value& entry : catalog_view(*call, catalog_, call->identity->project)) {
     for (const json::value& one : entry.at("endpoints").as_array()) {
       json::object endpoint = one.as_object();
       endpoint["service_id"] = entry.at("id");
@@ -198,7 +198,7 @@ IdentityApi::Reply IdentityApi::endpoints(CallPtr call) {
 }
 
 IdentityApi::Reply IdentityApi::regions(CallPtr call) {
-  json::array items{json::object{{"id", region_}, {"description", ""}, {"parent_region_id", nullptr}}};
+  json::array items{json::object{{"id", catalog_.region}, {"description", ""}, {"parent_catalog_.regionid", nullptr}}};
   co_return json_reply(200, list_view(*call, "regions", std::move(items)));
 }
 

@@ -39,17 +39,33 @@ int port_of(const std::optional<std::string>& uri) {
 
 std::string NbdExporter::add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
                              const std::optional<std::string>& previous) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(device);
+  return add_export(*daemon, serve(*daemon, previous), device, attachment, read_only);
+}
+
+// A daemon has one server: when clients reach it over TCP, so do we.
+std::string NbdExporter::add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(device);
+  bool tcp = std::filesystem::exists(daemon->directory() / "nbd.port");
+  return add_export(*daemon, tcp ? serve(*daemon, {}) : serve_unix(*daemon), device, name, read_only);
+}
+
+std::shared_ptr<qemu::StorageDaemon> NbdExporter::daemon_of(const model::BlockDevice& device) const {
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(device.daemon);
   if (!daemon) throw Error(ErrorCode::Unavailable, "no storage daemon runs for " + device.daemon);
-  auto [front, back] = serve(*daemon, previous);
-  if (!has_export(daemon->qmp(), export_id(attachment))) {
-    daemon->qmp().execute("block-export-add", {{"type", "nbd"},
-                                               {"id", export_id(attachment)},
-                                               {"node-name", device.node},
-                                               {"name", attachment.str()},
-                                               {"writable", !read_only}});
+  return daemon;
+}
+
+std::string NbdExporter::add_export(qemu::StorageDaemon& daemon, const Address& address,
+                                    const model::BlockDevice& device, const AttachmentId& attachment, bool read_only) {
+  if (!has_export(daemon.qmp(), export_id(attachment))) {
+    daemon.qmp().execute("block-export-add", {{"type", "nbd"},
+                                              {"id", export_id(attachment)},
+                                              {"node-name", device.node},
+                                              {"name", attachment.str()},
+                                              {"writable", !read_only}});
   }
-  return front + attachment.str() + back;
+  return address.front + attachment.str() + address.back;
 }
 
 void NbdExporter::remove(const std::string& daemon_key, const AttachmentId& attachment) {
@@ -60,11 +76,14 @@ void NbdExporter::remove(const std::string& daemon_key, const AttachmentId& atta
   daemon->qmp().wait_until([&] { return !has_export(daemon->qmp(), export_id(attachment)); });
 }
 
-std::pair<std::string, std::string> NbdExporter::serve(qemu::StorageDaemon& daemon,
-                                                       const std::optional<std::string>& previous) {
+NbdExporter::Address NbdExporter::serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous) {
   if (config_.tcp) {
     return {"nbd://" + config_.host + ":" + std::to_string(serve_tcp(daemon, previous)) + "/", ""};
   }
+  return serve_unix(daemon);
+}
+
+NbdExporter::Address NbdExporter::serve_unix(qemu::StorageDaemon& daemon) {
   std::string socket = (daemon.directory() / "nbd.sock").string();
   if (!std::filesystem::exists(socket)) {
     json::object address{{"type", "unix"}, {"data", json::object{{"path", socket}}}};
@@ -77,6 +96,9 @@ std::pair<std::string, std::string> NbdExporter::serve(qemu::StorageDaemon& daem
 int NbdExporter::serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous) {
   std::filesystem::path file = daemon.directory() / "nbd.port";
   if (std::filesystem::exists(file)) return static_cast<int>(parse_int(trim(files::read(file))).value_or(0));
+  if (std::filesystem::exists(daemon.directory() / "nbd.sock")) {
+    throw Error(ErrorCode::Unavailable, "the bytes are being copied; try again later");
+  }
   std::lock_guard lock(ports_mutex_);
   auto try_port = [&](int port) {
     try {

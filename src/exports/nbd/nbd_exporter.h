@@ -20,11 +20,22 @@ class NbdExporter final : public exports::Exporter {
 
   std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
                   const std::optional<std::string>& previous) override;
+  std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) override;
   void remove(const std::string& daemon, const AttachmentId& attachment) override;
 
  private:
-  // Starts the daemon's NBD server if it has none; returns the URI up to the export's name, and what follows the name.
-  std::pair<std::string, std::string> serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
+  // A URI up to the export's name, and what follows the name.
+  struct Address {
+    std::string front;
+    std::string back;
+  };
+
+  std::shared_ptr<qemu::StorageDaemon> daemon_of(const model::BlockDevice& device) const;
+  static std::string add_export(qemu::StorageDaemon& daemon, const Address& address, const model::BlockDevice& device,
+                                const AttachmentId& attachment, bool read_only);
+  // Starts the daemon's NBD server if it has none.
+  Address serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
+  static Address serve_unix(qemu::StorageDaemon& daemon);
   int serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
 
   const Config config_;

@@ -350,6 +350,18 @@ asio::awaitable<Login> EmbeddedIdentity::login(LoginRequest request) {
   co_return login;
 }
 
+std::string EmbeddedIdentity::issue(const UserId& user, const ProjectId& project) {
+  constexpr auto kLifetime = std::chrono::hours(1);
+  TokenClaims claims;
+  claims.id = rng_.token(16);
+  claims.user_id = user.str();
+  claims.project_id = project.str();
+  claims.methods = {"token"};
+  claims.issued_at = clock_.now();
+  claims.expires_at = claims.issued_at + kLifetime;
+  return sign_token(claims, keys().front());
+}
+
 asio::awaitable<void> EmbeddedIdentity::revoke(std::string token) {
   std::shared_ptr<const Identity> identity = look_up(token);
   store::Work work = [&](store::Transaction& tx) { tx.identities().revoke(identity->token_id, identity->expires_at); };

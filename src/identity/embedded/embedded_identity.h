@@ -33,6 +33,10 @@ class EmbeddedIdentity final : public Directory {
   // Makes a new signing key when the newest is old, drops those that can verify no living token any more.
   void rotate_keys();
 
+  // A token for work that varved does on a user's behalf at another service. It says nothing that is not looked up when
+  // it is shown: a user who lost the project gains nothing.
+  std::string issue(const UserId& user, const ProjectId& project);
+
   Awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) override;
   Awaitable<std::shared_ptr<const Identity>> authenticate_signature(SignedRequest request) override;
   Awaitable<Login> login(LoginRequest request) override;
