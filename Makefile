@@ -5,6 +5,8 @@ PYTHON = /usr/bin/python3
 DIRECTORY ?= var
 RUN_OPTIONS ?=
 PYTEST_OPTIONS ?=
+# More than there are processors: tests wait for storage more than they compute.
+TEST_WORKERS ?= 3
 FUZZ_SECONDS ?= 60
 export PATH := $(PATH):/usr/sbin:/sbin
 
@@ -33,10 +35,10 @@ test-unit: build ## unit and contract tests of the preset
 	@$(BUILD)/src/varve_tests --gtest_brief=1
 
 test-functional: build ## the real binary, driven by real clients
-	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/functional $(PYTEST_OPTIONS)
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile tests/functional $(PYTEST_OPTIONS)
 
 test-crash: build ## kill varved at every failpoint, check what is left
-	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/crash $(PYTEST_OPTIONS)
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) tests/crash $(PYTEST_OPTIONS)
 
 conformance: ## OpenStack's Tempest against the debug build; fails when a test that is expected to pass does not
 	@tools/install-packages build run test conformance

@@ -25,6 +25,22 @@ struct Usage {
   std::uint64_t exclusive = 0;
 };
 
+// Where a volume's bytes are to be, and with which key they are to be encrypted.
+struct Placement {
+  std::string pool;  // "": the default one
+  std::optional<KeyId> key;
+};
+
+// Bytes that no call made: an image file that somebody put there, a volume or snapshot whose row was given up.
+struct Found {
+  std::string name;  // "volume-<id>", "snapshot-<id>", or the file's name
+  std::string pool;
+  std::int64_t size_gib = 0;
+  std::optional<VolumeId> volume;  // of a snapshot: its volume; of a volume: itself
+  std::optional<SnapshotId> snapshot;
+  std::string refusal;  // why it cannot be taken; "": it can
+};
+
 struct Capacity {
   std::uint64_t total = 0;
   std::uint64_t available = 0;
@@ -35,15 +51,27 @@ class Backend {
   virtual ~Backend() = default;
 
   // An empty volume, all zeros. size in GiB.
-  virtual void create_volume(const VolumeId& volume, std::int64_t size_gib) = 0;
+  virtual void create_volume(const VolumeId& volume, std::int64_t size_gib, const Placement& placement) = 0;
 
   // A volume with a snapshot's bytes, usable at once; made independent of the source in the background.
-  // What is larger than size_gib is cut off; when the volume grows later, zeros are read there.
+  // What is larger than size_gib is cut off; when the volume grows later, zeros are read there. Its key is the
+  // source's.
   virtual void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
-                              const SnapshotId& snapshot) = 0;
+                              const SnapshotId& snapshot, const std::string& pool) = 0;
 
   // The same from the present bytes of a volume, which may be open.
-  virtual void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) = 0;
+  virtual void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                            const std::string& pool) = 0;
+
+  // What is written from now on goes to the pool; what is there moves in the background. The volume has no snapshots;
+  // it may be open.
+  virtual void migrate(const VolumeId& volume, const std::string& pool) = 0;
+
+  // All that found() could name. adopt() gives it to a new volume, which may have to grow to whole GiB; rename: a
+  // snapshot that nobody owns becomes that of the other id.
+  virtual std::vector<Found> found() = 0;
+  virtual void adopt_volume(const VolumeId& volume, const std::string& name) = 0;
+  virtual void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) = 0;
 
   // The volume is closed; its snapshots go with it.
   virtual void delete_volume(const VolumeId& volume) = 0;
@@ -67,12 +95,16 @@ class Backend {
   virtual model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
   virtual void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
 
+  // No volume will have this key any more.
+  virtual void forget_key(const KeyId& key) = 0;
+
   virtual bool has_volume(const VolumeId& volume) = 0;
   virtual Usage volume_usage(const VolumeId& volume) = 0;
   virtual Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) = 0;
-  virtual Capacity capacity() = 0;
+  virtual std::vector<std::string> pools() const = 0;  // the default one first
+  virtual Capacity capacity(const std::string& pool) = 0;
   // What volume types may ask for: volume_backend_name, storage_protocol, vendor_name ...
-  virtual model::Metadata capabilities() const = 0;
+  virtual model::Metadata capabilities(const std::string& pool) const = 0;
 
   // How much of a cloned volume no longer depends on its source, 0..100; 100 for any other volume.
   virtual int independence_percent(const VolumeId& volume) = 0;

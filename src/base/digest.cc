@@ -4,6 +4,8 @@
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 
+#include "base/error.h"
+
 namespace varve {
 
 namespace {
@@ -27,6 +29,19 @@ std::string to_hex(std::string_view bytes) {
     out += kHex[byte >> 4];
     out += kHex[byte & 15];
   }
+  return out;
+}
+
+std::string from_hex(std::string_view text) {
+  auto digit = [](char c) -> int {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    throw Error(ErrorCode::BackendFailed, "a text is not hexadecimal");
+  };
+  if (text.size() % 2 != 0) throw Error(ErrorCode::BackendFailed, "a text is not hexadecimal");
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) out += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
   return out;
 }
 

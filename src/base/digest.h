@@ -8,6 +8,7 @@
 namespace varve {
 
 std::string to_hex(std::string_view bytes);
+std::string from_hex(std::string_view text);  // throws Error(BackendFailed) for what is not hexadecimal
 std::string sha256_hex(std::string_view data);
 std::string hmac_sha256_hex(std::string_view key, std::string_view data);
 

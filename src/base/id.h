@@ -28,6 +28,14 @@ using SnapshotId = Id<struct SnapshotTag>;
 using AttachmentId = Id<struct AttachmentTag>;
 using VolumeTypeId = Id<struct VolumeTypeTag>;
 using TransferId = Id<struct TransferTag>;
+using BackupId = Id<struct BackupTag>;
+using GroupId = Id<struct GroupTag>;
+using GroupTypeId = Id<struct GroupTypeTag>;
+using GroupSnapshotId = Id<struct GroupSnapshotTag>;
+using QosSpecId = Id<struct QosSpecTag>;
+using EncryptionId = Id<struct EncryptionTag>;
+
+using KeyId = Id<struct KeyTag>;
 using MessageId = Id<struct MessageTag>;
 using TaskId = Id<struct TaskTag>;
 using LayerId = Id<struct LayerTag>;

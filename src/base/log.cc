@@ -79,20 +79,27 @@ void write(spdlog::level::level_enum level, std::string_view name, std::string_v
 
 void configure(Level level, Format format) {
   g_format = format;
-  switch (level) {
-    case Level::Debug:
-      logger().set_level(spdlog::level::debug);
-      break;
-    case Level::Info:
-      logger().set_level(spdlog::level::info);
-      break;
-    case Level::Warning:
-      logger().set_level(spdlog::level::warn);
-      break;
-    case Level::Error:
-      logger().set_level(spdlog::level::err);
-      break;
+  set_level(level);
+}
+
+namespace {
+constexpr std::pair<Level, spdlog::level::level_enum> kLevels[] = {{Level::Debug, spdlog::level::debug},
+                                                                   {Level::Info, spdlog::level::info},
+                                                                   {Level::Warning, spdlog::level::warn},
+                                                                   {Level::Error, spdlog::level::err}};
+}  // namespace
+
+void set_level(Level wanted) {
+  for (const auto& [level, theirs] : kLevels) {
+    if (level == wanted) logger().set_level(theirs);
   }
+}
+
+Level level() {
+  for (const auto& [level, theirs] : kLevels) {
+    if (logger().level() == theirs) return level;
+  }
+  return Level::Info;
 }
 
 void debug(std::string_view message, Fields fields) {

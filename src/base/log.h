@@ -34,6 +34,9 @@ using Fields = std::initializer_list<Field>;
 // Before the first thread starts.
 void configure(Level level, Format format);
 
+Level level();
+void set_level(Level level);  // any time
+
 void debug(std::string_view message, Fields fields = {});
 void info(std::string_view message, Fields fields = {});
 void warning(std::string_view message, Fields fields = {});

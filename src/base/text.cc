@@ -86,6 +86,16 @@ bool equal_constant_time(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+std::vector<std::string> split(std::string_view text, char by) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    std::size_t end = text.find(by);
+    out.emplace_back(text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  }
+  return out;
+}
+
 std::string to_lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {

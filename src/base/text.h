@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace varve {
 
@@ -23,6 +24,8 @@ std::optional<std::int64_t> parse_int(std::string_view text);
 
 // Equal in a time that depends on the lengths only.
 bool equal_constant_time(std::string_view a, std::string_view b);
+
+std::vector<std::string> split(std::string_view text, char by);  // "" has no part
 
 std::string to_lower(std::string_view text);
 

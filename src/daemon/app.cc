@@ -10,10 +10,13 @@
 #include "api/evs/evs_api.h"
 #include "api/identity/identity_api.h"
 #include "api/ops/ops_api.h"
+#include "backups/directory/directory_store.h"
+#include "backups/s3/s3_store.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
 #include "images/glance/glance.h"
 #include "images/qemu_img/qemu_img.h"
+#include "keys/local/local_keys.h"
 #include "services/reconciler.h"
 
 namespace varve::daemon {
@@ -33,6 +36,15 @@ UniqueFd lock_store(const std::filesystem::path& directory) {
 
 }  // namespace
 
+namespace {
+
+std::unique_ptr<backups::ObjectStore> object_store(const Config& config) {
+  if (config.backups_in_s3) return std::make_unique<backups::S3Store>(config.s3);
+  return std::make_unique<backups::DirectoryStore>(config.backup_directory);
+}
+
+}  // namespace
+
 class App::Impl {
  public:
   explicit Impl(Config config)
@@ -41,18 +53,29 @@ class App::Impl {
         db_(store::open_sqlite(config_.directory / "varve.db", static_cast<std::size_t>(config_.write_queue))),
         identity_(*db_, clock_, rng_, config_.identity),
         daemons_(config_.run_directory, config_.storage_daemon),
-        backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth}, daemons_, rng_),
+        keys_(config_.directory / "keys", config_.root_key, rng_),
+        objects_(object_store(config_)),
+        backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth, config_.pools,
+                               [this](const KeyId& key) { return keys_.secret(key); }},
+                 daemons_, rng_),
         exporter_(config_.nbd, daemons_),
         messages_(*db_, clock_, rng_, config_.services),
         tasks_(*db_, messages_, clock_, rng_, config_.services),
         quotas_(*db_, config_.services),
         types_(*db_, clock_, rng_, config_.services),
+        placing_(*db_, backend_, keys_),
         exports_(*db_, backend_, exporter_),
         glance_(config_.glance,
                 [this](const model::Actor& actor) { return identity_.issue(actor.user_id, actor.project_id); }),
         qemu_img_(config_.directory / "staging"),
-        images_(*db_, backend_, glance_, qemu_img_, exports_, tasks_, clock_, config_.directory / "staging"),
-        volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, images_, clock_, rng_, config_.services),
+        images_(*db_, backend_, glance_, qemu_img_, placing_, exports_, tasks_, clock_, config_.directory / "staging"),
+        backups_(*db_, backend_, *objects_, keys_, placing_, exports_, tasks_, quotas_, clock_, rng_, config_.services),
+        volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, images_, backups_, placing_, clock_, rng_,
+                 config_.services),
+        groups_(*db_, backend_, exports_, tasks_, quotas_, types_, volumes_, clock_, rng_, config_.services),
+        group_types_(*db_, clock_, rng_),
+        type_extras_(*db_, clock_, rng_),
+        managing_(*db_, backend_, tasks_, quotas_, types_, clock_, rng_, config_.services),
         snapshots_(*db_, backend_, tasks_, quotas_, clock_, rng_, config_.services),
         attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
         tags_(*db_, clock_),
@@ -71,6 +94,7 @@ class App::Impl {
             [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_,
             rng_) {
     types_.seed();
+    group_types_.seed();
     if (std::optional<std::string> password = identity_.bootstrap()) write_openrc(*password);
     cinder_.register_routes(dispatcher_);
     evs_.register_routes(dispatcher_);
@@ -108,8 +132,9 @@ class App::Impl {
 
  private:
   api::Services api_services() {
-    return {volumes_, snapshots_, attachments_, images_, types_,   quotas_, messages_,
-            tags_,    transfers_, operators_,   tasks_,  backend_, clock_,  config_.services};
+    return {volumes_,  snapshots_,   attachments_, images_,   backups_,        groups_,    group_types_,
+            types_,    type_extras_, quotas_,      messages_, tags_,           transfers_, operators_,
+            managing_, tasks_,       backend_,     clock_,    config_.services};
   }
 
   void write_openrc(const std::string& password) {
@@ -137,17 +162,25 @@ class App::Impl {
   std::unique_ptr<store::Database> db_;
   identity::EmbeddedIdentity identity_;
   qemu::StorageDaemons daemons_;
+  keys::LocalKeys keys_;
+  std::unique_ptr<backups::ObjectStore> objects_;
   qcow2::Qcow2Backend backend_;
   nbd::NbdExporter exporter_;
   services::Messages messages_;
   services::TaskRunner tasks_;
   services::Quotas quotas_;
   services::VolumeTypes types_;
+  services::Placing placing_;
   services::Exports exports_;
   images::Glance glance_;
   images::QemuImg qemu_img_;
   services::Images images_;
+  services::Backups backups_;
   services::Volumes volumes_;
+  services::Groups groups_;
+  services::GroupTypes group_types_;
+  services::TypeExtras type_extras_;
+  services::Managing managing_;
   services::Snapshots snapshots_;
   services::Attachments attachments_;
   services::Tags tags_;

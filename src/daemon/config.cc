@@ -107,6 +107,21 @@ class Reader {
   std::vector<std::string> keys_;
 };
 
+// "name=/directory"
+std::pair<std::string, std::filesystem::path> parse_pool(
+    const std::string& text, const std::vector<std::pair<std::string, std::filesystem::path>>& others) {
+  std::size_t equals = text.find('=');
+  std::string name = text.substr(0, equals);
+  bool fit =
+      equals != std::string::npos && !name.empty() && equals + 1 < text.size() &&
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == std::string::npos;
+  if (!fit) bad("qcow2.pools: '" + text + "' is not of the form name=/directory (letters, digits, '-', '_', '.')");
+  bool taken = name == "default";
+  for (const auto& [other, directory] : others) taken = taken || other == name;
+  if (taken) bad("qcow2.pools: there are two pools '" + name + "'");
+  return {name, std::filesystem::absolute(text.substr(equals + 1)).lexically_normal()};
+}
+
 void read(Reader& in, Config& config) {
   std::string directory = config.directory.string();
   std::string run_directory;
@@ -178,6 +193,29 @@ void read(Reader& in, Config& config) {
   in.duration("tasks", "message_lifetime_h", services.message_lifetime, 1);
   in.duration("tasks", "export_timeout_s", services.export_timeout, 1);
 
+  std::string root_key;
+  in.text("keys", "root_key_file", root_key);
+  config.root_key = root_key;
+
+  std::string backup_directory;
+  in.choice<bool>("backups", "store", config.backups_in_s3, {{"directory", false}, {"s3", true}});
+  in.text("backups", "directory", backup_directory);
+  in.text("backups", "s3_endpoint", config.s3.endpoint);
+  in.text("backups", "s3_bucket", config.s3.bucket);
+  in.text("backups", "s3_prefix", config.s3.prefix);
+  in.text("backups", "s3_region", config.s3.region);
+  in.text("backups", "s3_access_key", config.s3.access_key);
+  in.text("backups", "s3_secret_key", config.s3.secret_key);
+  in.text("backups", "s3_ca_file", config.s3.client.ca_file);
+  config.backup_directory = backup_directory;
+  while (config.s3.endpoint.ends_with('/')) config.s3.endpoint.pop_back();
+  if (config.backups_in_s3 && (config.s3.endpoint.empty() || config.s3.bucket.empty())) {
+    bad("backups.store is s3: backups.s3_endpoint and backups.s3_bucket are needed");
+  }
+
+  std::vector<std::string> pools;
+  in.list("qcow2", "pools", pools);
+  for (const std::string& pool : pools) config.pools.push_back(parse_pool(pool, config.pools));
   std::int64_t min_free_mib = static_cast<std::int64_t>(config.min_free_bytes >> 20);
   in.text("qcow2", "storage_daemon", config.storage_daemon);
   in.integer("qcow2", "min_free_mib", min_free_mib, 0);
@@ -232,6 +270,8 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
   read(reader, config);
   reader.refuse_unknown();
   if (config.run_directory.empty()) config.run_directory = config.directory / "run";
+  if (config.root_key.empty()) config.root_key = config.directory / "keys" / "root";
+  if (config.backup_directory.empty()) config.backup_directory = config.directory / "backups";
   config.directory = std::filesystem::absolute(config.directory).lexically_normal();
   config.run_directory = std::filesystem::absolute(config.run_directory).lexically_normal();
   // A unix socket's path has at most 107 bytes; the longest is <run>/snapshot-<uuid>/nbd.sock.

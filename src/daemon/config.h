@@ -9,6 +9,7 @@
 
 #include "api/common/dispatcher.h"
 #include "backends/qcow2/qcow2_backend.h"
+#include "backups/s3/s3_store.h"
 #include "base/log.h"
 #include "exports/nbd/nbd_exporter.h"
 #include "http/server.h"
@@ -33,6 +34,11 @@ struct Config {
   std::string storage_daemon = "qemu-storage-daemon";
   std::uint64_t min_free_bytes = 256ULL << 20;
   std::int64_t max_chain_depth = 200;
+  std::vector<std::pair<std::string, std::filesystem::path>> pools;  // beside the default one
+  std::filesystem::path root_key;                                    // empty: <directory>/keys/root
+  bool backups_in_s3 = false;
+  std::filesystem::path backup_directory;  // empty: <directory>/backups
+  backups::S3Config s3;
   nbd::Config nbd;
 };
 

@@ -107,6 +107,10 @@ ClientResponse Client::send(const ClientRequest& request) const {
     set(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     set(curl, CURLOPT_POSTFIELDS, request.body.data());
   }
+  if (!request.sign_as.empty()) {
+    set(curl, CURLOPT_AWS_SIGV4, request.sign_as.c_str());
+    set(curl, CURLOPT_USERPWD, request.credentials.c_str());
+  }
   set(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   set(curl, CURLOPT_HTTPHEADER, headers.get());
 

@@ -26,6 +26,8 @@ struct ClientRequest {
   std::filesystem::path upload;                // sent instead of body
   std::function<void(std::string_view)> sink;  // takes the reply's body when its status is 2xx; what it throws
                                                // ends the request and reaches the caller
+  std::string sign_as;                         // "aws:amz:<region>:s3": signed with AWS signature version 4
+  std::string credentials;                     // "<access key>:<secret>", for that
   std::function<bool()> cancelled;             // true: the request is given up
 };
 

@@ -30,6 +30,10 @@ struct Volume {
   std::optional<std::string> source_volume_id;  // the volume it was made from, which may be gone
   Metadata metadata;
   Metadata tags;
+  std::string pool;                             // where its bytes are; "": the default pool
+  std::optional<std::string> migration_status;  // of the last migration to another pool: "success", "error"
+  std::optional<std::string> group_id;
+  std::optional<std::string> encryption_key_id;     // null: not encrypted
   Metadata image_metadata;                          // of the image it was made from, kept beside the user's
   std::optional<std::string> dedicated_storage_id;  // opaque, kept for its owner
   std::optional<std::string> enterprise_project_id;
@@ -48,6 +52,7 @@ struct Snapshot {
   std::int64_t size_gib = 0;  // of the volume, when the snapshot was taken
   Metadata metadata;
   Metadata tags;
+  std::optional<std::string> group_snapshot_id;
   std::optional<std::string> progress;  // as an administrator set it; null: follows from the status
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
@@ -120,6 +125,7 @@ struct VolumeType {
   bool is_public = true;
   Metadata extra_specs;
   Qos qos;
+  std::optional<std::string> qos_spec_id;  // its limits hold instead of qos, when the storage is to enforce them
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
 };
@@ -127,13 +133,22 @@ struct VolumeType {
 enum class TaskKind : std::uint8_t {
   CreateVolume,
   CreateVolumeFromImage,
+  CreateVolumeFromBackup,
   DeleteVolume,
   ExtendVolume,
   RollbackVolume,
   RetypeVolume,
   UploadVolume,
+  MigrateVolume,
+  ReimageVolume,
+  BackupVolume,
+  RestoreBackup,
+  DeleteBackup,
+  ManageVolume,
   CreateSnapshot,
   DeleteSnapshot,
+  ManageSnapshot,
+  CreateGroupSnapshot,
   StartExport,
   StopExport,
 };
@@ -171,7 +186,9 @@ struct Task {
   std::optional<std::string> attachment_id;
   std::int64_t size_gib = 0;                 // extend: the size wanted
   std::optional<std::string> resume_status;  // the status its volume returns to
-  std::optional<std::string> target;  // retype: the new type's id; delete: "cascade"; image tasks: the image's id
+  // retype: the new type's id; delete: "cascade"; image tasks: the image's id; backup tasks: the backup's id; group
+  // snapshots: the group snapshot's id, with no volume_id; manage: the name of the image file.
+  std::optional<std::string> target;
   UserId user_id;
   std::string request_id;
   std::string owner;  // the daemon that runs it

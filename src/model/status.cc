@@ -11,6 +11,8 @@ namespace {
 using V = VolumeStatus;
 using S = SnapshotStatus;
 using A = AttachmentStatus;
+using B = BackupStatus;
+using G = GroupStatus;
 
 constexpr auto kVolumeNames = std::to_array<std::pair<V, std::string_view>>({
     {V::Creating, "creating"},
@@ -26,6 +28,9 @@ constexpr auto kVolumeNames = std::to_array<std::pair<V, std::string_view>>({
     {V::Retyping, "retyping"},
     {V::Downloading, "downloading"},
     {V::Uploading, "uploading"},
+    {V::BackingUp, "backing-up"},
+    {V::RestoringBackup, "restoring-backup"},
+    {V::ErrorRestoring, "error_restoring"},
     {V::AwaitingTransfer, "awaiting-transfer"},
     {V::Maintenance, "maintenance"},
     {V::Deleting, "deleting"},
@@ -51,12 +56,34 @@ constexpr auto kAttachmentNames = std::to_array<std::pair<A, std::string_view>>(
     {A::ErrorAttaching, "error_attaching"},
 });
 
+constexpr auto kBackupNames = std::to_array<std::pair<B, std::string_view>>({
+    {B::Creating, "creating"},
+    {B::Available, "available"},
+    {B::Restoring, "restoring"},
+    {B::Deleting, "deleting"},
+    {B::ErrorDeleting, "error_deleting"},
+    {B::Error, "error"},
+});
+
+constexpr auto kGroupNames = std::to_array<std::pair<G, std::string_view>>({
+    {G::Creating, "creating"},
+    {G::Available, "available"},
+    {G::Updating, "updating"},
+    {G::Deleting, "deleting"},
+    {G::ErrorDeleting, "error_deleting"},
+    {G::Error, "error"},
+});
+
 constexpr auto kVolumeMoves = std::to_array<Move<V>>({
     {V::Creating, V::Available, "the image is there"},
     {V::Creating, V::Error, "the image could not be made"},
     {V::Creating, V::Downloading, "an image becomes its bytes"},
     {V::Downloading, V::Available, "the image's bytes are there"},
     {V::Downloading, V::Error, "the image could not be taken"},
+    {V::Available, V::Downloading, "os-reimage"},
+    {V::Error, V::Downloading, "os-reimage"},
+    {V::Reserved, V::Downloading, "os-reimage, with reimage_reserved"},
+    {V::Downloading, V::Reserved, "the image's bytes are there"},
     {V::Available, V::Reserved, "an attachment without a connector"},
     {V::Available, V::Attaching, "os-reserve, or an attachment with a connector"},
     {V::Available, V::InUse, "os-attach"},
@@ -90,12 +117,22 @@ constexpr auto kVolumeMoves = std::to_array<Move<V>>({
     {V::InUse, V::Uploading, "os-volume_upload_image of an attached volume, with force"},
     {V::Uploading, V::Available, "the image is there, or could not be made"},
     {V::Uploading, V::InUse, "the image is there, or could not be made"},
+    {V::Available, V::BackingUp, "a backup of it"},
+    {V::InUse, V::BackingUp, "a backup of an attached volume, with force"},
+    {V::BackingUp, V::Available, "the backup ended, well or not"},
+    {V::BackingUp, V::InUse, "the backup ended, well or not"},
+    {V::Creating, V::RestoringBackup, "a backup becomes its bytes"},
+    {V::Available, V::RestoringBackup, "a backup is restored into it"},
+    {V::ErrorRestoring, V::RestoringBackup, "restored again"},
+    {V::RestoringBackup, V::Available, "the backup's bytes are there"},
+    {V::RestoringBackup, V::ErrorRestoring, "the backup could not be restored"},
     {V::Available, V::AwaitingTransfer, "a transfer was created"},
     {V::AwaitingTransfer, V::Available, "the transfer was accepted or deleted"},
     {V::Available, V::Deleting, "delete"},
     {V::Error, V::Deleting, "delete"},
     {V::ErrorExtending, V::Deleting, "delete"},
     {V::ErrorRollbacking, V::Deleting, "delete"},
+    {V::ErrorRestoring, V::Deleting, "delete"},
     {V::ErrorDeleting, V::Deleting, "delete again"},
     {V::Deleting, V::ErrorDeleting, "the image could not be removed"},
 });
@@ -109,7 +146,8 @@ constexpr auto kSnapshotMoves = std::to_array<Move<S>>({
     {S::Error, S::Deleting, "delete"},
     {S::ErrorDeleting, S::Deleting, "delete again"},
     {S::Deleting, S::ErrorDeleting, "the layer could not be released"},
-    {S::BackingUp, S::Available, "the backup ended"},
+    {S::Available, S::BackingUp, "a backup of it"},
+    {S::BackingUp, S::Available, "the backup ended, well or not"},
 });
 
 template <class Names, class Status>
@@ -145,6 +183,13 @@ std::string_view to_string(AttachmentStatus status) {
   return name_of(kAttachmentNames, status);
 }
 
+std::string_view to_string(BackupStatus status) {
+  return name_of(kBackupNames, status);
+}
+std::string_view to_string(GroupStatus status) {
+  return name_of(kGroupNames, status);
+}
+
 std::optional<VolumeStatus> parse_volume_status(std::string_view text) {
   return value_of<V>(kVolumeNames, text);
 }
@@ -155,13 +200,21 @@ std::optional<AttachmentStatus> parse_attachment_status(std::string_view text) {
   return value_of<A>(kAttachmentNames, text);
 }
 
+std::optional<BackupStatus> parse_backup_status(std::string_view text) {
+  return value_of<B>(kBackupNames, text);
+}
+std::optional<GroupStatus> parse_group_status(std::string_view text) {
+  return value_of<G>(kGroupNames, text);
+}
+
 bool is_transitional(VolumeStatus status) {
   return status == V::Creating || status == V::Extending || status == V::Rollbacking || status == V::Retyping ||
-         status == V::Downloading || status == V::Uploading || status == V::Deleting;
+         status == V::Downloading || status == V::Uploading || status == V::BackingUp || status == V::RestoringBackup ||
+         status == V::Deleting;
 }
 
 bool is_transitional(SnapshotStatus status) {
-  return status == S::Creating || status == S::Rollbacking || status == S::Deleting;
+  return status == S::Creating || status == S::Rollbacking || status == S::BackingUp || status == S::Deleting;
 }
 
 std::span<const Move<VolumeStatus>> volume_moves() {

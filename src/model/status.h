@@ -24,6 +24,9 @@ enum class VolumeStatus : std::uint8_t {
   Retyping,
   Downloading,
   Uploading,
+  BackingUp,
+  RestoringBackup,
+  ErrorRestoring,
   AwaitingTransfer,
   Maintenance,
   Deleting,
@@ -41,14 +44,23 @@ enum class SnapshotStatus : std::uint8_t {
   Error
 };
 
+enum class BackupStatus : std::uint8_t { Creating, Available, Restoring, Deleting, ErrorDeleting, Error };
+
+// Of groups and of group snapshots.
+enum class GroupStatus : std::uint8_t { Creating, Available, Updating, Deleting, ErrorDeleting, Error };
+
 enum class AttachmentStatus : std::uint8_t { Reserved, Attaching, Attached, Detaching, ErrorAttaching };
 
 std::string_view to_string(VolumeStatus status);
 std::string_view to_string(SnapshotStatus status);
 std::string_view to_string(AttachmentStatus status);
+std::string_view to_string(BackupStatus status);
+std::string_view to_string(GroupStatus status);
 std::optional<VolumeStatus> parse_volume_status(std::string_view text);
 std::optional<SnapshotStatus> parse_snapshot_status(std::string_view text);
 std::optional<AttachmentStatus> parse_attachment_status(std::string_view text);
+std::optional<BackupStatus> parse_backup_status(std::string_view text);
+std::optional<GroupStatus> parse_group_status(std::string_view text);
 
 // A status that only a live task may hold: the task ends it, whatever happens.
 bool is_transitional(VolumeStatus status);

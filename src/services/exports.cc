@@ -1,8 +1,12 @@
 #include "services/exports.h"
 
+#include <algorithm>
+#include <deque>
+
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "services/volume_rules.h"
 
 namespace varve::services {
 
@@ -16,7 +20,7 @@ Exports::State Exports::read(const ExportSource& source, const std::optional<Att
   State state;
   store::Work work = [&](store::Transaction& tx) {
     model::Volume row = tx.volumes().get(std::nullopt, source.volume);
-    if (auto type = tx.volume_types().find(row.volume_type_id)) state.qos = model::qos_limits(type->qos, row.size_gib);
+    if (auto type = tx.volume_types().find(row.volume_type_id)) state.qos = limits_of(tx, *type, row.size_gib);
     auto attachments =
         source.snapshot ? tx.attachments().of_snapshot(*source.snapshot) : tx.attachments().of_volume(source.volume);
     for (model::Attachment& attachment : attachments) {
@@ -127,19 +131,31 @@ void Exports::restore(const ExportSource& source) {
   log::info("exports checked", {{"source", source.key()}});
 }
 
-void Exports::without_exports(const VolumeId& volume, const std::function<void()>& change) {
-  ExportSource source{volume, std::nullopt};
-  KeyedMutex::Lock lock(locks_, source.key());
-  for (const model::Attachment& attachment : read(source, std::nullopt).exported) {
-    exporter_.remove(source.key(), attachment.id);
+void Exports::without_exports(std::vector<VolumeId> volumes, const std::function<void()>& change) {
+  // In one order, so that two calls cannot wait for each other.
+  std::ranges::sort(volumes);
+  volumes.erase(std::ranges::unique(volumes).begin(), volumes.end());
+  std::deque<KeyedMutex::Lock> locks;
+  std::vector<ExportSource> sources;
+  for (const VolumeId& volume : volumes) {
+    sources.push_back({volume, std::nullopt});
+    locks.emplace_back(locks_, sources.back().key());
   }
+  for (const ExportSource& source : sources) {
+    for (const model::Attachment& attachment : read(source, std::nullopt).exported) {
+      exporter_.remove(source.key(), attachment.id);
+    }
+  }
+  auto bring_back = [&] {
+    for (const ExportSource& source : sources) serve_all(source);
+  };
   try {
     change();
   } catch (...) {
-    serve_all(source);
+    bring_back();
     throw;
   }
-  serve_all(source);
+  bring_back();
 }
 
 }  // namespace varve::services

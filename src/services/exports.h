@@ -44,8 +44,8 @@ class Exports {
   // Ends what a borrow() that was cut off by a crash has left.
   void release(const ExportSource& source, const AttachmentId& name);
 
-  // Runs `change` while the volume's exports are taken away, then brings them back. Clients reconnect.
-  void without_exports(const VolumeId& volume, const std::function<void()>& change);
+  // Runs `change` while the exports of all these volumes are taken away, then brings them back. Clients reconnect.
+  void without_exports(std::vector<VolumeId> volumes, const std::function<void()>& change);
 
  private:
   struct State {

@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/offload.h"
+#include "blocks/device.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
 
@@ -59,12 +60,13 @@ class Images::Staged {
 };
 
 Images::Images(store::Database& db, backends::Backend& backend, images::ImageService& service,
-               images::Converter& converter, Exports& exports, TaskRunner& tasks, Clock& clock,
+               images::Converter& converter, Placing& placing, Exports& exports, TaskRunner& tasks, Clock& clock,
                std::filesystem::path staging)
     : db_(db),
       backend_(backend),
       service_(service),
       converter_(converter),
+      placing_(placing),
       exports_(exports),
       tasks_(tasks),
       clock_(clock),
@@ -127,14 +129,17 @@ Volume Images::volume_of(const Task& task) {
 }
 
 void Images::run_create(const Task& task) {
-  Volume volume;
+  Volume volume = placing_.schedule(task.volume_id, std::nullopt);
   store::Work begin = [&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
-    require_schedulable(tx, backend_, volume);
     move_to(volume, VolumeStatus::Downloading);
     tx.volumes().update(volume);
   };
   db_.write_blocking(begin);
+  fill(task, volume);
+}
+
+void Images::fill(const Task& task, const Volume& volume) {
   FAILPOINT("image.before_download");
   images::Image image = service_.show(actor_of(task), task.target.value());
   std::uint64_t room = files::space(staging_).available;
@@ -151,12 +156,42 @@ void Images::run_create(const Task& task) {
                                              " bytes: more than the volume's " + std::to_string(volume.size_gib) +
                                              " GiB");
   }
-  backend_.create_volume(volume.id, volume.size_gib);
-  std::function<void(const std::string&)> fill = [&](const std::string& uri) {
+  placing_.create_empty(volume);
+  bool used = task.kind == TaskKind::ReimageVolume;
+  std::function<void(const std::string&)> write = [&](const std::string& uri) {
+    if (used) {
+      blocks::Device device(uri);
+      device.zero(0, device.size());
+    }
     converter_.write_to_export(staged.file(), image.disk_format, uri, cancelled());
   };
-  exports_.borrow({volume.id, std::nullopt}, AttachmentId(task.id.str()), false, fill);
+  exports_.borrow({volume.id, std::nullopt}, AttachmentId(task.id.str()), false, write);
   FAILPOINT("image.after_fill");
+}
+
+asio::awaitable<void> Images::reimage(model::Actor actor, VolumeId id, std::string image_id, bool reserved) {
+  images::Image image = co_await usable(actor, image_id);
+  Task task = tasks_.make(TaskKind::ReimageVolume, actor, id);
+  task.target = image.id;
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    if (reserved) {
+      require_status(volume, {VolumeStatus::Available, VolumeStatus::Error, VolumeStatus::Reserved}, "re-image it");
+    } else {
+      require_status(volume, {VolumeStatus::Available, VolumeStatus::Error}, "re-image it");
+    }
+    require_size(volume.size_gib, least_size(image), "image");
+    task.resume_status = std::string(to_string(volume.status));
+    task.project_id = volume.project_id;
+    move_to(volume, VolumeStatus::Downloading);
+    volume.image_metadata = metadata_of(image);
+    volume.bootable = true;
+    volume.updated_at = clock_.now();
+    tx.volumes().update(volume);
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
 }
 
 asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSpec spec) {
@@ -274,7 +309,14 @@ void Images::register_tasks() {
   create.finish = [to](store::Transaction& tx, const Task& task) { to(tx, task, VolumeStatus::Available); };
   create.fail = [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, VolumeStatus::Error); };
   create.bulk = true;
+  TaskHandler reimage = create;
   tasks_.handle(TaskKind::CreateVolumeFromImage, std::move(create));
+  reimage.run = [this](const Task& task) { fill(task, volume_of(task)); };
+  reimage.finish = [to](store::Transaction& tx, const Task& task) {
+    bool reserved = task.resume_status == "reserved" && !tx.attachments().of_volume(task.volume_id).empty();
+    to(tx, task, reserved ? VolumeStatus::Reserved : VolumeStatus::Available);
+  };
+  tasks_.handle(TaskKind::ReimageVolume, std::move(reimage));
   TaskHandler upload;
   upload.run = [this](const Task& task) { run_upload(task); };
   upload.undo = [this](const Task& task) { undo_upload(task); };

@@ -13,6 +13,7 @@
 #include "images/image_service.h"
 #include "model/actor.h"
 #include "services/exports.h"
+#include "services/placing.h"
 #include "services/tasks.h"
 
 namespace varve::services {
@@ -31,7 +32,7 @@ struct Upload {
 class Images {
  public:
   Images(store::Database& db, backends::Backend& backend, images::ImageService& service, images::Converter& converter,
-         Exports& exports, TaskRunner& tasks, Clock& clock, std::filesystem::path staging);
+         Placing& placing, Exports& exports, TaskRunner& tasks, Clock& clock, std::filesystem::path staging);
   ~Images();
 
   // An image that a volume can be made from now. Throws Error(InvalidInput) for one that is not there, not active, or
@@ -44,6 +45,9 @@ class Images {
 
   boost::asio::awaitable<Upload> upload(model::Actor actor, VolumeId id, UploadSpec spec);
 
+  // The volume's bytes become the image's. reserved: a `reserved` volume too. Of one that fails the bytes are lost.
+  boost::asio::awaitable<void> reimage(model::Actor actor, VolumeId id, std::string image, bool reserved);
+
   // Adds keys or gives them new values. Returns all.
   boost::asio::awaitable<model::Metadata> set_metadata(model::Actor actor, VolumeId id, model::Metadata metadata);
   boost::asio::awaitable<void> remove_metadata(model::Actor actor, VolumeId id, std::string key);
@@ -53,6 +57,7 @@ class Images {
 
   void register_tasks();
   void run_create(const model::Task& task);
+  void fill(const model::Task& task, const model::Volume& volume);
   void run_upload(const model::Task& task);
   void undo_helper(const model::Task& task);
   void undo_upload(const model::Task& task);
@@ -63,6 +68,7 @@ class Images {
   backends::Backend& backend_;
   images::ImageService& service_;
   images::Converter& converter_;
+  Placing& placing_;
   Exports& exports_;
   TaskRunner& tasks_;
   Clock& clock_;

@@ -20,6 +20,15 @@ constexpr Action kActions[] = {
     {TaskKind::RollbackVolume, "902", "revert volume to a snapshot"},
     {TaskKind::RetypeVolume, "903", "retype volume"},
     {TaskKind::UploadVolume, "004", "copy volume to image"},
+    {TaskKind::CreateVolumeFromBackup, "906", "create volume from backup"},
+    {TaskKind::MigrateVolume, "907", "migrate volume"},
+    {TaskKind::ReimageVolume, "017", "reimage volume"},
+    {TaskKind::BackupVolume, "013", "create backup"},
+    {TaskKind::RestoreBackup, "015", "restore backup"},
+    {TaskKind::DeleteBackup, "014", "delete backup"},
+    {TaskKind::ManageVolume, "908", "manage volume"},
+    {TaskKind::ManageSnapshot, "909", "manage snapshot"},
+    {TaskKind::CreateGroupSnapshot, "910", "create group snapshot"},
     {TaskKind::CreateSnapshot, "009", "create snapshot"},
     {TaskKind::DeleteSnapshot, "010", "delete snapshot"},
     {TaskKind::StartExport, "002", "attach volume"},
@@ -65,8 +74,13 @@ model::Message Messages::make(const ProjectId& project, const VolumeId& volume,
 
 void Messages::task_failed(store::Transaction& tx, const model::Task& task, const Error& fault) const {
   // A volume that could not be made from a snapshot is the volume's matter, and so is its rollback.
-  bool of_volume = task.kind == TaskKind::CreateVolume || task.kind == TaskKind::RollbackVolume;
+  using enum TaskKind;
+  bool of_volume = task.kind == CreateVolume || task.kind == RollbackVolume || task.kind == RestoreBackup;
   model::Message message = make(task.project_id, task.volume_id, of_volume ? std::nullopt : task.snapshot_id);
+  if (task.kind == BackupVolume || task.kind == DeleteBackup || task.kind == CreateGroupSnapshot) {
+    message.resource_type = task.kind == CreateGroupSnapshot ? "VOLUME_GROUP_SNAPSHOT" : "VOLUME_BACKUP";
+    message.resource_id = task.target.value();
+  }
   const Action& action = action_of(task.kind);
   Detail detail = detail_of(fault);
   message.event_id =

@@ -14,6 +14,15 @@ boost::asio::awaitable<void> Operators::set_service(model::ServiceState state) {
   co_await db_.write(write);
 }
 
+std::int64_t Operators::provisioned(const std::string& pool, bool is_default) const {
+  std::int64_t gib = 0;
+  store::Work read = [&](store::Transaction& tx) {
+    gib = tx.volumes().usage_of_pool(pool) + (is_default ? tx.volumes().usage_of_pool("") : 0);
+  };
+  db_.read(read);
+  return gib;
+}
+
 std::vector<ProjectUsage> Operators::usage_by_project() const {
   std::vector<ProjectUsage> out;
   store::Work read = [&](store::Transaction& tx) {

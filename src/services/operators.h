@@ -24,7 +24,8 @@ class Operators {
   // A disabled or frozen cinder-volume takes no new volumes: they end in `error`, with a message to their owner.
   boost::asio::awaitable<void> set_service(model::ServiceState state);
 
-  std::vector<ProjectUsage> usage_by_project() const;  // the total first
+  std::int64_t provisioned(const std::string& pool, bool is_default) const;  // GiB of the volumes there
+  std::vector<ProjectUsage> usage_by_project() const;                        // the total first
 
  private:
   store::Database& db_;

@@ -57,15 +57,22 @@ QuotaSet Quotas::collect(store::Transaction& tx, const ProjectId& project, bool 
   };
   store::Usage volumes;
   store::Usage snapshots;
+  store::Usage backups;
+  std::int64_t groups = 0;
   if (with_use) {
+    backups = tx.backups().usage(project);
+    groups = tx.groups().count(project);
     volumes = tx.volumes().usage(project, std::nullopt);
     snapshots = tx.snapshots().usage(project, std::nullopt);
   }
   for (const std::string& name : kPlain) {
-    std::int64_t in_use = name == "volumes"     ? volumes.count
-                          : name == "snapshots" ? snapshots.count
-                          : name == "gigabytes" ? volumes.gib + snapshots.gib
-                                                : 0;
+    std::int64_t in_use = name == "volumes"            ? volumes.count
+                          : name == "snapshots"        ? snapshots.count
+                          : name == "gigabytes"        ? volumes.gib + snapshots.gib
+                          : name == "backups"          ? backups.count
+                          : name == "backup_gigabytes" ? backups.gib
+                          : name == "groups"           ? groups
+                                                       : 0;
     put(name, in_use);
   }
   for (const model::VolumeType& type : tx.volume_types().all()) {
@@ -187,6 +194,29 @@ void Quotas::require_snapshot(store::Transaction& tx, const ProjectId& project, 
   }
   require_gigabytes(tx, project, limits.of("gigabytes"), "gigabytes", std::nullopt, gib);
   require_gigabytes(tx, project, limits.of("gigabytes_" + type.name), "gigabytes_" + type.name, type.id, gib);
+}
+
+void Quotas::require_backup(store::Transaction& tx, const ProjectId& project, std::int64_t gib) const {
+  Limits limits(tx, project, settings_);
+  store::Usage used = tx.backups().usage(project);
+  if (std::int64_t limit = limits.of("backups"); limit >= 0 && used.count + 1 > limit) {
+    over("BackupLimitExceeded: Maximum number of backups allowed (" + std::to_string(limit) + ") exceeded.",
+         Reason::None);
+  }
+  if (std::int64_t limit = limits.of("backup_gigabytes"); limit >= 0 && used.gib + gib > limit) {
+    over("VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds allowed Backup gigabytes quota. Requested " +
+             std::to_string(gib) + "G, quota is " + std::to_string(limit) + "G and " + std::to_string(used.gib) +
+             "G has been consumed.",
+         Reason::None);
+  }
+}
+
+void Quotas::require_group(store::Transaction& tx, const ProjectId& project) const {
+  Limits limits(tx, project, settings_);
+  if (std::int64_t limit = limits.of("groups"); limit >= 0 && tx.groups().count(project) + 1 > limit) {
+    over("GroupLimitExceeded: Maximum number of groups allowed (" + std::to_string(limit) + ") exceeded.",
+         Reason::None);
+  }
 }
 
 }  // namespace varve::services

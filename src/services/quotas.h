@@ -38,6 +38,8 @@ class Quotas {
                               std::int64_t gib) const;
   void require_growth(store::Transaction& tx, const ProjectId& project, const model::VolumeType& type,
                       std::int64_t new_gib, std::int64_t by_gib) const;
+  void require_backup(store::Transaction& tx, const ProjectId& project, std::int64_t gib) const;
+  void require_group(store::Transaction& tx, const ProjectId& project) const;
   void require_snapshot(store::Transaction& tx, const ProjectId& project, const model::VolumeType& type,
                         std::int64_t gib) const;
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "services/states.h"
 
 namespace varve::services {
 
@@ -81,9 +82,11 @@ int Reconciler::heal_orphans() {
     healed = 0;
     std::set<VolumeId> volumes;
     std::set<std::string> snapshots;
+    std::set<std::string> targets;
     for (const model::Task& task : tx.tasks().live()) {
       volumes.insert(task.volume_id);
       if (task.snapshot_id) snapshots.insert(*task.snapshot_id);
+      if (task.target) targets.insert(*task.target);
     }
     for (model::Volume& volume : tx.volumes().transitional()) {
       if (volumes.contains(volume.id)) continue;
@@ -95,10 +98,27 @@ int Reconciler::heal_orphans() {
     }
     for (model::Snapshot& snapshot : tx.snapshots().transitional()) {
       if (snapshots.contains(snapshot.id.str()) || volumes.contains(snapshot.volume_id)) continue;
+      if (snapshot.group_snapshot_id && targets.contains(*snapshot.group_snapshot_id)) continue;
       log::error("a snapshot was left without its task", {{"snapshot", snapshot.id}});
       snapshot.status = model::SnapshotStatus::Error;
       snapshot.updated_at = clock_.now();
       tx.snapshots().update(snapshot);
+      ++healed;
+    }
+    for (model::Backup& backup : tx.backups().transitional()) {
+      if (targets.contains(backup.id.str())) continue;
+      log::error("a backup was left without its task", {{"backup", backup.id}});
+      backup.status = model::BackupStatus::Error;
+      backup.updated_at = clock_.now();
+      tx.backups().update(backup);
+      ++healed;
+    }
+    for (const model::VolumeGroup& group : tx.groups().transitional()) settle_group(tx, group.id.str(), clock_.now());
+    for (model::GroupSnapshot& group : tx.group_snapshots().transitional()) {
+      settle_group_snapshot(tx, group.id.str(), clock_.now());
+      if (group.status != model::GroupStatus::Creating || targets.contains(group.id.str())) continue;
+      group.status = model::GroupStatus::Error;
+      tx.group_snapshots().update(group);
       ++healed;
     }
   };

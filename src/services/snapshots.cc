@@ -209,6 +209,9 @@ backends::Usage Snapshots::usage(const model::Actor& actor, const SnapshotId& id
 }
 
 void Snapshots::register_tasks() {
+  auto settle = [this](store::Transaction& tx, const std::optional<Snapshot>& snapshot) {
+    if (snapshot) settle_group_snapshot(tx, snapshot->group_snapshot_id, clock_.now());
+  };
   auto to = [this](store::Transaction& tx, const Task& task, SnapshotStatus status) {
     std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
     if (!snapshot) return;
@@ -224,8 +227,16 @@ void Snapshots::register_tasks() {
   tasks_.handle(
       TaskKind::DeleteSnapshot,
       {[this](const Task& task) { backend_.delete_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value())); },
-       [](store::Transaction& tx, const Task& task) { tx.snapshots().remove(SnapshotId(task.snapshot_id.value())); },
-       [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, SnapshotStatus::ErrorDeleting); }});
+       [settle](store::Transaction& tx, const Task& task) {
+         SnapshotId id(task.snapshot_id.value());
+         std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, id);
+         tx.snapshots().remove(id);
+         settle(tx, snapshot);
+       },
+       [to, settle](store::Transaction& tx, const Task& task, const Error&) {
+         to(tx, task, SnapshotStatus::ErrorDeleting);
+         settle(tx, tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value())));
+       }});
 }
 
 }  // namespace varve::services

@@ -35,6 +35,46 @@ void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp no
   tx.volumes().update(*volume);
 }
 
+void settle_group(store::Transaction& tx, const std::optional<std::string>& id, Timestamp now) {
+  if (!id) return;
+  std::optional<model::VolumeGroup> group = tx.groups().find(std::nullopt, GroupId(*id));
+  if (!group) return;
+  using enum model::GroupStatus;
+  bool moving = false;
+  bool failed = false;
+  std::vector<model::Volume> volumes = tx.groups().volumes(group->id);
+  for (const model::Volume& volume : volumes) {
+    moving = moving || model::is_transitional(volume.status);
+    failed =
+        failed || volume.status == model::VolumeStatus::Error || volume.status == model::VolumeStatus::ErrorDeleting;
+  }
+  if (moving || (group->status != Creating && group->status != Deleting)) return;
+  if (group->status == Deleting && volumes.empty()) {
+    tx.groups().remove(group->id);
+    return;
+  }
+  group->status = group->status == Deleting ? ErrorDeleting : failed ? Error : Available;
+  group->updated_at = now;
+  tx.groups().update(*group);
+}
+
+void settle_group_snapshot(store::Transaction& tx, const std::optional<std::string>& id, Timestamp now) {
+  if (!id) return;
+  std::optional<model::GroupSnapshot> group = tx.group_snapshots().find(std::nullopt, GroupSnapshotId(*id));
+  if (!group || group->status != model::GroupStatus::Deleting) return;
+  std::vector<model::Snapshot> snapshots = tx.group_snapshots().snapshots(group->id);
+  for (const model::Snapshot& snapshot : snapshots) {
+    if (snapshot.status == model::SnapshotStatus::Deleting) return;
+  }
+  if (snapshots.empty()) {
+    tx.group_snapshots().remove(group->id);
+    return;
+  }
+  group->status = model::GroupStatus::ErrorDeleting;
+  group->updated_at = now;
+  tx.group_snapshots().update(*group);
+}
+
 namespace {
 
 bool is_system_name(std::string_view name) {

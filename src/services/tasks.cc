@@ -111,7 +111,12 @@ void TaskRunner::make_ready(Job job) {
 }
 
 // A copy must see its source as it was when the copy was asked for: before what is asked of the source later.
+// A long copy out of a snapshot is in nobody's way.
 VolumeId TaskRunner::lane_of(const model::Task& task) {
+  using enum model::TaskKind;
+  if (task.kind == BackupVolume || task.kind == DeleteBackup || task.kind == CreateGroupSnapshot) {
+    return VolumeId(task.target.value());
+  }
   return task.kind == model::TaskKind::CreateVolume && task.target ? VolumeId(*task.target) : task.volume_id;
 }
 

@@ -14,6 +14,14 @@ model::VolumeType type_of(store::Transaction& tx, const Volume& volume) {
   return std::move(*type);
 }
 
+model::QosLimits limits_of(store::Transaction& tx, const model::VolumeType& type, std::int64_t size_gib) {
+  if (type.qos_spec_id) {
+    std::optional<model::QosSpec> spec = tx.qos_specs().find(QosSpecId(*type.qos_spec_id));
+    if (spec && spec->consumer != "front-end") return model::qos_limits(*spec, size_gib);
+  }
+  return model::qos_limits(type.qos, size_gib);
+}
+
 void require_size(std::int64_t wanted, std::int64_t source, const char* what) {
   if (wanted < source) {
     invalid("Volume size '" + std::to_string(wanted) + "'GB cannot be smaller than the " + what + " size " +
@@ -36,7 +44,7 @@ void require_device(const VolumeSpec& spec) {
     auto found = spec.metadata.find(key);
     return found == spec.metadata.end() ? std::optional<std::string>() : found->second;
   };
-  bool from_source = spec.snapshot_id || spec.source_volume_id;
+  bool from_source = spec.snapshot_id || spec.source_volume_id || spec.backup_id;
   for (const char* key : {"hw:passthrough", "__system__encrypted", "__system__cmkid"}) {
     if (from_source && value(key)) {
       invalid(std::string(key) + " is inherited from the source and must not be given.", Reason::InheritedProperty);
@@ -56,26 +64,6 @@ void require_device(const VolumeSpec& spec) {
   }
   if (encrypted == "1" && value("__system__cmkid").value_or("").size() != 36) {
     invalid("__system__cmkid must be the 36 characters of a key's id.", Reason::InvalidEncryption);
-  }
-  // Better a refusal than a volume that says it is encrypted and is not.
-  if (encrypted == "1") invalid("there is no key manager here; volumes cannot be encrypted.", Reason::NoKey);
-}
-
-void require_schedulable(store::Transaction& tx, const backends::Backend& backend, const Volume& volume) {
-  model::ServiceState service = tx.service_states().get("cinder-volume");
-  if (service.disabled || service.frozen) {
-    throw Error(ErrorCode::NoSpace, "the volume service is " + std::string(service.disabled ? "disabled" : "frozen"));
-  }
-  model::Metadata offered = backend.capabilities();
-  for (const auto& [name, value] : type_of(tx, volume).extra_specs) {
-    std::string_view key = name;
-    constexpr std::string_view kScope = "capabilities:";
-    if (key.starts_with(kScope)) key.remove_prefix(kScope.size());
-    if (key.find(':') != std::string_view::npos) continue;
-    auto have = offered.find(key);
-    if (have == offered.end() || have->second == value) continue;
-    std::string wish = name + " = " + value;
-    throw Error(ErrorCode::NoSpace, "the type wants " + wish + ", the storage has " + have->second);
   }
 }
 

@@ -13,6 +13,8 @@ namespace varve::services {
 [[noreturn]] void invalid(std::string message, Reason reason = Reason::None);
 
 model::VolumeType type_of(store::Transaction& tx, const model::Volume& volume);
+// What the storage enforces: of the QoS spec that the type is associated with, else the type's own.
+model::QosLimits limits_of(store::Transaction& tx, const model::VolumeType& type, std::int64_t size_gib);
 
 // A volume from a source is at least as large.
 void require_size(std::int64_t wanted, std::int64_t source, const char* what);
@@ -26,10 +28,6 @@ void require_like_source(store::Transaction& tx, const VolumeSpec& spec, const m
 // Profile evs: the type's extra spec RESKEY:availability_zones lists where it is offered.
 void require_offered(const model::VolumeType& type, const std::string& zone);
 void require_retype(std::string_view from, std::string_view to);
-
-// What a scheduler would look at: is the service enabled, and does the one pool have what the type's extra specs ask
-// for (those without a scope, or with "capabilities:")? Keys that it knows nothing of are notes. Throws Error(NoSpace).
-void require_schedulable(store::Transaction& tx, const backends::Backend& backend, const model::Volume& volume);
 
 // Keys that tell what a volume is stay as they are: adding, changing or removing one throws Error(Forbidden).
 // merge: other keys stay.

@@ -12,41 +12,71 @@ using model::Volume;
 using model::VolumeStatus;
 
 void Volumes::run_create(const Task& task) {
-  Volume volume;
-  store::Work read = [&](store::Transaction& tx) {
-    volume = tx.volumes().get(std::nullopt, task.volume_id);
-    require_schedulable(tx, backend_, volume);
-  };
-  db_.read(read);
+  std::optional<std::string> source_pool;
+  if (task.target) {
+    store::Work look = [&](store::Transaction& tx) {
+      source_pool = tx.volumes().get(std::nullopt, VolumeId(*task.target)).pool;
+    };
+    db_.read(look);
+  }
+  Volume volume = placing_.schedule(task.volume_id, source_pool);
   if (volume.snapshot_id) {
-    backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), SnapshotId(*volume.snapshot_id));
+    backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), SnapshotId(*volume.snapshot_id),
+                            volume.pool);
   } else if (volume.source_volume_id) {
-    backend_.clone_volume(volume.id, volume.size_gib, VolumeId(*volume.source_volume_id));
+    backend_.clone_volume(volume.id, volume.size_gib, VolumeId(*volume.source_volume_id), volume.pool);
   } else {
-    backend_.create_volume(volume.id, volume.size_gib);
+    placing_.create_empty(volume);
   }
 }
 
 void Volumes::run_extend(const Task& task) {
   std::function<void()> grow = [&] { backend_.extend_volume(task.volume_id, task.size_gib); };
-  exports_.without_exports(task.volume_id, grow);
+  exports_.without_exports({task.volume_id}, grow);
 }
 
 void Volumes::run_retype(const Task& task) {
+  Volume volume;
+  std::optional<model::VolumeType> type;
+  std::string pool;
   model::QosLimits qos;
   store::Work read = [&](store::Transaction& tx) {
-    Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
-    if (auto type = tx.volume_types().find(VolumeTypeId(task.target.value()))) {
-      qos = model::qos_limits(type->qos, volume.size_gib);
-    }
+    volume = tx.volumes().get(std::nullopt, task.volume_id);
+    type = tx.volume_types().find(VolumeTypeId(task.target.value()));
+    if (!type) return;
+    qos = limits_of(tx, *type, volume.size_gib);
+    pool = suits(backend_, volume.pool, *type) ? volume.pool : placing_.pick(tx, *type, std::nullopt);
   };
   db_.read(read);
+  if (!type) throw Error(ErrorCode::NotFound, "the volume type is gone");
+  if (pool != volume.pool) move_to_pool(volume.id, pool);
   backend_.set_qos(task.volume_id, qos);
+}
+
+void Volumes::move_to_pool(const VolumeId& id, const std::string& pool) {
+  backend_.migrate(id, pool);
+  store::Work note = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(std::nullopt, id);
+    volume.pool = pool;
+    volume.migration_status = "success";
+    tx.volumes().update(volume);
+  };
+  db_.write_blocking(note);
+}
+
+void Volumes::run_delete(const Task& task) {
+  std::optional<Volume> volume;
+  store::Work read = [&](store::Transaction& tx) { volume = tx.volumes().find(std::nullopt, task.volume_id); };
+  db_.read(read);
+  backend_.delete_volume(task.volume_id);
+  if (volume) placing_.drop_key(*volume);
 }
 
 void Volumes::register_tasks() {
   auto to = [this](store::Transaction& tx, const Task& task, VolumeStatus status) {
     end_at(tx, task, status, clock_.now());
+    std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
+    if (volume) settle_group(tx, volume->group_id, clock_.now());
   };
   auto release_snapshot = [](store::Transaction& tx, const Task& task) {
     std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
@@ -59,11 +89,13 @@ void Volumes::register_tasks() {
                  [to](store::Transaction& tx, const Task& task) { to(tx, task, VolumeStatus::Available); },
                  [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, VolumeStatus::Error); }});
 
-  tasks_.handle(TaskKind::DeleteVolume, {[this](const Task& task) { backend_.delete_volume(task.volume_id); },
-                                         [](store::Transaction& tx, const Task& task) {
+  tasks_.handle(TaskKind::DeleteVolume, {[this](const Task& task) { run_delete(task); },
+                                         [this](store::Transaction& tx, const Task& task) {
                                            for (const auto& snapshot : tx.snapshots().of_volume(task.volume_id))
                                              tx.snapshots().remove(snapshot.id);
+                                           auto volume = tx.volumes().find(std::nullopt, task.volume_id);
                                            tx.volumes().remove(task.volume_id);
+                                           if (volume) settle_group(tx, volume->group_id, clock_.now());
                                          },
                                          [to](store::Transaction& tx, const Task& task, const Error&) {
                                            for (auto& snapshot : tx.snapshots().of_volume(task.volume_id)) {
@@ -103,6 +135,16 @@ void Volumes::register_tasks() {
                                          [this](store::Transaction& tx, const Task& task, const Error&) {
                                            resume_volume(tx, task, clock_.now());
                                          }});
+
+  tasks_.handle(TaskKind::MigrateVolume,
+                {[this](const Task& task) { move_to_pool(task.volume_id, task.target.value()); },
+                 [](store::Transaction&, const Task&) {},
+                 [](store::Transaction& tx, const Task& task, const Error&) {
+                   std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
+                   if (!volume) return;
+                   volume->migration_status = "error";
+                   tx.volumes().update(*volume);
+                 }});
 }
 
 }  // namespace varve::services

@@ -129,8 +129,15 @@ boost::asio::awaitable<void> VolumeTypes::revoke(std::string id, ProjectId proje
   co_await db_.write(write);
 }
 
-model::VolumeType VolumeTypes::default_type() const {
-  model::Actor everybody;
+model::VolumeType VolumeTypes::named(const model::Actor& actor, const std::string& name_or_id) const {
+  model::VolumeType type;
+  store::Work read = [&](store::Transaction& tx) { type = resolve(tx, actor, name_or_id); };
+  db_.read(read);
+  return type;
+}
+
+model::VolumeType VolumeTypes::default_type(const model::Actor& actor) const {
+  model::Actor everybody = actor;
   everybody.admin = true;
   model::VolumeType type;
   store::Work read = [&](store::Transaction& tx) { type = resolve(tx, everybody, std::nullopt); };
@@ -140,7 +147,10 @@ model::VolumeType VolumeTypes::default_type() const {
 
 model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const model::Actor& actor,
                                        const std::optional<std::string>& name_or_id) const {
-  const std::string& wanted = name_or_id ? *name_or_id : settings_.default_volume_type;
+  std::string wanted = name_or_id.value_or(settings_.default_volume_type);
+  if (!name_or_id) {
+    if (auto own = tx.default_types().of_project(actor.project_id)) wanted = own->str();
+  }
   std::optional<model::VolumeType> type = tx.volume_types().find_by_name(wanted);
   if (!type) type = tx.volume_types().find(VolumeTypeId(wanted));
   if (type && !may_use(tx, actor, *type)) type.reset();

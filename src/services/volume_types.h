@@ -37,7 +37,8 @@ class VolumeTypes {
 
   std::vector<model::VolumeType> list(const model::Actor& actor) const;
   model::VolumeType show(const model::Actor& actor, const std::string& id) const;
-  model::VolumeType default_type() const;
+  model::VolumeType named(const model::Actor& actor, const std::string& name_or_id) const;
+  model::VolumeType default_type(const model::Actor& actor) const;  // of its project
 
   // Administrators only; the API checks that.
   boost::asio::awaitable<model::VolumeType> create(VolumeTypeSpec spec);

@@ -11,8 +11,10 @@
 #include "backends/backend.h"
 #include "model/actor.h"
 #include "model/page.h"
+#include "services/backups.h"
 #include "services/exports.h"
 #include "services/images.h"
+#include "services/placing.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
 #include "services/volume_types.h"
@@ -23,6 +25,7 @@ struct VolumeDetail {
   model::Volume volume;
   std::string type_name;
   std::vector<model::Attachment> attachments;
+  std::string host;  // the pool, as Cinder names it
 };
 
 struct VolumeSpec {
@@ -34,6 +37,8 @@ struct VolumeSpec {
   std::optional<std::string> snapshot_id;
   std::optional<std::string> source_volume_id;
   std::optional<std::string> image_id;
+  std::optional<std::string> backup_id;
+  std::optional<std::string> group_id;
   model::Metadata metadata;
   model::Metadata tags;
   bool multiattach = false;
@@ -63,10 +68,16 @@ struct VolumeSummary {
 class Volumes {
  public:
   Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
-          VolumeTypes& types, Images& images, Clock& clock, Rng& rng, const Settings& settings);
+          VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock, Rng& rng,
+          const Settings& settings);
 
   // All of them or none.
   boost::asio::awaitable<CreatedVolumes> create(model::Actor actor, VolumeSpec spec);
+  // For groups: `before` and one volume a spec (of snapshots or volumes) in one commit, their tasks after it. `before`
+  // may fill in the specs.
+  boost::asio::awaitable<void> create_several(model::Actor actor, store::Work before,
+                                              const std::vector<VolumeSpec>& specs);
+  boost::asio::awaitable<void> remove_several(model::Actor actor, store::Work before, const std::vector<VolumeId>& ids);
   VolumeDetail show(const model::Actor& actor, const VolumeId& id) const;
   model::Page<VolumeDetail> list(const model::PageQuery& query) const;
   VolumeSummary summary(const store::Scope& scope) const;
@@ -76,7 +87,9 @@ class Volumes {
   boost::asio::awaitable<TaskId> remove(model::Actor actor, VolumeId id, bool cascade, bool force);
   boost::asio::awaitable<TaskId> extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib);
   boost::asio::awaitable<TaskId> rollback(model::Actor actor, VolumeId id, SnapshotId snapshot);
-  boost::asio::awaitable<TaskId> retype(model::Actor actor, VolumeId id, std::string new_type);
+  // may_migrate: into another pool, when the new type wants that.
+  boost::asio::awaitable<TaskId> retype(model::Actor actor, VolumeId id, std::string new_type, bool may_migrate);
+  boost::asio::awaitable<TaskId> migrate(model::Actor actor, VolumeId id, std::string pool);
   boost::asio::awaitable<void> reset_status(model::Actor actor, VolumeId id, std::string status);
   boost::asio::awaitable<void> set_bootable(model::Actor actor, VolumeId id, bool bootable);
   boost::asio::awaitable<void> set_read_only(model::Actor actor, VolumeId id, bool read_only);
@@ -93,8 +106,21 @@ class Volumes {
   void run_create(const model::Task& task);
   void run_extend(const model::Task& task);
   void run_retype(const model::Task& task);
+  void run_delete(const model::Task& task);
+  void move_to_pool(const VolumeId& id, const std::string& pool);
+  void settle_encryption(store::Transaction& tx, const VolumeSpec& spec, const model::VolumeType& type,
+                         model::Volume& volume) const;
   boost::asio::awaitable<void> change(model::Actor actor, VolumeId id, std::function<void(model::Volume&)> apply);
   void require_zone(const std::string& zone) const;
+  VolumeDetail detail_of(store::Transaction& tx, const model::Volume& volume) const;
+  struct Sources {
+    std::optional<images::Image> image;
+    std::optional<BackedUpVolume> backup;
+  };
+  VolumeDetail add(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, const Sources& sources,
+                   std::int64_t number, model::Task& task) const;
+  void begin_remove(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, bool cascade, bool force,
+                    model::Task& task) const;
   void settle_spec(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, model::Volume& volume,
                    model::Task& task) const;
 
@@ -105,6 +131,8 @@ class Volumes {
   Quotas& quotas_;
   VolumeTypes& types_;
   Images& images_;
+  Backups& backups_;
+  Placing& placing_;
   Clock& clock_;
   Rng& rng_;
   const Settings& settings_;

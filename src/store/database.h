@@ -13,8 +13,11 @@
 #include <functional>
 #include <memory>
 
+#include "store/backup_tables.h"
+#include "store/group_tables.h"
 #include "store/identity_tables.h"
 #include "store/tables.h"
+#include "store/type_tables.h"
 
 namespace varve::store {
 
@@ -27,6 +30,13 @@ class Transaction {
   VolumeTypes volume_types() { return VolumeTypes(db_); }
   Tasks tasks() { return Tasks(db_); }
   ServiceStates service_states() { return ServiceStates(db_); }
+  Backups backups() { return Backups(db_); }
+  GroupTypes group_types() { return GroupTypes(db_); }
+  VolumeGroups groups() { return VolumeGroups(db_); }
+  GroupSnapshots group_snapshots() { return GroupSnapshots(db_); }
+  QosSpecs qos_specs() { return QosSpecs(db_); }
+  TypeEncryptions type_encryptions() { return TypeEncryptions(db_); }
+  DefaultTypes default_types() { return DefaultTypes(db_); }
   Transfers transfers() { return Transfers(db_); }
   Messages messages() { return Messages(db_); }
   Quotas quotas() { return Quotas(db_); }

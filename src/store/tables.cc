@@ -1,26 +1,11 @@
 #include "store/tables.h"
 
-#include "base/error.h"
+#include "store/find.h"
 #include "store/page_select.h"
 
 namespace varve::store {
 
 namespace {
-
-template <class T, class IdType>
-std::optional<T> find_scoped(Connection& db, const Scope& scope, const IdType& id) {
-  std::optional<T> row = select_one<T>(db, "WHERE id = :id", id);
-  if (row && scope && row->project_id != *scope) return std::nullopt;
-  return row;
-}
-
-[[noreturn]] void not_found(std::string_view kind, std::string_view id) {
-  throw Error(ErrorCode::NotFound, std::string(kind) + " " + std::string(id) + " could not be found.");
-}
-
-Usage usage_of(const std::vector<std::tuple<std::int64_t, std::int64_t>>& rows) {
-  return {std::get<0>(rows.front()), std::get<1>(rows.front())};
-}
 
 // Of every row that has any; column is metadata or tags.
 std::vector<model::Metadata> pairs_of(Connection& db, const std::string& table, const std::string& column,
@@ -62,9 +47,10 @@ std::vector<ProjectId> Volumes::projects() {
 }
 
 std::vector<model::Volume> Volumes::transitional() {
-  return select<model::Volume>(
-      db_,
-      "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'downloading', 'uploading', 'deleting')");
+  return select<model::Volume>(db_,
+                               "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'downloading', "
+                               "'uploading', 'backing-up', 'restoring-backup', "
+                               "'deleting')");
 }
 
 Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {
@@ -86,6 +72,17 @@ Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type
   Usage growth = scope ? sum(std::string(kGrowth) + " AND ", "v.project_id", "v.volume_type_id") : sum(kGrowth, "", "");
   usage.gib += growth.gib;
   return usage;
+}
+
+std::int64_t Volumes::usage_of_pool(const std::string& pool) {
+  return std::get<0>(
+      query<std::int64_t>(db_, "SELECT COALESCE(SUM(size_gib), 0) FROM volumes WHERE pool = :pool", pool).front());
+}
+
+bool Volumes::another_uses_key(const std::string& key, const VolumeId& except) {
+  return !query<std::int64_t>(db_, "SELECT 1 FROM volumes WHERE encryption_key_id = :key AND id <> :id LIMIT 1", key,
+                              except)
+              .empty();
 }
 
 std::vector<model::Metadata> Volumes::metadata(const Scope& scope) {
@@ -123,7 +120,7 @@ std::int64_t Snapshots::count_of_volume(const VolumeId& id) {
 }
 
 std::vector<model::Snapshot> Snapshots::transitional() {
-  return select<model::Snapshot>(db_, "WHERE status IN ('creating', 'rollbacking', 'deleting')");
+  return select<model::Snapshot>(db_, "WHERE status IN ('creating', 'rollbacking', 'backing-up', 'deleting')");
 }
 
 Usage Snapshots::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {
@@ -257,6 +254,10 @@ void ServiceStates::set(const model::ServiceState& state) {
 
 std::vector<model::Task> Tasks::live() {
   return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
+}
+
+std::vector<model::Task> Tasks::live_with_target(model::TaskKind kind, const std::string& target) {
+  return select<model::Task>(db_, "WHERE state = 'live' AND kind = :kind AND target = :target", kind, target);
 }
 
 std::optional<model::Task> Tasks::find(const Scope& scope, const TaskId& id) {

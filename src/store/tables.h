@@ -28,7 +28,8 @@ struct Table<model::Volume> {
     f("multiattach", v.multiattach), f("read_only", v.read_only), f("read_only_set", v.read_only_set);
     f("snapshot_id", v.snapshot_id);
     f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("tags", v.tags);
-    f("image_metadata", v.image_metadata);
+    f("pool", v.pool), f("migration_status", v.migration_status), f("group_id", v.group_id);
+    f("encryption_key_id", v.encryption_key_id), f("image_metadata", v.image_metadata);
     f("dedicated_storage_id", v.dedicated_storage_id), f("enterprise_project_id", v.enterprise_project_id);
     f("created_at", v.created_at), f("updated_at", v.updated_at);
   }
@@ -40,8 +41,8 @@ struct Table<model::Snapshot> {
   static void columns(auto& s, auto&& f) {
     f("id", s.id), f("project_id", s.project_id), f("user_id", s.user_id), f("volume_id", s.volume_id);
     f("name", s.name), f("description", s.description), f("status", s.status), f("size_gib", s.size_gib);
-    f("metadata", s.metadata), f("tags", s.tags), f("progress", s.progress), f("created_at", s.created_at),
-        f("updated_at", s.updated_at);
+    f("metadata", s.metadata), f("tags", s.tags), f("group_snapshot_id", s.group_snapshot_id),
+        f("progress", s.progress), f("created_at", s.created_at), f("updated_at", s.updated_at);
   }
 };
 
@@ -65,6 +66,7 @@ struct Table<model::VolumeType> {
     f("extra_specs", t.extra_specs), f("iops_base", t.qos.iops_base), f("iops_per_gib", t.qos.iops_per_gib);
     f("iops_max", t.qos.iops_max), f("iops_burst", t.qos.iops_burst), f("mibps_base", t.qos.mibps_base);
     f("mibps_per_100_gib", t.qos.mibps_per_100_gib), f("mibps_max", t.qos.mibps_max);
+    f("qos_spec_id", t.qos_spec_id);
     f("created_at", t.created_at), f("updated_at", t.updated_at);
   }
 };
@@ -128,6 +130,8 @@ class Volumes {
   std::vector<model::Volume> transitional();  // that only a live task may have
   // What live extensions will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
+  std::int64_t usage_of_pool(const std::string& pool);  // GiB
+  bool another_uses_key(const std::string& key, const VolumeId& except);
   std::vector<model::Metadata> metadata(const Scope& scope);
   std::vector<model::Metadata> tags(const Scope& scope);
 
@@ -200,6 +204,7 @@ class Tasks {
   void insert(const model::Task& task) { store::insert(db_, task); }
   void update(const model::Task& task) { store::update(db_, task); }
   std::vector<model::Task> live();
+  std::vector<model::Task> live_with_target(model::TaskKind kind, const std::string& target);
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);
   std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first
   bool works_on(const VolumeId& id);                                                // a live task has this volume

@@ -63,15 +63,18 @@ build_interval = 1
 storage_protocol = nbd
 vendor_name = Varve
 volume_size = 1
+backend_names = qcow2,second
+manage_volume_ref = source-name,volume-%s
+manage_snapshot_ref = source-name,snapshot-%s
 [volume-feature-enabled]
-backup = false
+backup = true
 snapshot = true
 clone = true
 extend_attached_volume = false
 volume_revert = true
-multi_backend = false
-manage_volume = false
-manage_snapshot = false
+multi_backend = true
+manage_volume = true
+manage_snapshot = true
 consistency_group = false
 [validation]
 run_validation = false
@@ -85,7 +88,9 @@ def names(lines):
 def run(regex):
     # Replies as Cinder's to the letter: Tempest refuses a field that Cinder does not send.
     glance = Glance()
-    server = Server(options=["api.profile=cinder", "api.error_codes=openstack", f"images.endpoint={glance.endpoint}"])
+    server = Server()
+    server.options += ["api.profile=cinder", "api.error_codes=openstack", f"images.endpoint={glance.endpoint}",
+                       f'qcow2.pools=["second={server.directory}/second"]']
     with tempfile.TemporaryDirectory(prefix="varve-tempest-") as directory:
         try:
             glance.start(server.start())

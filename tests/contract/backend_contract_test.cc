@@ -130,15 +130,15 @@ INSTANTIATE_TEST_SUITE_P(All, BackendContract, testing::Values("fake", "qcow2"),
                          [](const auto& info) { return info.param; });
 
 TEST_P(BackendContract, ANewVolumeIsZeros) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(backend().has_volume(v_));
   EXPECT_TRUE(holds(v_, 0));
 }
 
 TEST_P(BackendContract, EveryCallMayBeRepeated) {
-  for (int i = 0; i < 2; ++i) backend().create_volume(v_, 1);
+  for (int i = 0; i < 2; ++i) backend().create_volume(v_, 1, {});
   for (int i = 0; i < 2; ++i) backend().create_snapshot(v_, s_);
-  for (int i = 0; i < 2; ++i) backend().clone_snapshot(w_, 1, v_, s_);
+  for (int i = 0; i < 2; ++i) backend().clone_snapshot(w_, 1, v_, s_, "");
   for (int i = 0; i < 2; ++i) backend().extend_volume(v_, 2);
   for (int i = 0; i < 2; ++i) backend().rollback(v_, s_);
   for (int i = 0; i < 2; ++i) backend().open(v_, {});
@@ -149,7 +149,7 @@ TEST_P(BackendContract, EveryCallMayBeRepeated) {
 }
 
 TEST_P(BackendContract, ASnapshotKeepsItsBytes) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1));
   backend().create_snapshot(v_, s_);
   EXPECT_TRUE(write(v_, 2));
@@ -159,7 +159,7 @@ TEST_P(BackendContract, ASnapshotKeepsItsBytes) {
 }
 
 TEST_P(BackendContract, RollbackKeepsNewerSnapshots) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1));
   backend().create_snapshot(v_, s_);
   EXPECT_TRUE(write(v_, 2));
@@ -174,7 +174,7 @@ TEST_P(BackendContract, RollbackKeepsNewerSnapshots) {
 }
 
 TEST_P(BackendContract, SnapshotsGoInAnyOrder) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1, "0 64k"));
   backend().create_snapshot(v_, s_);
   EXPECT_TRUE(write(v_, 2, "64k 64k"));
@@ -193,10 +193,10 @@ TEST_P(BackendContract, SnapshotsGoInAnyOrder) {
 }
 
 TEST_P(BackendContract, ACloneIsIndependentOfItsSource) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1));
   backend().create_snapshot(v_, s_);
-  backend().clone_snapshot(w_, 2, v_, s_);
+  backend().clone_snapshot(w_, 2, v_, s_, "");
   EXPECT_TRUE(holds(w_, 1));
   EXPECT_TRUE(write(w_, 9));
   backend().rollback(v_, s_);
@@ -209,10 +209,10 @@ TEST_P(BackendContract, ACloneIsIndependentOfItsSource) {
 }
 
 TEST_P(BackendContract, AVolumeCanBeClonedWhileOpen) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 5));
   backend().open(v_, {});
-  backend().clone_volume(w_, 1, v_);
+  backend().clone_volume(w_, 1, v_, "");
   backend().close(v_);
   EXPECT_TRUE(holds(w_, 5));
   EXPECT_TRUE(write(v_, 6));
@@ -223,7 +223,7 @@ TEST_P(BackendContract, AVolumeCanBeClonedWhileOpen) {
 }
 
 TEST_P(BackendContract, AnOpenVolumeIsSnapshottedAndMergedLive) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1));
   backend().open(v_, {});
   backend().create_snapshot(v_, s_);
@@ -237,7 +237,7 @@ TEST_P(BackendContract, AnOpenVolumeIsSnapshottedAndMergedLive) {
 }
 
 TEST_P(BackendContract, ARestartFindsEverything) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1));
   backend().create_snapshot(v_, s_);
   EXPECT_TRUE(write(v_, 2));
@@ -252,7 +252,7 @@ TEST_P(BackendContract, ARestartFindsEverything) {
 }
 
 TEST_P(BackendContract, AnExtendedVolumeKeepsItsBytesAndReadsZerosBehind) {
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 7));
   backend().create_snapshot(v_, s_);
   backend().extend_volume(v_, 2);
@@ -263,10 +263,10 @@ TEST_P(BackendContract, AnExtendedVolumeKeepsItsBytesAndReadsZerosBehind) {
 }
 
 TEST_P(BackendContract, ASmallerCloneThatGrowsReadsZerosWhereItWasCutOff) {
-  backend().create_volume(v_, 2);
+  backend().create_volume(v_, 2, {});
   EXPECT_TRUE(write(v_, 7, "1536M 1M"));
   backend().create_snapshot(v_, s_);
-  backend().clone_snapshot(w_, 1, v_, s_);
+  backend().clone_snapshot(w_, 1, v_, s_, "");
   backend().extend_volume(w_, 2);
   EXPECT_TRUE(holds(w_, 0, "1536M 1M"));
 }
@@ -274,9 +274,9 @@ TEST_P(BackendContract, ASmallerCloneThatGrowsReadsZerosWhereItWasCutOff) {
 TEST_P(BackendContract, WhatIsNotThereIsRefused) {
   EXPECT_THROW(backend().create_snapshot(v_, s_), Error);
   EXPECT_THROW(backend().open(v_, {}), Error);
-  backend().create_volume(v_, 1);
+  backend().create_volume(v_, 1, {});
   EXPECT_THROW(backend().rollback(v_, s_), Error);
-  EXPECT_THROW(backend().clone_snapshot(w_, 1, v_, s_), Error);
+  EXPECT_THROW(backend().clone_snapshot(w_, 1, v_, s_, ""), Error);
   EXPECT_FALSE(backend().has_volume(w_));
 }
 
@@ -285,7 +285,7 @@ TEST(Qcow2Backend, AVolumeThatHasGrownIsMergedOnlyWhenItIsClosed) {
   Qcow2Rig rig;
   VolumeId volume("11111111-1111-4111-8111-111111111111");
   SnapshotId snapshot("33333333-3333-4333-8333-333333333333");
-  rig.backend().create_volume(volume, 1);
+  rig.backend().create_volume(volume, 1, {});
   EXPECT_TRUE(rig.io(volume, "write -P 4 0 1M"));
   rig.backend().open(volume, {});
   rig.backend().create_snapshot(volume, snapshot);
@@ -305,7 +305,7 @@ TEST(Qcow2Backend, AVolumeThatHasGrownIsMergedOnlyWhenItIsClosed) {
 TEST(Qcow2Backend, WritesAfterAHalfDoneSnapshotAreKept) {
   Qcow2Rig rig;
   VolumeId volume("11111111-1111-4111-8111-111111111111");
-  rig.backend().create_volume(volume, 1);
+  rig.backend().create_volume(volume, 1, {});
   rig.backend().open(volume, {});
   failpoint::arm("snapshot.create.after_switch", "error");
   EXPECT_THROW(rig.backend().create_snapshot(volume, SnapshotId("33333333-3333-4333-8333-333333333333")), Error);

@@ -82,6 +82,63 @@ class World:
     def upload_attached(self):
         self.send("POST", f"/volumes/{self.attached}/action", {"os-volume_upload_image": {"image_name": "copy", "disk_format": "qcow2", "force": True}})
 
+    # Of a volume without snapshots. before_x() makes what x() works on.
+
+    def before_backup(self):
+        self.plain = self.admin.create_volume(name="m")
+        assert self.admin.io(self.plain, "write -P 6 0 1M")
+
+    def backup(self):
+        self.send("POST", "/backups", {"backup": {"volume_id": self.plain}})
+
+    def before_restore(self):
+        self.before_backup()
+        self.saved = self.admin.create_backup(self.plain)
+        assert self.admin.io(self.plain, "write -P 7 0 2M")
+
+    def restore(self):
+        self.send("POST", f"/backups/{self.saved}/restore", {"restore": {"volume_id": self.plain}})
+
+    before_restore_new = before_restore
+
+    def restore_new(self):
+        self.send("POST", f"/backups/{self.saved}/restore", {"restore": {"name": "new"}})
+
+    before_remove_backup = before_restore
+
+    def remove_backup(self):
+        self.send("DELETE", f"/backups/{self.saved}")
+
+    before_migrate = before_backup
+
+    def migrate(self):
+        self.send("POST", f"/volumes/{self.plain}/action", {"os-migrate_volume": {"host": "varve@second#second"}})
+
+    def before_manage(self):
+        self.before_backup()
+        self.admin.action(self.plain, "os-unmanage", {}, 202)
+
+    def manage(self, source=None):
+        reference = {"source-name": source or f"volume-{self.plain}"}
+        self.send("POST", "/manageable_volumes", {"volume": {"host": "varve@qcow2#default", "ref": reference, "name": "new"}})
+
+    def before_manage_file(self):
+        file = self.server.store / "manageable" / "disk.qcow2"
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(file), "700M"], check=True, timeout=60)
+        subprocess.run(["qemu-io", "-c", "write -P 6 0 1M", str(file)], check=True, capture_output=True, timeout=60)
+
+    def manage_file(self):
+        self.manage("disk.qcow2")
+
+    def before_group_snapshot(self):
+        body = {"group": {"group_type": "default_cgsnapshot_type", "volume_types": ["GPSSD"]}}
+        self.group = self.admin.call("POST", "/groups", body, 202, "3.54")["group"]["id"]
+        both = f"{self.volume},{self.attached}"
+        self.admin.call("PUT", f"/groups/{self.group}", {"group": {"add_volumes": both}}, 202, "3.54")
+
+    def group_snapshot(self):
+        self.send("POST", "/group_snapshots", {"group_snapshot": {"group_id": self.group, "name": "new"}})
+
     def detach(self):
         self.send("DELETE", f"/attachments/{self.attachment}")
 
@@ -89,9 +146,17 @@ class World:
 SCENARIOS = {
     "task.": ["create", "delete", "extend", "snapshot_attached", "delete_snapshot", "rollback", "clone_snapshot", "attach", "detach"],
     "volume.create.": ["create"],
+    "volume.migrate.": ["migrate"],
+    "volume.adopt.": ["manage", "manage_file"],
+    "backup.after_helper": ["backup"],
+    "backup.after_archive": ["backup"],
+    "backup.after_remove": ["remove_backup"],
+    "backup.": ["restore", "restore_new"],
+    "group_snapshot.": ["group_snapshot"],
     "volume.delete.": ["delete"],
     "volume.extend.": ["extend", "extend_attached"],
     "volume.rollback.": ["rollback"],
+    "snapshot.create.after_switch": ["snapshot", "snapshot_attached", "migrate"],
     "snapshot.create.": ["snapshot", "snapshot_attached"],
     "snapshot.delete.": ["delete_snapshot"],
     "clone.after_freeze": ["clone_attached"],
@@ -130,9 +195,10 @@ def glance():
 @pytest.mark.parametrize("failpoint, scenario", scenarios())
 def test_killed_at(own_server, glance, failpoint, scenario):
     assert scenario != "none", f"no scenario reaches {failpoint}"
-    own_server.options.append(f"images.endpoint={glance.endpoint}")
+    own_server.add_pool("second").options.append(f"images.endpoint={glance.endpoint}")
     world = World(own_server.start(), own_server.login())
     world.image, images_before = glance.image, glance.ids()
+    getattr(world, "before_" + scenario, lambda: None)()
     invariants.settle(own_server)
     before = {row[0] for row in own_server.rows("SELECT id FROM volumes")}
     own_server.stop()
@@ -145,7 +211,7 @@ def test_killed_at(own_server, glance, failpoint, scenario):
     assert own_server.process.wait(30) == -9, f"{scenario} does not reach {failpoint}"
 
     # What was attached is still served: its storage daemon is another process.
-    if scenario not in ("detach", "extend_attached"):
+    if scenario not in ("detach", "extend_attached", "group_snapshot"):
         assert qemu_io(world.uri, "read -P 3 0 1M")
     own_server.start()
     world.admin = admin = own_server.login()
@@ -162,6 +228,13 @@ def test_killed_at(own_server, glance, failpoint, scenario):
     # Everything can be used and removed without a human's hand.
     for attachment in admin.call("GET", "/attachments", mv="3.27")["attachments"]:
         admin.detach(attachment["id"])
+    for group in admin.call("GET", "/group_snapshots", mv="3.54")["group_snapshots"]:
+        admin.call("DELETE", f"/group_snapshots/{group['id']}", None, 202, "3.54")
+        wait_until(lambda: not admin.call("GET", "/group_snapshots", mv="3.54")["group_snapshots"], 30, "the group snapshot to go")
+    for backup in admin.call("GET", "/backups")["backups"]:
+        admin.call("DELETE", f"/backups/{backup['id']}", None, 202)
+        admin.wait_gone(f"/backups/{backup['id']}")
+    assert not list((own_server.store / "backups").iterdir())
     for volume in admin.call("GET", "/volumes")["volumes"]:
         admin.delete_volume(volume["id"], cascade=True)
     invariants.settle(own_server)
@@ -175,9 +248,27 @@ def check_outcome(world, admin, scenario, before):
     statuses = {v["name"]: v["status"] for v in volumes.values()}
     snapshots = {s["name"]: s for s in admin.call("GET", "/snapshots")["snapshots"]}
     assert all(s["status"] == "available" for s in snapshots.values()), snapshots
-    if scenario in ("create", "clone_snapshot", "clone_attached", "from_image"):
+    if scenario == "backup":
+        world.saved = admin.call("GET", "/backups")["backups"][0]["id"]
+        world.restore_new()
+        admin.wait_backup(world.saved)
+        volumes = names(admin)
+        admin.wait_volume(volumes["new"]["id"])
+        statuses["new"] = "available"
+    if scenario == "remove_backup":
+        assert admin.call("GET", "/backups")["backups"] == []
+    if scenario in ("restore", "migrate"):
+        assert statuses["m"] == "available" and admin.io(world.plain, "read -P 6 0 1M", "read -P 0 1M 2M")
+    if scenario == "migrate":
+        moved = admin.call("GET", f"/volumes/{world.plain}")["volume"]
+        assert moved["os-vol-host-attr:host"] == "varve@second#second" and moved["migration_status"] == "success"
+    if scenario == "group_snapshot":
+        (made,) = admin.call("GET", "/group_snapshots/detail", mv="3.54")["group_snapshots"]
+        assert made["status"] == "available"
+        assert len([s for s in admin.call("GET", "/snapshots?name=new")["snapshots"]]) == 2
+    if scenario in ("create", "clone_snapshot", "clone_attached", "from_image", "backup", "restore_new", "manage", "manage_file"):
         assert statuses["new"] == "available"
-        expected = {"create": 0, "clone_snapshot": 1, "clone_attached": 3, "from_image": 5}[scenario]
+        expected = {"create": 0, "clone_snapshot": 1, "clone_attached": 3, "from_image": 5}.get(scenario, 6)
         assert admin.io(volumes["new"]["id"], f"read -P {expected} 0 1M")
     if scenario in ("snapshot", "snapshot_attached"):
         assert "new" in snapshots

@@ -33,6 +33,10 @@ def test_the_page(server):
     assert raw.text == contract.FILE.read_text()
 
 
+def settle(client):
+    wait_until(lambda: not client.server.rows("SELECT 1 FROM tasks WHERE state = 'live'"), 60, "the tasks to end")
+
+
 class Walk:
     """Resources for the operations to work on."""
 
@@ -42,6 +46,22 @@ class Walk:
 
     def target(self, path):
         admin = self.admin
+        self.made += 1
+        if "/backups/{id}" in path:
+            return admin.create_backup(admin.create_volume())
+        if "/groups/{id}" in path or "/group_snapshots/{id}" in path:
+            body = {"group": {"group_type": "default_cgsnapshot_type", "volume_types": ["GPSSD"]}}
+            group = admin.call("POST", "/groups", body, 202, "3.70")["group"]["id"]
+            if "/groups" in path:
+                return group
+            admin.call("POST", "/volumes", {"volume": {"size": 1, "group_id": group}}, 202, "3.70")
+            settle(admin)
+            return admin.call("POST", "/group_snapshots", {"group_snapshot": {"group_id": group}}, 202, "3.70")["group_snapshot"]["id"]
+        if "/group_types/{id}" in path:
+            body = {"group_type": {"name": f"g{self.made}", "group_specs": {"k": "v"}}}
+            return admin.call("POST", "/group_types", body, 202, "3.70")["group_type"]["id"]
+        if "/qos-specs/{id}" in path:
+            return admin.call("POST", "/qos-specs", {"qos_specs": {"name": f"q{self.made}", "k": "v"}}, 200)["qos_specs"]["id"]
         if "/snapshots" in path or "snapshots/{id}" in path:
             return admin.create_snapshot(admin.create_volume(metadata={"k": "v"}), metadata={"k": "v"})
         if "/attachments" in path:
@@ -51,10 +71,13 @@ class Walk:
             return admin.call("POST", "/os-volume-transfer", body, 202)["transfer"]["id"]
         if "/types" in path:
             specs = {"k": "v"}
-            self.made += 1
             public = "access" not in path and "action" not in path
             body = {"name": f"t{self.made}", "extra_specs": specs, "os-volume-type-access:is_public": public}
-            return admin.call("POST", "/types", {"volume_type": body}, 200)["volume_type"]["id"]
+            made = admin.call("POST", "/types", {"volume_type": body}, 200)["volume_type"]["id"]
+            if "/encryption/" in path:
+                body = {"encryption": {"provider": "luks", "control_location": "back-end", "cipher": "aes-xts-plain64"}}
+                admin.call("POST", f"/types/{made}/encryption", body, 200)
+            return made
         if "/jobs" in path:
             body = {"volume": {"availability_zone": "az-1", "volume_type": "SSD", "size": 1}}
             job = admin.call("POST", "/cloudvolumes", body, 200)["job_id"]
@@ -66,8 +89,15 @@ class Walk:
 
     def fill(self, path, target, version):
         values = {"version": version, "project_id": self.admin.project, "id": target, "type": "volumes", "key": "k",
-                  "target": "0" * 32, "class": "default", "alias": "os-quota-sets", "host": "varve@qcow2"}
-        return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
+                  "target": "0" * 32, "class": "default", "alias": "os-quota-sets", "host": "varve@qcow2", "name": "c"}
+        if "/encryption/" in path:
+            values["key"] = "cipher"
+        filled = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], path)
+        if "anage" in path:
+            filled += "?host=varve@qcow2%23default"
+        if path.endswith("associate"):
+            filled += "?vol_type_id=" + self.target("/types")
+        return filled
 
     def body(self, operation, target):
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -96,8 +126,8 @@ def test_an_operation_answers_as_the_contract_says(walk, server, method, path):
         contract.check(method, reply)
         assert reply.status_code < 500 or reply.status_code == 501, reply.text
         # Of messages there are none here; other tests see some.
-        if method == "GET" and "replication" not in path and "/messages/{id}" not in path:
-            assert reply.status_code in (200, 300), reply.text
+        if method == "GET" and not any(part in path for part in ("replication", "/messages/{id}", "/clusters/{name}")):
+            assert reply.status_code in (200, 202, 300), reply.text
 
 
 @pytest.mark.parametrize("method, path", OPERATIONS, ids=lambda value: value)

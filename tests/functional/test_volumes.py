@@ -22,7 +22,7 @@ def test_create_shows_every_field(admin):
     ({"size": 99999999999}, "maximum"), ({"size": 40000}, "larger than the maximum"), ({}, "size"), ({"size": None}, "size"),
     ({"size": 1, "name": "n" * 256}, "255"), ({"size": 1, "metadata": {"k": 1}}, "k"),
     ({"size": 1, "metadata": {"k": "v" * 256}}, "255"), ({"size": 1, "availability_zone": "mars"}, "mars"),
-    ({"size": 1, "snapshot_id": "x"}, "uuid"), ({"size": 1, "imageRef": str(uuid.uuid4())}, "imageRef"),
+    ({"size": 1, "snapshot_id": "x"}, "uuid"), ({"size": 1, "imageRef": str(uuid.uuid4())}, "image"),
     ({"size": 1, "multiattach": "maybe"}, "multiattach"),
 ])
 def test_bad_creations_are_refused_and_nothing_is_made(admin, server, body, word):
@@ -246,7 +246,7 @@ def test_types_are_managed(admin, member):
 def test_the_service_describes_itself(admin, member):
     assert admin.call("GET", "/os-availability-zone")["availabilityZoneInfo"][0]["zoneName"] == "az-1"
     binaries = {s["binary"] for s in admin.call("GET", "/os-services")["services"]}
-    assert binaries == {"cinder-volume", "cinder-scheduler"}
+    assert binaries == {"cinder-volume", "cinder-scheduler", "cinder-backup"}
     pool = admin.call("GET", "/scheduler-stats/get_pools?detail=true")["pools"][0]["capabilities"]
     assert pool["free_capacity_gb"] > 0
     assert member.request("GET", "/os-services").status_code == 403

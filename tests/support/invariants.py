@@ -4,8 +4,8 @@ import subprocess
 
 from varve import wait_until
 
-TRANSITIONAL_VOLUME = {"creating", "extending", "rollbacking", "retyping", "downloading", "uploading", "deleting"}
-TRANSITIONAL_SNAPSHOT = {"creating", "rollbacking", "deleting"}
+TRANSITIONAL_VOLUME = {"creating", "extending", "rollbacking", "retyping", "downloading", "uploading", "backing-up", "restoring-backup", "deleting"}
+TRANSITIONAL_SNAPSHOT = {"creating", "rollbacking", "backing-up", "deleting"}
 
 
 def settle(server, timeout=60):
@@ -16,8 +16,7 @@ def settle(server, timeout=60):
 
 def parents(server):
     out = {}
-    for layer in server.layers():
-        path = server.store / "layers" / f"{layer}.qcow2"
+    for layer, path in server.layer_files().items():
         done = subprocess.run(["qemu-img", "info", "-U", "--output=json", str(path)], capture_output=True, text=True,
                               timeout=30)
         if done.returncode != 0:  # removed meanwhile
@@ -94,8 +93,7 @@ def check(server):
 
 def check_images(server):
     """With varved stopped and nothing attached: every image is sound."""
-    for layer in server.layers():
-        path = server.store / "layers" / f"{layer}.qcow2"
+    for layer, path in server.layer_files().items():
         done = subprocess.run(["qemu-img", "check", "-q", str(path)], capture_output=True, text=True, timeout=60)
         # 3: leaked clusters only; harmless, and what a crash may leave.
         assert done.returncode in (0, 3), f"{layer}: {done.stdout}{done.stderr}"

@@ -45,6 +45,7 @@ class Server:
     def __init__(self, options=(), environment=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="vrv-", dir="/tmp"))
         self.options = list(options)
+        self.pools = []  # directories beside the store, see add_pool()
         self.environment = dict(environment or {})
         self.process = None
         self.url = None
@@ -70,6 +71,12 @@ class Server:
                 assert found or self.process.poll() is None, "varved ended at start:\n" + text[-3000:]
                 return found
             self.url = wait_until(ready, 60, "varved to be ready").group(1)
+        return self
+
+    def add_pool(self, name):
+        """Before start()."""
+        self.pools.append(self.directory / name)
+        self.options.append(f'qcow2.pools=["{name}={self.pools[-1]}"]')
         return self
 
     def stop(self):
@@ -158,8 +165,12 @@ class Server:
                 continue
         return out
 
+    def layer_files(self):
+        """File by id."""
+        return {path.stem: path for pool in (self.store, *self.pools) for path in (pool / "layers").glob("*.qcow2")}
+
     def layers(self):
-        return {path.stem for path in (self.store / "layers").glob("*.qcow2")}
+        return set(self.layer_files())
 
     def manifests(self):
         return {path.stem: json.loads(path.read_text()) for path in (self.store / "volumes").glob("*.json")}
@@ -224,6 +235,20 @@ class Client:
         if wait:
             self.wait_snapshot(snapshot["id"])
         return snapshot["id"]
+
+    def create_backup(self, volume, wait=True, timeout=60, mv=None, **fields):
+        body = {"backup": {"volume_id": volume, **fields}}
+        backup = self.call("POST", "/backups", body, 202, mv)["backup"]["id"]
+        if wait:
+            self.wait_backup(backup, timeout=timeout)
+        return backup
+
+    def wait_backup(self, backup, status="available", timeout=60):
+        def reached():
+            present = self.call("GET", f"/backups/{backup}")["backup"]
+            assert present["status"] == status or not present["status"].startswith("error"), present
+            return present["status"] == status
+        wait_until(reached, timeout, f"backup {backup} to be {status}")
 
     def action(self, volume, name, arguments=None, status=None, mv=None):
         return self.call("POST", f"/volumes/{volume}/action", {name: arguments}, status, mv)

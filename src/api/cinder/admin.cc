@@ -44,6 +44,19 @@ constexpr ExtensionInfo kExtensions[] = {
     {"Scheduler_stats", "scheduler-stats", "Scheduler stats support.", "2014-09-07T00:00:00+00:00"},
     {"VolumeTransfer", "os-volume-transfer", "Volume transfer management support.", "2013-05-29T00:00:00+00:00"},
     {"VolumeTypeAccess", "os-volume-type-access", "Volume type access support.", "2014-06-26T00:00:00Z"},
+    {"Backups", "backups", "Backups support.", "2012-12-12T00:00:00+00:00"},
+    {"VolumeManage", "os-volume-manage", "Allows existing backend storage to be 'managed' by Cinder.",
+     "2014-02-10T00:00:00+00:00"},
+    {"SnapshotManage", "os-snapshot-manage", "Allows existing backend snapshots to be 'managed' by Cinder.",
+     "2014-12-31T00:00:00+00:00"},
+    {"SnapshotUnmanage", "os-snapshot-unmanage", "Enable volume unmanage operation.", "2014-12-31T00:00:00+00:00"},
+    {"VolumeUnmanage", "os-volume-unmanage", "Enable volume unmanage operation.", "2012-05-31T00:00:00+00:00"},
+    {"Qos_specs_manage", "qos-specs", "QoS specs support.", "2013-08-02T00:00:00+00:00"},
+    {"VolumeTypeEncryption", "encryption", "Encryption support for volume types.", "2013-07-01T00:00:00+00:00"},
+    {"VolumeEncryptionMetadata", "os-volume-encryption-metadata", "Volume encryption metadata retrieval support.",
+     "2013-07-10T00:00:00+00:00"},
+    {"VolumeImageMetadata", "os-vol-image-meta", "Show image metadata associated with the volume.",
+     "2012-12-07T00:00:00+00:00"},
     {"Services", "os-services", "Services support.", "2012-10-28T00:00:00+00:00"},
     {"SchedulerHints", "OS-SCH-HNT", "Pass arbitrary key/value pairs to the scheduler.", "2013-04-18T00:00:00+00:00"},
 };
@@ -100,7 +113,12 @@ void CinderApi::register_admin(Dispatcher& d) {
 
 CinderApi::Reply CinderApi::limits(CallPtr call) {
   std::map<std::string, services::QuotaUse> use;
-  for (const auto& [name, quota] : s_.quotas.show(call->actor.project_id, true)) use[name] = quota;
+  ProjectId project = call->actor.project_id;
+  if (std::string other = call->parameter("project_id");
+      call->version.at_least(39) && call->actor.admin && !other.empty()) {
+    project = ProjectId(other);
+  }
+  for (const auto& [name, quota] : s_.quotas.show(project, true)) use[name] = quota;
   json::object absolute{{"maxTotalVolumes", use["volumes"].limit},
                         {"maxTotalSnapshots", use["snapshots"].limit},
                         {"maxTotalVolumeGigabytes", use["gigabytes"].limit},
@@ -109,8 +127,8 @@ CinderApi::Reply CinderApi::limits(CallPtr call) {
                         {"totalVolumesUsed", use["volumes"].in_use},
                         {"totalGigabytesUsed", use["gigabytes"].in_use},
                         {"totalSnapshotsUsed", use["snapshots"].in_use},
-                        {"totalBackupsUsed", 0},
-                        {"totalBackupGigabytesUsed", 0}};
+                        {"totalBackupsUsed", use["backups"].in_use},
+                        {"totalBackupGigabytesUsed", use["backup_gigabytes"].in_use}};
   co_return json_reply(
       200, json::object{{"limits", json::object{{"rate", json::array()}, {"absolute", std::move(absolute)}}}});
 }

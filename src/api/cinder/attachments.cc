@@ -2,6 +2,7 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/connectors.h"
+#include "api/cinder/filters.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
@@ -26,6 +27,10 @@ constexpr int kSince = 27;
 constexpr int kCompletion = 44;
 
 }  // namespace
+
+std::span<const FilterSpec> attachment_filters() {
+  return kFilters;
+}
 
 void CinderApi::register_attachments(Dispatcher& d) {
   route_since(d, kSince, Verb::post, "/attachments", &CinderApi::create_attachment);

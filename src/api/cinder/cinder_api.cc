@@ -43,6 +43,11 @@ void CinderApi::register_routes(Dispatcher& dispatcher) {
   register_transfers(dispatcher);
   register_messages(dispatcher);
   register_images(dispatcher);
+  register_backups(dispatcher);
+  register_groups(dispatcher);
+  register_group_types(dispatcher);
+  register_type_extras(dispatcher);
+  register_managing(dispatcher);
 }
 
 }  // namespace varve::api::cinder

@@ -35,6 +35,11 @@ class CinderApi {
   void register_messages(Dispatcher& dispatcher);
   void register_operation(Dispatcher& dispatcher);
   void register_images(Dispatcher& dispatcher);
+  void register_backups(Dispatcher& dispatcher);
+  void register_groups(Dispatcher& dispatcher);
+  void register_group_types(Dispatcher& dispatcher);
+  void register_type_extras(Dispatcher& dispatcher);
+  void register_managing(Dispatcher& dispatcher);
 
   Reply versions(CallPtr call);
   Reply version_v3(CallPtr call);
@@ -118,6 +123,76 @@ class CinderApi {
   Reply show_transfer(CallPtr call);
   Reply delete_transfer(CallPtr call);
   Reply accept_transfer(CallPtr call);
+
+  Reply create_backup(CallPtr call);
+  Reply list_backups(CallPtr call);
+  Reply list_backups_detail(CallPtr call);
+  Reply show_backup(CallPtr call);
+  Reply update_backup(CallPtr call);
+  Reply delete_backup(CallPtr call);
+  Reply restore_backup(CallPtr call);
+  Reply backup_action(CallPtr call);
+  Reply export_backup(CallPtr call);
+  Reply import_backup(CallPtr call);
+  Reply backup_page(CallPtr call, bool detail);
+
+  Reply create_group(CallPtr call);
+  Reply copy_group(CallPtr call);
+  Reply list_groups(CallPtr call);
+  Reply list_groups_detail(CallPtr call);
+  Reply show_group(CallPtr call);
+  Reply update_group(CallPtr call);
+  Reply group_action(CallPtr call);
+  Reply create_group_snapshot(CallPtr call);
+  Reply list_group_snapshots(CallPtr call);
+  Reply list_group_snapshots_detail(CallPtr call);
+  Reply show_group_snapshot(CallPtr call);
+  Reply delete_group_snapshot(CallPtr call);
+  Reply group_snapshot_action(CallPtr call);
+  Reply group_page(CallPtr call, bool detail);
+  Reply group_snapshot_page(CallPtr call, bool detail);
+
+  Reply list_group_types(CallPtr call);
+  Reply create_group_type(CallPtr call);
+  Reply show_group_type(CallPtr call);
+  Reply update_group_type(CallPtr call);
+  Reply delete_group_type(CallPtr call);
+  Reply group_specs(CallPtr call);
+  Reply set_group_specs(CallPtr call);
+  Reply group_spec(CallPtr call);
+  Reply set_group_spec(CallPtr call);
+  Reply delete_group_spec(CallPtr call);
+
+  Reply list_qos_specs(CallPtr call);
+  Reply create_qos_spec(CallPtr call);
+  Reply show_qos_spec(CallPtr call);
+  Reply update_qos_spec(CallPtr call);
+  Reply delete_qos_spec(CallPtr call);
+  Reply delete_qos_keys(CallPtr call);
+  Reply qos_associations(CallPtr call);
+  Reply associate_qos(CallPtr call);
+  Reply disassociate_qos(CallPtr call);
+  Reply show_encryption(CallPtr call);
+  Reply create_encryption(CallPtr call);
+  Reply encryption_item(CallPtr call);
+  Reply update_encryption(CallPtr call);
+  Reply delete_encryption(CallPtr call);
+  Reply list_default_types(CallPtr call);
+  Reply show_default_type(CallPtr call);
+  Reply set_default_type(CallPtr call);
+  Reply clear_default_type(CallPtr call);
+
+  Reply list_manageable(CallPtr call);
+  Reply manage_volume(CallPtr call);
+  Reply manage_snapshot(CallPtr call);
+  Reply volume_encryption(CallPtr call);
+  Reply resource_filters(CallPtr call);
+  Reply list_clusters(CallPtr call);
+  Reply show_cluster(CallPtr call);
+  Reply cleanup_workers(CallPtr call);
+  Reply set_log(CallPtr call);
+  Reply get_log(CallPtr call);
+  Reply failover_host(CallPtr call);
 
   Reply image_versions(CallPtr call);
   Reply list_images(CallPtr call);

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
+#include "api/cinder/filters.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
 
@@ -48,6 +49,10 @@ json::object message_view(const Call& call, const Message& message) {
 }
 
 }  // namespace
+
+std::span<const FilterSpec> message_filters() {
+  return kFilters;
+}
 
 void CinderApi::register_messages(Dispatcher& d) {
   route_since(d, kSince, Verb::get, "/messages", &CinderApi::list_messages);

@@ -31,4 +31,14 @@ inline model::Metadata metadata_item_body(const http::Request& request, const st
   return std::move(*meta);
 }
 
+// {"<key of the path>": "..."}
+inline model::Metadata read_one_pair(const http::Request& request, const std::string& key) {
+  json::value whole = json::object{{"specs", parse_body(request)}};
+  model::Metadata specs = Fields(whole, "body").metadata("specs").value();
+  if (specs.size() != 1 || !specs.contains(key)) {
+    throw Error(ErrorCode::InvalidInput, "Request body and URI mismatch: the one key must be '" + key + "'.");
+  }
+  return specs;
+}
+
 }  // namespace varve::api::cinder

@@ -4,8 +4,13 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
+#include "api/cinder/filters.h"
+#include "api/cinder/hosts.h"
 #include "api/common/body.h"
 #include "api/common/replies.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "services/placing.h"
 
 namespace varve::api::cinder {
 
@@ -14,21 +19,25 @@ using model::ServiceState;
 
 namespace {
 
-constexpr std::string_view kBackend = "@qcow2";
-
 struct KnownService {
-  std::string_view binary;
-  bool with_backend;  // its host is "<host>@qcow2"
+  std::string binary;
+  std::string host;
+  std::string state;  // id of its ServiceState
+  bool with_backend;
 };
-constexpr KnownService kServices[] = {{"cinder-volume", true}, {"cinder-scheduler", false}};
 
-std::string host_of(const KnownService& service, const services::Settings& settings) {
-  return settings.host_name + (service.with_backend ? std::string(kBackend) : std::string());
-}
-
-// A host without its backend names all of its backends.
-bool is_host(std::string_view wanted, std::string_view host) {
-  return wanted == host || wanted == host.substr(0, host.find('@'));
+// A cinder-volume for each pool, and a scheduler.
+std::vector<KnownService> known_services(const Services& services) {
+  std::vector<KnownService> out;
+  for (const std::string& pool : services.backend.pools()) {
+    std::string host = services::host_of(services.settings, services.backend, pool);
+    out.push_back(
+        {"cinder-volume", host.substr(0, host.find('#')), services::service_of(services.backend, pool), true});
+  }
+  for (const char* binary : {"cinder-scheduler", "cinder-backup"}) {
+    out.push_back({binary, services.settings.host_name, binary, false});
+  }
+  return out;
 }
 
 [[noreturn]] void unknown_service(const std::string& host, const std::string& binary) {
@@ -42,6 +51,16 @@ void CinderApi::register_operation(Dispatcher& d) {
   for (const char* action : {"enable", "disable", "disable-log-reason", "freeze", "thaw"}) {
     route(d, Verb::put, std::string("/os-services/") + action, &CinderApi::update_service);
   }
+  route_since(d, 32, Verb::put, "/os-services/set-log", &CinderApi::set_log);
+  route_since(d, 32, Verb::put, "/os-services/get-log", &CinderApi::get_log);
+  route(d, Verb::put, "/os-services/failover_host", &CinderApi::failover_host);
+  route_since(d, 24, Verb::post, "/workers/cleanup", &CinderApi::cleanup_workers);
+  route_since(d, 7, Verb::get, "/clusters", &CinderApi::list_clusters);
+  route_since(d, 7, Verb::get, "/clusters/detail", &CinderApi::list_clusters);
+  route_since(d, 7, Verb::get, "/clusters/{name}", &CinderApi::show_cluster);
+  route_since(d, 7, Verb::put, "/clusters/enable", &CinderApi::show_cluster);
+  route_since(d, 7, Verb::put, "/clusters/disable", &CinderApi::show_cluster);
+  route_since(d, 33, Verb::get, "/resource_filters", &CinderApi::resource_filters);
   route(d, Verb::get, "/os-hosts", &CinderApi::list_hosts);
   route(d, Verb::get, "/os-hosts/{host}", &CinderApi::show_host);
   route(d, Verb::get, "/capabilities/{host}", &CinderApi::capabilities);
@@ -53,12 +72,12 @@ CinderApi::Reply CinderApi::list_services(CallPtr call) {
   std::string wanted_binary = call->parameter("binary");
   std::string wanted_host = call->parameter("host");
   json::array items;
-  for (const KnownService& service : kServices) {
-    std::string host = host_of(service, s_.settings);
+  for (const KnownService& service : known_services(s_)) {
+    const std::string& host = service.host;
     bool wanted = (wanted_binary.empty() || wanted_binary == service.binary) &&
                   (wanted_host.empty() || is_host(wanted_host, host));
     if (!wanted) continue;
-    ServiceState state = s_.operators.service(std::string(service.binary));
+    ServiceState state = s_.operators.service(service.state);
     json::object entry{{"binary", service.binary},
                        {"host", host},
                        {"zone", s_.settings.availability_zones.front()},
@@ -90,20 +109,22 @@ CinderApi::Reply CinderApi::update_service(CallPtr call) {
   std::optional<std::string> reason;
   if (action == "disable-log-reason") reason = fields.required_text("disabled_reason");
   fields.finish();
-  const KnownService* known = nullptr;
-  for (const KnownService& service : kServices) {
-    if (service.binary == binary && is_host(host, host_of(service, s_.settings))) known = &service;
+  std::vector<KnownService> meant = known_services(s_);
+  std::erase_if(meant,
+                [&](const KnownService& service) { return service.binary != binary || !is_host(host, service.host); });
+  if (meant.empty() && freezing) Fields::refuse("host", json::value(host), "There is no such host");
+  if (meant.empty()) unknown_service(host, binary);
+  ServiceState state;
+  for (const KnownService& service : meant) {
+    state = s_.operators.service(service.state);
+    if (freezing) {
+      state.frozen = action == "freeze";
+    } else {
+      state.disabled = action != "enable";
+      state.disabled_reason = reason;
+    }
+    co_await s_.operators.set_service(state);
   }
-  if (known == nullptr && freezing) Fields::refuse("host", json::value(host), "There is no such host");
-  if (known == nullptr) unknown_service(host, binary);
-  ServiceState state = s_.operators.service(binary);
-  if (freezing) {
-    state.frozen = action == "freeze";
-  } else {
-    state.disabled = action != "enable";
-    state.disabled_reason = reason;
-  }
-  co_await s_.operators.set_service(state);
   if (freezing) co_return empty_reply(202);
   json::object reply{{"host", host}, {"service", binary}, {"binary", binary}};
   reply["disabled"] = state.disabled;
@@ -115,10 +136,10 @@ CinderApi::Reply CinderApi::update_service(CallPtr call) {
 CinderApi::Reply CinderApi::list_hosts(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const KnownService& service : kServices) {
-    bool disabled = s_.operators.service(std::string(service.binary)).disabled;
+  for (const KnownService& service : known_services(s_)) {
+    bool disabled = s_.operators.service(service.state).disabled;
     items.push_back(json::object{{"service", service.binary},
-                                 {"host_name", host_of(service, s_.settings)},
+                                 {"host_name", service.host},
                                  {"zone", s_.settings.availability_zones.front()},
                                  {"service-status", "available"},
                                  {"service-state", disabled ? "disabled" : "enabled"},
@@ -131,9 +152,7 @@ CinderApi::Reply CinderApi::list_hosts(CallPtr call) {
 CinderApi::Reply CinderApi::show_host(CallPtr call) {
   call->require_admin();
   std::string host = call->path.get("host");
-  if (!is_host(host, s_.settings.host_name + std::string(kBackend))) {
-    throw Error(ErrorCode::NotFound, "Host " + host + " could not be found.");
-  }
+  pool_of_host(host, s_);
   json::array items;
   for (const services::ProjectUsage& one : s_.operators.usage_by_project()) {
     json::object resource{{"host", host},
@@ -150,11 +169,7 @@ CinderApi::Reply CinderApi::show_host(CallPtr call) {
 CinderApi::Reply CinderApi::capabilities(CallPtr call) {
   call->require_admin();
   std::string host = call->path.get("host");
-  std::string_view without_pool = std::string_view(host).substr(0, host.find('#'));
-  if (!is_host(without_pool, s_.settings.host_name + std::string(kBackend))) {
-    throw Error(ErrorCode::NotFound, "Host " + host + " could not be found.");
-  }
-  model::Metadata offered = s_.backend.capabilities();
+  model::Metadata offered = s_.backend.capabilities(pool_of_host(host, s_));
   json::object out{{"namespace", "OS::Storage::Capabilities::" + host},
                    {"vendor_name", offered["vendor_name"]},
                    {"volume_backend_name", offered["volume_backend_name"]},
@@ -178,28 +193,145 @@ CinderApi::Reply CinderApi::capabilities(CallPtr call) {
 
 CinderApi::Reply CinderApi::pools(CallPtr call) {
   call->require_admin();
-  std::string name = s_.settings.host_name + std::string(kBackend) + "#default";
-  json::object pool{{"name", name}};
+  constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
   std::string detail = call->parameter("detail");
-  if (!detail.empty() && parse_boolean("detail", detail)) {
-    backends::Capacity capacity = s_.backend.capacity();
-    constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
-    store::Usage provisioned = s_.volumes.summary(std::nullopt).usage;
-    json::object capabilities{{"pool_name", "default"},
-                              {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
-                              {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
-                              {"provisioned_capacity_gb", provisioned.gib},
-                              {"allocated_capacity_gb", provisioned.gib},
-                              {"reserved_percentage", 0},
-                              {"QoS_support", true},
-                              {"thin_provisioning_support", true},
-                              {"multiattach", true},
-                              {"consistencygroup_support", false}};
-    for (const auto& [key, value] : s_.backend.capabilities()) capabilities[key] = value;
-    capabilities["timestamp"] = format_time(s_.clock.now());
-    pool["capabilities"] = std::move(capabilities);
+  bool with_detail = !detail.empty() && parse_boolean("detail", detail);
+  std::string wanted_name = call->version.at_least(28) ? call->parameter("name") : "";
+  std::optional<model::VolumeType> wanted_type;
+  if (std::string type = call->parameter("volume_type"); call->version.at_least(35) && !type.empty()) {
+    wanted_type = s_.types.named(call->actor, type);
   }
-  co_return json_reply(200, json::object{{"pools", json::array{std::move(pool)}}});
+  json::array items;
+  for (const std::string& name : s_.backend.pools()) {
+    std::string full = services::host_of(s_.settings, s_.backend, name);
+    if (!wanted_name.empty() && wanted_name != full) continue;
+    if (wanted_type && !services::suits(s_.backend, name, *wanted_type)) continue;
+    json::object pool{{"name", full}};
+    if (with_detail) {
+      backends::Capacity capacity = s_.backend.capacity(name);
+      std::int64_t provisioned = s_.operators.provisioned(name, name == s_.backend.pools().front());
+      json::object capabilities{{"pool_name", name},
+                                {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
+                                {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
+                                {"provisioned_capacity_gb", provisioned},
+                                {"allocated_capacity_gb", provisioned},
+                                {"reserved_percentage", 0},
+                                {"QoS_support", true},
+                                {"thin_provisioning_support", true},
+                                {"multiattach", true},
+                                {"consistencygroup_support", true},
+                                {"consistent_group_snapshot_enabled", true}};
+      for (const auto& [key, value] : s_.backend.capabilities(name)) capabilities[key] = value;
+      capabilities["timestamp"] = format_time(s_.clock.now());
+      pool["capabilities"] = std::move(capabilities);
+    }
+    items.push_back(std::move(pool));
+  }
+  co_return json_reply(200, json::object{{"pools", std::move(items)}});
+}
+
+namespace {
+
+constexpr std::pair<std::string_view, log::Level> kLevels[] = {{"DEBUG", log::Level::Debug},
+                                                               {"INFO", log::Level::Info},
+                                                               {"WARNING", log::Level::Warning},
+                                                               {"ERROR", log::Level::Error}};
+
+// Which services are meant; one process is behind all of them, with one level. Throws for one that is not here.
+std::vector<std::string> read_services(Fields& fields) {
+  std::string binary = fields.text("binary").value_or("*");
+  fields.ignore("server");
+  fields.ignore("prefix");
+  std::vector<std::string> out;
+  for (const char* known : {"cinder-volume", "cinder-scheduler", "cinder-api", "cinder-backup"}) {
+    if (binary.empty() || binary == "*" || binary == known) out.emplace_back(known);
+  }
+  if (out.empty()) Fields::refuse("binary", json::value(binary), "There is no such service");
+  return out;
+}
+
+}  // namespace
+
+CinderApi::Reply CinderApi::set_log(CallPtr call) {
+  call->require_admin();
+  json::value root = parse_body(*call->request);
+  Fields fields(root, "body");
+  read_services(fields);
+  std::string wanted = fields.required_text("level");
+  fields.finish();
+  for (const auto& [name, level] : kLevels) {
+    if (to_lower(name) != to_lower(wanted)) continue;
+    log::set_level(level);
+    co_return empty_reply(202);
+  }
+  Fields::refuse("level", json::value(wanted), "DEBUG, INFO, WARNING or ERROR is wanted");
+}
+
+CinderApi::Reply CinderApi::get_log(CallPtr call) {
+  call->require_admin();
+  json::value root = parse_body(*call->request);
+  Fields fields(root, "body");
+  std::vector<std::string> binaries = read_services(fields);
+  fields.finish();
+  std::string_view present;
+  for (const auto& [name, level] : kLevels) {
+    if (level == log::level()) present = name;
+  }
+  json::array items;
+  for (const std::string& binary : binaries) {
+    items.push_back(json::object{
+        {"binary", binary}, {"host", s_.settings.host_name}, {"levels", json::object{{"varve", present}}}});
+  }
+  co_return json_reply(200, json::object{{"log_levels", std::move(items)}});
+}
+
+CinderApi::Reply CinderApi::failover_host(CallPtr call) {
+  call->require_admin();
+  json::value root = parse_body(*call->request);
+  Fields fields(root, "body");
+  std::string host = fields.required_text("host");
+  pool_of_host(host, s_);
+  throw Error(ErrorCode::InvalidInput, "Host " + host + " has no replication target to fail over to.");
+  co_return http::Response();
+}
+
+// Nothing is ever left over: whatever a crash cut off is taken up at the next start.
+CinderApi::Reply CinderApi::cleanup_workers(CallPtr call) {
+  call->require_admin();
+  co_return json_reply(202, json::object{{"cleaning", json::array()}, {"unavailable", json::array()}});
+}
+
+// One daemon owns its store: there are no clusters.
+CinderApi::Reply CinderApi::list_clusters(CallPtr call) {
+  call->require_admin();
+  co_return json_reply(200, json::object{{"clusters", json::array()}});
+}
+
+CinderApi::Reply CinderApi::show_cluster(CallPtr call) {
+  call->require_admin();
+  throw Error(ErrorCode::NotFound, "Cluster could not be found: there are none here.");
+  co_return http::Response();
+}
+
+CinderApi::Reply CinderApi::resource_filters(CallPtr call) {
+  constexpr FilterSpec kPools[] = {{"name", ""}, {"volume_type", ""}};
+  const std::pair<const char*, std::span<const FilterSpec>> kinds[] = {{"volume", volume_filters()},
+                                                                       {"snapshot", snapshot_filters()},
+                                                                       {"backup", backup_filters()},
+                                                                       {"group", group_filters()},
+                                                                       {"group_snapshot", group_snapshot_filters()},
+                                                                       {"attachment", attachment_filters()},
+                                                                       {"message", message_filters()},
+                                                                       {"pool", kPools}};
+  std::string wanted = call->parameter("resource");
+  json::array items;
+  for (const auto& [name, filters] : kinds) {
+    if (!wanted.empty() && wanted != name) continue;
+    json::array names;
+    for (const FilterSpec& filter : filters) names.emplace_back(filter.parameter);
+    items.push_back(json::object{{"resource", name}, {"filters", std::move(names)}});
+  }
+  co_return json_reply(200, json::object{{"resource_filters", std::move(items)}});
 }
 
 }  // namespace varve::api::cinder

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
+#include "api/cinder/filters.h"
 #include "api/cinder/metadata_calls.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
@@ -22,6 +23,7 @@ constexpr FilterSpec kFilters[] = {
     {"id", "id"},
     {"volume_id", "volume_id"},
     {"user_id", "user_id"},
+    {"group_snapshot_id", "group_snapshot_id"},
     {"metadata", "metadata", FilterSpec::Kind::Metadata},
     {"created_at", "created_at", FilterSpec::Kind::Time},
     {"updated_at", "updated_at", FilterSpec::Kind::Time},
@@ -40,6 +42,10 @@ constexpr SortSpec kSortKeys[] = {
 };
 
 }  // namespace
+
+std::span<const FilterSpec> snapshot_filters() {
+  return kFilters;
+}
 
 void CinderApi::register_snapshots(Dispatcher& d) {
   route(d, Verb::post, "/snapshots", &CinderApi::create_snapshot);
@@ -124,6 +130,9 @@ CinderApi::Reply CinderApi::snapshot_action(CallPtr call) {
     std::optional<std::string> progress = fields.text("progress");
     fields.finish();
     co_await s_.snapshots.report_status(call->actor, id, status, progress);
+  } else if (name == "os-unmanage") {
+    call->require_admin();
+    co_await s_.managing.unmanage_snapshot(call->actor, id);
   } else if (name == "os-force_delete") {
     call->require_admin();
     co_await s_.snapshots.remove(call->actor, id, true);

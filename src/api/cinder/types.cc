@@ -1,7 +1,9 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
+#include "api/cinder/metadata_calls.h"
 #include "api/common/body.h"
+#include "api/common/paging.h"
 #include "api/common/resource_views.h"
 
 namespace varve::api::cinder {
@@ -26,9 +28,18 @@ void CinderApi::register_types(Dispatcher& d) {
 
 CinderApi::Reply CinderApi::list_types(CallPtr call) {
   std::string is_public = call->parameter("is_public");
+  model::Metadata wanted_specs;
+  if (std::string text = call->parameter("extra_specs"); call->version.at_least(52) && !text.empty()) {
+    wanted_specs = parse_pairs("extra_specs", text);
+  }
   json::array items;
   for (const VolumeType& type : s_.types.list(call->actor)) {
     bool wanted = is_public.empty() || is_public == "None" || type.is_public == parse_boolean("is_public", is_public);
+    // Extra specs as a filter (3.52): what the viewer may see of them counts.
+    for (const auto& [key, value] : wanted_specs) {
+      auto found = type.extra_specs.find(key);
+      wanted = wanted && found != type.extra_specs.end() && found->second == value;
+    }
     if (wanted) items.push_back(type_view(*call, type, TypeFields::Shown));
   }
   co_return json_reply(200, json::object{{"volume_types", std::move(items)}});
@@ -36,7 +47,7 @@ CinderApi::Reply CinderApi::list_types(CallPtr call) {
 
 CinderApi::Reply CinderApi::show_type(CallPtr call) {
   std::string id = call->path.get("id");
-  VolumeType type = id == "default" ? s_.types.default_type() : s_.types.show(call->actor, id);
+  VolumeType type = id == "default" ? s_.types.default_type(call->actor) : s_.types.show(call->actor, id);
   co_return json_reply(200, json::object{{"volume_type", type_view(*call, type, TypeFields::Shown)}});
 }
 
@@ -136,15 +147,7 @@ CinderApi::Reply CinderApi::extra_spec(CallPtr call) {
 
 CinderApi::Reply CinderApi::update_extra_spec(CallPtr call) {
   call->require_admin();
-  json::object body = parse_body(*call->request);
-  std::string key = call->path.get("key");
-  json::object wrapped{{"extra_specs", body}};
-  json::value whole = std::move(wrapped);
-  Fields fields(whole, "body");
-  model::Metadata specs = fields.metadata("extra_specs").value();
-  if (specs.size() != 1 || !specs.contains(key)) {
-    throw Error(ErrorCode::InvalidInput, "Request body and URI mismatch: the one key must be '" + key + "'.");
-  }
+  model::Metadata specs = read_one_pair(*call->request, call->path.get("key"));
   model::Metadata set = co_await s_.types.merge_extra_specs(call->path.get("id"), std::move(specs));
   co_return json_reply(200, metadata_view(set));
 }

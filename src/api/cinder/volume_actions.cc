@@ -4,6 +4,7 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/connectors.h"
+#include "api/cinder/hosts.h"
 #include "api/common/body.h"
 #include "api/common/resource_views.h"
 
@@ -52,7 +53,7 @@ asio::awaitable<http::Response> retype(ActionPtr action) {
     Fields::refuse("migration_policy", json::value(policy), "'never' or 'on-demand' is wanted");
   }
   fields.finish();
-  co_await action->services.volumes.retype(action->call->actor, action->volume, type);
+  co_await action->services.volumes.retype(action->call->actor, action->volume, type, policy == "on-demand");
   co_return empty_reply(202);
 }
 
@@ -229,6 +230,49 @@ asio::awaitable<http::Response> show_image_metadata(ActionPtr action) {
   co_return json_reply(200, image_metadata_reply(detail.volume.image_metadata));
 }
 
+asio::awaitable<http::Response> migrate(ActionPtr action) {
+  action->call->require_admin();
+  Fields fields = action->fields();
+  std::string pool = pool_of_host(fields.required_text("host"), action->services);
+  // Both are about how other storage moves bytes: here the volume can be used meanwhile.
+  fields.boolean("force_host_copy");
+  fields.boolean("lock_volume");
+  fields.ignore("cluster");
+  fields.finish();
+  co_await action->services.volumes.migrate(action->call->actor, action->volume, pool);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> unmanage(ActionPtr action) {
+  action->call->require_admin();
+  if (!action->arguments.is_null()) action->fields().finish();
+  co_await action->services.managing.unmanage_volume(action->call->actor, action->volume);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> force_detach(ActionPtr action) {
+  action->call->require_admin();
+  std::optional<std::string> attachment;
+  if (!action->arguments.is_null()) {
+    Fields fields = action->fields();
+    attachment = fields.uuid("attachment_id");
+    fields.ignore("connector");
+    fields.finish();
+  }
+  co_await action->services.attachments.detach(action->call->actor, action->volume, attachment);
+  co_return empty_reply(202);
+}
+
+asio::awaitable<http::Response> reimage(ActionPtr action) {
+  action->call->require_version(68);
+  Fields fields = action->fields();
+  std::string image = fields.required_uuid("image_id");
+  bool reserved = fields.boolean("reimage_reserved").value_or(false);
+  fields.finish();
+  co_await action->services.images.reimage(action->call->actor, action->volume, image, reserved);
+  co_return empty_reply(202);
+}
+
 struct KnownAction {
   std::string_view name;
   std::string_view permission;
@@ -245,6 +289,10 @@ constexpr KnownAction kActions[] = {
     {"os-set_image_metadata", "evs:volumes:update", set_image_metadata},
     {"os-unset_image_metadata", "evs:volumes:update", unset_image_metadata},
     {"os-show_image_metadata", "evs:volumes:get", show_image_metadata},
+    {"os-migrate_volume", "evs:volumes:update", migrate},
+    {"os-unmanage", "evs:volumes:delete", unmanage},
+    {"os-force_detach", "evs:volumes:detach", force_detach},
+    {"os-reimage", "evs:volumes:update", reimage},
     {"os-set_bootable", "evs:volumes:update", set_bootable},
     {"os-update_readonly_flag", "evs:volumes:update", set_read_only},
     {"os-reserve", "evs:volumes:attach", reserve},

@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
 
 #include "api/cinder/cinder_api.h"
+#include "api/cinder/filters.h"
 #include "api/cinder/metadata_calls.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
@@ -28,6 +29,8 @@ constexpr FilterSpec kFilters[] = {
     {"user_id", "user_id"},
     {"volume_type_id", "volume_type_id"},
     {"metadata", "metadata", FilterSpec::Kind::Metadata},
+    {"group_id", "group_id"},
+    {"migration_status", "migration_status"},
     {"glance_metadata", "image_metadata", FilterSpec::Kind::Metadata},
     {"created_at", "created_at", FilterSpec::Kind::Time},
     {"updated_at", "updated_at", FilterSpec::Kind::Time},
@@ -74,11 +77,11 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   spec.image_id = fields.text("imageRef");
   if (std::optional<std::string> image = fields.text("image_id"); image && !spec.image_id) spec.image_id = image;
   if (spec.image_id && spec.image_id->empty()) spec.image_id.reset();
-  for (const char* image : {"backup_id", "group_id", "consistencygroup_id", "source_replica"}) {
-    std::optional<std::string> value = fields.text(image);
-    if (value && !value->empty()) {
-      Fields::refuse(image, json::value(*value), "Volumes cannot be made from backups or groups here");
-    }
+  if (call.version.at_least(47)) spec.backup_id = fields.uuid("backup_id");
+  if (call.version.at_least(13)) spec.group_id = fields.uuid("group_id");
+  for (const char* gone : {"consistencygroup_id", "source_replica"}) {
+    std::optional<std::string> value = fields.text(gone);
+    if (value && !value->empty()) Fields::refuse(gone, json::value(*value), "There are none here; groups are");
   }
   // Below 3.53 Cinder lets any other member pass; from there on it is strict.
   if (call.version.at_least(53)) fields.finish();
@@ -86,6 +89,10 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
 }
 
 }  // namespace
+
+std::span<const FilterSpec> volume_filters() {
+  return kFilters;
+}
 
 void CinderApi::register_volumes(Dispatcher& d) {
   route(d, Verb::post, "/volumes", &CinderApi::create_volume);
@@ -95,6 +102,7 @@ void CinderApi::register_volumes(Dispatcher& d) {
   route(d, Verb::get, "/volumes/{id}", &CinderApi::show_volume);
   route(d, Verb::put, "/volumes/{id}", &CinderApi::update_volume);
   route(d, Verb::delete_, "/volumes/{id}", &CinderApi::delete_volume);
+  route(d, Verb::get, "/volumes/{id}/encryption", &CinderApi::volume_encryption);
   route(d, Verb::get, "/volumes/{id}/usage", &CinderApi::volume_usage);
   route(d, Verb::post, "/volumes/{id}/action", &CinderApi::volume_action);
   route(d, Verb::get, "/volumes/{id}/metadata", &CinderApi::volume_metadata);
@@ -182,6 +190,20 @@ CinderApi::Reply CinderApi::delete_volume(CallPtr call) {
   if (force) call->require_admin();
   co_await s_.volumes.remove(call->actor, VolumeId(call->path.get("id")), cascade, force);
   co_return empty_reply(202);
+}
+
+// What its type's encryption said; the storage does it, and clients see plain bytes.
+CinderApi::Reply CinderApi::volume_encryption(CallPtr call) {
+  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  json::object out{{"encryption_key_id", text_or_null(detail.volume.encryption_key_id)}};
+  if (detail.volume.encryption_key_id) {
+    auto said = s_.type_extras.encryption(detail.volume.volume_type_id.str());
+    out["provider"] = said ? said->provider : "luks";
+    out["control_location"] = said ? said->control_location : "back-end";
+    out["cipher"] = said && said->cipher ? *said->cipher : "aes-xts-plain64";
+    out["key_size"] = said && said->key_size ? *said->key_size : 256;
+  }
+  co_return json_reply(200, out);
 }
 
 CinderApi::Reply CinderApi::volume_usage(CallPtr call) {

@@ -42,6 +42,8 @@ constexpr std::array<std::pair<Reason, EvsCode>, kReasons - 1> kCodes{{
     {Reason::ProtectedMetadata, {400, "EVS.2047", "the metadata Param is not allowed to be updated!"}},
     {Reason::InvalidSnapshotId, {400, "EVS.2045", "invalid snapshot_id!"}},
     {Reason::InvalidImage, {400, "EVS.2046", "invalid imageRef!"}},
+    {Reason::BackupTooLarge, {400, "EVS.1022", "the size param is less than backup size!"}},
+    {Reason::BatchFromBackup, {400, "EVS.1051", "can not batch create volume from backup!"}},
     {Reason::InvalidTag, {400, "EVS.1062", "invalid tag!"}},
     {Reason::TooManyTags, {400, "EVS.1061", "The Volume Tags is Exceed Max Limit Num."}},
     {Reason::UnknownJob, {400, "Common.0011", "query job fail."}},
@@ -57,13 +59,13 @@ constexpr std::array<std::pair<Reason, EvsCode>, kReasons - 1> kCodes{{
     {Reason::SnapshotNotDeletable,
      {400, "EVS.1047", "snapshot status must be available or error when delete snapshot!"}},
     {Reason::SnapshotNotUsable, {400, "EVS.2043", "The status of snapshot is not available or backing-up."}},
+    {Reason::BackupNotUsable, {400, "EVS.1044", "backup status must be available when create a volume from it!"}},
     {Reason::SnapshotInOtherZone, {400, "EVS.2054", "Cannot create volume from snapshot as the az is invalid!"}},
     {Reason::SnapshotOfOtherType, {400, "EVS.2096", "Target volumeType is not matched with snapshot !"}},
     {Reason::TypeUnknown, {400, "EVS.2070", "VolumeTypes are not supported !"}},
     {Reason::TypeNotInZone, {400, "EVS.2071", "Invalid input received: Availability zone do not have volume type"}},
     {Reason::RetypeNotAllowed,
      {400, "EVS.2087", "retype failed. please make sure that type is supported and the new one is higher than origin"}},
-    {Reason::NoKey, {400, "EVS.2040", "The status of encrypt Key is not enable!"}},
     {Reason::RoleMissing, {403, "EVS.0003", "invalid token roles!"}},
     {Reason::ActionDenied, {403, "EVS.2056", "action in pdp check deny!"}},
 }};
@@ -91,11 +93,14 @@ EvsCode evs_job_fault(model::TaskKind kind) {
   switch (kind) {
     case model::TaskKind::CreateVolume:
     case model::TaskKind::CreateVolumeFromImage:
+    case model::TaskKind::CreateVolumeFromBackup:
       return {500, "EVS.2024", "volume is error!"};
     case model::TaskKind::DeleteVolume:
       return {500, "EVS.2020", "volume is error_deleting!"};
     case model::TaskKind::ExtendVolume:
       return {500, "EVS.2026", "volume is error_extending!"};
+    case model::TaskKind::RestoreBackup:
+      return {500, "EVS.2025", "volume is error_restoring!"};
     case model::TaskKind::StartExport:
     case model::TaskKind::StopExport:
       return {500, "EVS.2021", "volume is error_detaching!"};

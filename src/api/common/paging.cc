@@ -54,28 +54,9 @@ void add_times(model::PageQuery& query, const FilterSpec& spec, std::string_view
   }
 }
 
-// {'k': 'v'} as Python prints it, or JSON.
 void add_metadata(model::PageQuery& query, const FilterSpec& spec, const std::string& text) {
-  std::string as_json = text;
-  boost::system::error_code fault;
-  json::value parsed = json::parse(as_json, fault);
-  if (fault) {
-    for (char& c : as_json) {
-      if (c == '\'') c = '"';
-    }
-    fault = {};
-    parsed = json::parse(as_json, fault);
-  }
-  if (fault || !parsed.is_object()) {
-    bad("Invalid filter metadata: '" + text + "' is not a dictionary.", Reason::InvalidMetadataFilter);
-  }
-  for (const auto& [key, value] : parsed.get_object()) {
-    if (!value.is_string()) {
-      bad("Invalid filter metadata: the value of '" + std::string(key) + "' is not a string.",
-          Reason::InvalidMetadataFilter);
-    }
-    query.filters.push_back(
-        {spec.column, Filter::Op::HasPair, store::encode_metadata_pair(key, std::string_view(value.get_string()))});
+  for (const auto& [key, value] : parse_pairs("metadata", text)) {
+    query.filters.push_back({spec.column, Filter::Op::HasPair, store::encode_metadata_pair(key, value)});
   }
 }
 
@@ -221,6 +202,32 @@ bool is_list_parameter(std::string_view name) {
 }
 
 }  // namespace
+
+model::Metadata parse_pairs(std::string_view parameter, const std::string& text) {
+  std::string as_json = text;
+  boost::system::error_code fault;
+  json::value parsed = json::parse(as_json, fault);
+  if (fault) {
+    for (char& c : as_json) {
+      if (c == '\'') c = '"';
+    }
+    fault = {};
+    parsed = json::parse(as_json, fault);
+  }
+  std::string name(parameter);
+  if (fault || !parsed.is_object()) {
+    bad("Invalid filter " + name + ": '" + text + "' is not a dictionary.", Reason::InvalidMetadataFilter);
+  }
+  model::Metadata out;
+  for (const auto& [key, value] : parsed.get_object()) {
+    if (!value.is_string()) {
+      bad("Invalid filter " + name + ": the value of '" + std::string(key) + "' is not a string.",
+          Reason::InvalidMetadataFilter);
+    }
+    out[std::string(key)] = std::string_view(value.get_string());
+  }
+  return out;
+}
 
 model::PageQuery parse_page(const Call& call, const ListSpec& spec) {
   model::PageQuery query;

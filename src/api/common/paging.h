@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/common/dispatcher.h"
+#include "model/metadata.h"
 #include "model/page.h"
 
 namespace varve::api {
@@ -51,6 +52,9 @@ inline constexpr std::int64_t kMaxPage = 1000;
 // all_tenants (admins) looks at every project; project_id narrows that. Unknown filters are dropped below
 // microversion 3.31 and refused from there on, as Cinder does. Throws Error(InvalidInput) naming the parameter.
 model::PageQuery parse_page(const Call& call, const ListSpec& spec);
+
+// {'k': 'v'} as Python prints it, or JSON; the parameter's name is for the refusal.
+model::Metadata parse_pairs(std::string_view parameter, const std::string& text);
 
 // "<collection>_links", when the page is full: the same query with the marker of its last row.
 boost::json::array next_link(const Call& call, const std::string& last_id);

@@ -75,13 +75,13 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
   out["links"] = volume_links(call, volume.id.str());
   out["user_id"] = volume.user_id.str();
   out["bootable"] = volume.bootable ? "true" : "false";
-  out["encrypted"] = has_pair(volume.metadata, "__system__encrypted", "1");
+  out["encrypted"] = volume.encryption_key_id.has_value();
   out["replication_status"] = nullptr;
   out["consistencygroup_id"] = nullptr;
   out["multiattach"] = volume.multiattach;
   out["attachments"] = volume_attachments(call, detail);
-  out["migration_status"] = nullptr;
-  if (call.version.at_least(13)) out["group_id"] = nullptr;
+  out["migration_status"] = text_or_null(volume.migration_status);
+  if (call.version.at_least(13)) out["group_id"] = text_or_null(volume.group_id);
   if (call.version.at_least(21) && call.actor.admin) out["provider_id"] = nullptr;
   if (call.version.at_least(48)) {
     out["service_uuid"] = nullptr;
@@ -89,12 +89,13 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
   }
   if (call.version.at_least(61) && call.actor.admin) out["cluster_name"] = nullptr;
   if (call.version.at_least(63)) out["volume_type_id"] = volume.volume_type_id.str();
+  if (call.version.at_least(64) && volume.encryption_key_id) out["encryption_key_id"] = *volume.encryption_key_id;
   if (call.version.at_least(65)) out["consumes_quota"] = true;
   if (full) {
     out["os-vol-tenant-attr:tenant_id"] = volume.project_id.str();
-    out["os-vol-mig-status-attr:migstat"] = nullptr;
+    out["os-vol-mig-status-attr:migstat"] = text_or_null(volume.migration_status);
     out["os-vol-mig-status-attr:name_id"] = nullptr;
-    out["os-vol-host-attr:host"] = settings.host_name + "@qcow2#default";
+    out["os-vol-host-attr:host"] = detail.host;
   }
   if (full && !volume.image_metadata.empty()) out["volume_image_metadata"] = metadata_view(volume.image_metadata);
   if (settings.profile == services::Profile::Evs) add_evs_fields(out, detail);
@@ -133,7 +134,7 @@ json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, Sn
   out["status"] = to_string(snapshot.status);
   out["size"] = snapshot.size_gib;
   out["metadata"] = metadata_view(snapshot.metadata);
-  if (call.version.at_least(14)) out["group_snapshot_id"] = nullptr;
+  if (call.version.at_least(14)) out["group_snapshot_id"] = text_or_null(snapshot.group_snapshot_id);
   if (call.version.at_least(41)) out["user_id"] = snapshot.user_id.str();
   if (call.version.at_least(65)) out["consumes_quota"] = true;
   if (fields == SnapshotFields::Extended) {
@@ -197,7 +198,7 @@ json::object type_view(const Call& call, const model::VolumeType& type, TypeFiel
                    {"extra_specs", std::move(specs)}};
   if (fields == TypeFields::Updated) return out;
   out["os-volume-type-access:is_public"] = type.is_public;
-  if (fields == TypeFields::Shown) out["qos_specs_id"] = nullptr;
+  if (fields == TypeFields::Shown) out["qos_specs_id"] = text_or_null(type.qos_spec_id);
   return out;
 }
 

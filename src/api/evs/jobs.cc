@@ -21,17 +21,30 @@ std::string_view job_type(TaskKind kind) {
   switch (kind) {
     case TaskKind::CreateVolume:
     case TaskKind::CreateVolumeFromImage:
+    case TaskKind::CreateVolumeFromBackup:
+    case TaskKind::ManageVolume:
       return "createVolume";
     case TaskKind::DeleteVolume:
       return "deleteVolume";
     case TaskKind::ExtendVolume:
       return "extendVolume";
     case TaskKind::RetypeVolume:
+    case TaskKind::MigrateVolume:
       return "retypeVolume";
     case TaskKind::UploadVolume:
       return "uploadVolume";
     case TaskKind::RollbackVolume:
       return "rollbackVolume";
+    case TaskKind::ReimageVolume:
+      return "reimageVolume";
+    case TaskKind::BackupVolume:
+      return "createBackup";
+    case TaskKind::RestoreBackup:
+      return "restoreBackup";
+    case TaskKind::DeleteBackup:
+      return "deleteBackup";
+    case TaskKind::CreateGroupSnapshot:
+    case TaskKind::ManageSnapshot:
     case TaskKind::CreateSnapshot:
       return "createSnapshot";
     case TaskKind::DeleteSnapshot:
@@ -57,7 +70,7 @@ std::string_view status_of(TaskState state) {
 json::object part_view(const JobPart& part) {
   const model::Task& task = part.task;
   json::object entities{{"volume_id", task.volume_id.str()}};
-  bool creates = task.kind == TaskKind::CreateVolume || task.kind == TaskKind::CreateVolumeFromImage;
+  bool creates = job_type(task.kind) == "createVolume";
   if (creates && part.volume) {
     entities["name"] = text_or_null(part.volume->name);
     entities["size"] = part.volume->size_gib;

@@ -80,13 +80,6 @@ http::Response job_reply(unsigned status, const TaskId& job) {
   return json_reply(status, json::object{{"job_id", job.str()}});
 }
 
-void refuse_absent_sources(Fields& fields) {
-  std::optional<std::string> backup = fields.uuid("backup_id");
-  if (backup) {
-    throw Error(ErrorCode::InvalidInput, "There is no backup " + *backup + ".", Reason::InvalidBackupId);
-  }
-}
-
 void require_one_source(const Fields& fields) {
   int sources = 0;
   for (const char* key : {"backup_id", "snapshot_id", "imageRef"}) sources += fields.has(key) && !fields.is_null(key);
@@ -103,11 +96,11 @@ std::optional<std::string> read_dedicated_storage(const Body& body, Fields& fiel
 }
 
 void require_size(const services::VolumeSpec& spec, const services::Settings& settings) {
-  if (!spec.size_gib && !spec.snapshot_id) {
+  if (!spec.size_gib && !spec.snapshot_id && !spec.backup_id) {
     throw Error(ErrorCode::InvalidInput, "'size' is a required property.", Reason::InvalidSize);
   }
   bool strict = settings.profile == services::Profile::Evs;
-  if (strict && !spec.snapshot_id && *spec.size_gib < kDataDiskMinimum) {
+  if (strict && !spec.snapshot_id && !spec.backup_id && *spec.size_gib < kDataDiskMinimum) {
     throw Error(ErrorCode::InvalidInput, "A data disk has at least 10 GiB, not " + std::to_string(*spec.size_gib) + ".",
                 Reason::InvalidSize);
   }
@@ -125,7 +118,7 @@ services::VolumeSpec read_spec(Body& body, const services::Settings& settings) {
   spec.description = fields.text("description");
   spec.snapshot_id = fields.uuid("snapshot_id");
   spec.image_id = fields.uuid("imageRef");
-  refuse_absent_sources(fields);
+  spec.backup_id = fields.uuid("backup_id");
   bool shareable = fields.boolean("shareable").value_or(false);
   spec.multiattach = fields.boolean("multiattach").value_or(shareable);
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
@@ -229,7 +222,7 @@ EvsApi::Reply EvsApi::retype_volume(CallPtr call) {
   Body body(*call->request, "os-retype", kRetypeReasons, Reason::InvalidBody);
   std::string type = body.fields().required_text("new_type");
   body.fields().finish();
-  TaskId job = co_await s_.volumes.retype(call->actor, VolumeId(call->path.get("id")), type);
+  TaskId job = co_await s_.volumes.retype(call->actor, VolumeId(call->path.get("id")), type, true);
   co_return job_reply(202, job);
 }
 

@@ -26,14 +26,14 @@ void FakeBackend::require_snapshot(const VolumeId& volume, const SnapshotId& sna
   }
 }
 
-void FakeBackend::create_volume(const VolumeId& volume, std::int64_t size_gib) {
+void FakeBackend::create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement&) {
   std::lock_guard lock(mutex_);
   enter();
   volumes_.try_emplace(volume, Kept{size_gib, {}, false});
 }
 
 void FakeBackend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
-                                 const SnapshotId& snapshot) {
+                                 const SnapshotId& snapshot, const std::string&) {
   std::lock_guard lock(mutex_);
   enter();
   if (volumes_.contains(volume)) return;
@@ -41,12 +41,30 @@ void FakeBackend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, 
   volumes_[volume] = Kept{size_gib, {}, false};
 }
 
-void FakeBackend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) {
+void FakeBackend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                               const std::string&) {
   std::lock_guard lock(mutex_);
   enter();
   if (volumes_.contains(volume)) return;
   kept(source);
   volumes_[volume] = Kept{size_gib, {}, false};
+}
+
+void FakeBackend::migrate(const VolumeId& volume, const std::string&) {
+  std::lock_guard lock(mutex_);
+  enter();
+  kept(volume);
+}
+
+void FakeBackend::adopt_volume(const VolumeId&, const std::string& name) {
+  throw Error(ErrorCode::BackendFailed, "there is no " + name);
+}
+
+void FakeBackend::rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) {
+  std::lock_guard lock(mutex_);
+  enter();
+  Kept& found = kept(volume);
+  if (found.snapshots.erase(from) > 0) found.snapshots.insert(to);
 }
 
 void FakeBackend::delete_volume(const VolumeId& volume) {

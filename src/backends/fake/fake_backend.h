@@ -16,10 +16,15 @@ class FakeBackend final : public backends::Backend {
  public:
   void fail_next(ErrorCode code);
 
-  void create_volume(const VolumeId& volume, std::int64_t size_gib) override;
-  void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
-                      const SnapshotId& snapshot) override;
-  void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) override;
+  void create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement&) override;
+  void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source, const SnapshotId& snapshot,
+                      const std::string& pool) override;
+  void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                    const std::string& pool) override;
+  void migrate(const VolumeId& volume, const std::string& pool) override;
+  std::vector<backends::Found> found() override { return {}; }
+  void adopt_volume(const VolumeId& volume, const std::string& name) override;
+  void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -30,11 +35,13 @@ class FakeBackend final : public backends::Backend {
   void set_qos(const VolumeId&, const model::QosLimits&) override {}
   model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void close_snapshot(const VolumeId&, const SnapshotId&) override {}
+  void forget_key(const KeyId&) override {}
   bool has_volume(const VolumeId& volume) override;
   backends::Usage volume_usage(const VolumeId&) override { return {}; }
   backends::Usage snapshot_usage(const VolumeId&, const SnapshotId&) override { return {}; }
-  backends::Capacity capacity() override { return {1ULL << 40, 1ULL << 40}; }
-  model::Metadata capabilities() const override { return {{"volume_backend_name", "fake"}}; }
+  std::vector<std::string> pools() const override { return {"default"}; }
+  backends::Capacity capacity(const std::string&) override { return {1ULL << 40, 1ULL << 40}; }
+  model::Metadata capabilities(const std::string&) const override { return {{"volume_backend_name", "fake"}}; }
   int independence_percent(const VolumeId&) override { return 100; }
   bool maintain() override { return false; }
   void interrupt_maintenance() override {}

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <set>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
 
@@ -16,10 +17,6 @@ namespace {
 
 constexpr std::int64_t kGib = 1LL << 30;
 constexpr std::int64_t kBurstSeconds = 60;
-
-std::string file_name(const LayerId& layer) {
-  return layer.str() + ".qcow2";
-}
 
 // QEMU counts a burst as a higher limit that holds for a time; EVS as a bucket of tokens. The bucket of EVS lasts
 // longer than any QEMU would accept at these rates, so the burst is bounded in time.
@@ -48,37 +45,110 @@ const std::string& Images::throttle_node() {
   return kThrottleNode;
 }
 
-void Images::create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib,
-                    const std::optional<LayerId>& parent) {
-  std::string path = file(layer).string();
-  std::string protocol = "N" + node(layer).substr(1);
-  try {
-    json::object empty{{"driver", "file"}, {"filename", path}, {"size", 0}};
-    qmp.run_job("create-" + protocol, "blockdev-create", {{"job-id", "create-" + protocol}, {"options", empty}});
-    qmp.execute("blockdev-add", {{"driver", "file"}, {"node-name", protocol}, {"filename", path}});
-    try {
-      json::object format{{"driver", "qcow2"}, {"file", protocol}, {"size", size_gib * kGib}};
-      if (parent) {
-        format["backing-file"] = file_name(*parent);
-        format["backing-fmt"] = "qcow2";
-      }
-      qmp.run_job("format-" + protocol, "blockdev-create", {{"job-id", "format-" + protocol}, {"options", format}});
-    } catch (...) {
-      qmp.execute("blockdev-del", {{"node-name", protocol}});
-      throw;
+const Pool& Images::pool(const std::string& name) const {
+  if (name.empty()) return pools_.front();
+  for (const Pool& one : pools_) {
+    if (one.name == name) return one;
+  }
+  throw Error(ErrorCode::BackendFailed, "there is no pool " + name);
+}
+
+void Images::place(const LayerId& layer, const std::string& name) {
+  auto index = static_cast<std::size_t>(&pool(name) - pools_.data());
+  std::lock_guard lock(places_mutex_);
+  if (index > 0) places_[layer] = index;
+}
+
+const Pool& Images::pool_of(const LayerId& layer) const {
+  std::lock_guard lock(places_mutex_);
+  auto found = places_.find(layer);
+  return pools_[found == places_.end() ? 0 : found->second];
+}
+
+// Relative within a pool, so that a pool can be moved as a whole.
+std::string Images::backing_name(const LayerId& layer, const LayerId& parent) const {
+  if (&pool_of(layer) == &pool_of(parent)) return file(parent).filename().string();
+  return file(parent).string();
+}
+
+std::string Images::add_secret(qemu::QmpClient& qmp, const KeyId& key) {
+  std::string id = "key-" + key.str();
+  std::lock_guard lock(secret_mutex_);
+  // A daemon has no /objects before its first object.
+  for (const json::value& root : qmp.execute("qom-list", {{"path", "/"}}).as_array()) {
+    if (root.at("name").as_string() != "objects") continue;
+    for (const json::value& entry : qmp.execute("qom-list", {{"path", "/objects"}}).as_array()) {
+      if (entry.at("name").as_string() == id) return id;
     }
-    qmp.execute("blockdev-del", {{"node-name", protocol}});
-    files::sync_directory(directory_);
+  }
+  // As hexadecimal text: LUKS takes its passphrase as UTF-8.
+  qmp.execute("object-add", {{"qom-type", "secret"}, {"id", id}, {"data", to_hex(secret_of_(key))}, {"format", "raw"}});
+  return id;
+}
+
+// What blockdev-create makes of the options; the file is empty at first. Node and job are named after the file.
+void Images::format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
+                    json::object options) {
+  json::object empty{{"driver", "file"}, {"filename", path.string()}, {"size", 0}};
+  qmp.run_job("create-" + name, "blockdev-create", {{"job-id", "create-" + name}, {"options", empty}});
+  qmp.execute("blockdev-add", {{"driver", "file"}, {"node-name", name}, {"filename", path.string()}});
+  try {
+    options["driver"] = "qcow2";
+    options["file"] = name;
+    qmp.run_job("format-" + name, "blockdev-create", {{"job-id", "format-" + name}, {"options", std::move(options)}});
+  } catch (...) {
+    qmp.execute("blockdev-del", {{"node-name", name}});
+    throw;
+  }
+  qmp.execute("blockdev-del", {{"node-name", name}});
+}
+
+void Images::create_encrypted(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size,
+                              const std::optional<std::string>& backing, const KeyId& key) {
+  EncryptedLayers::Format format_template = [&](const std::filesystem::path& path, std::int64_t bytes,
+                                                const std::string& placeholder) {
+    // The passphrase is as random as the key: stretching it would gain nothing.
+    constexpr int kStretchMs = 10;
+    json::object encrypt{{"format", "luks"}, {"key-secret", add_secret(qmp, key)}, {"iter-time", kStretchMs}};
+    format(qmp, path, "T" + node(LayerId(key.str())).substr(1),
+           {{"size", bytes}, {"backing-file", placeholder}, {"backing-fmt", "qcow2"}, {"encrypt", std::move(encrypt)}});
+  };
+  encrypted_.create(file(layer), key, size, backing, format_template);
+}
+
+void Images::create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib,
+                    const std::optional<LayerId>& parent, const KeyId& key) {
+  std::optional<std::string> backing;
+  if (parent) backing = backing_name(layer, *parent);
+  try {
+    if (key.empty()) {
+      json::object options{{"size", size_gib * kGib}};
+      if (backing) {
+        options["backing-file"] = *backing;
+        options["backing-fmt"] = "qcow2";
+      }
+      format(qmp, file(layer), "N" + node(layer).substr(1), std::move(options));
+    } else {
+      create_encrypted(qmp, layer, size_gib * kGib, backing, key);
+    }
+    files::sync_directory(pool_of(layer).directory);
   } catch (...) {
     std::error_code ignored;
-    std::filesystem::remove(path, ignored);
+    std::filesystem::remove(file(layer), ignored);
     throw;
   }
 }
 
-void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable) {
-  json::object protocol{{"driver", "file"}, {"filename", file(layer).string()}, {"aio", io_.aio}, {"discard", "unmap"}};
-  protocol["cache"] = json::object{{"direct", io_.direct}};
+void Images::forget_key(const KeyId& key) {
+  for (const Pool& pool : pools_)
+    files::remove_durably(pool.directory.parent_path() / "templates" / (key.str() + ".qcow2"));
+}
+
+void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
+                      const KeyId& key) {
+  const IoOptions& io = pool_of(layer).io;
+  json::object protocol{{"driver", "file"}, {"filename", file(layer).string()}, {"aio", io.aio}, {"discard", "unmap"}};
+  protocol["cache"] = json::object{{"direct", io.direct}};
   protocol["auto-read-only"] = true;
   json::object arguments{{"driver", "qcow2"},
                          {"node-name", node(layer)},
@@ -86,7 +156,11 @@ void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::opt
                          {"read-only", !writable},
                          {"discard", "unmap"},
                          {"detect-zeroes", "unmap"},
-                         {"cache", json::object{{"direct", io_.direct}}}};
+                         {"cache", json::object{{"direct", io.direct}}}};
+  std::optional<Header> header = key.empty() ? std::nullopt : read_header(file(layer));
+  if (header && header->encrypted) {
+    arguments["encrypt"] = json::object{{"format", "luks"}, {"key-secret", add_secret(qmp, key)}};
+  }
   if (parent) {
     arguments["backing"] = node(*parent);
   } else {
@@ -111,13 +185,13 @@ std::set<std::string> open_nodes(qemu::QmpClient& qmp) {
 
 }  // namespace
 
-void Images::open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable) {
+void Images::open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable, const KeyId& key) {
   std::set<std::string> present = open_nodes(qmp);
   for (std::size_t i = chain.size(); i-- > 0;) {
     if (present.contains(node(chain[i]))) continue;
     std::optional<LayerId> parent;
     if (i + 1 < chain.size()) parent = chain[i + 1];
-    add_node(qmp, chain[i], parent, writable && i == 0);
+    add_node(qmp, chain[i], parent, writable && i == 0, key);
   }
 }
 
@@ -141,8 +215,8 @@ bool Images::is_switched(qemu::QmpClient& qmp, const LayerId& overlay) {
   return false;
 }
 
-void Images::switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay) {
-  if (!is_open(qmp, overlay)) add_node(qmp, overlay, std::nullopt, true);
+void Images::switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key) {
+  if (!is_open(qmp, overlay)) add_node(qmp, overlay, std::nullopt, true, key);
   if (is_switched(qmp, overlay)) return;
   qmp.execute("blockdev-snapshot", {{"node", node(active)}, {"overlay", node(overlay)}});
 }
@@ -158,7 +232,7 @@ void Images::stream(qemu::QmpClient& qmp, const LayerId& target, const std::opti
   json::object arguments{{"job-id", job}, {"device", node(target)}, {"auto-dismiss", false}};
   if (base) {
     arguments["base-node"] = node(*base);
-    arguments["backing-file"] = file_name(*base);
+    arguments["backing-file"] = backing_name(target, *base);
   }
   qmp.run_job(job, "block-stream", std::move(arguments));
 }
@@ -184,8 +258,10 @@ void Images::set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos) {
 // Layout: QEMU's docs/interop/qcow2.txt.
 std::optional<Header> read_header(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
-  char raw[72];
-  if (!in.read(raw, sizeof raw)) return std::nullopt;
+  char raw[80] = {};
+  in.read(raw, sizeof raw);
+  if (in.gcount() < 72) return std::nullopt;
+  in.clear();
   using boost::endian::load_big_u32;
   using boost::endian::load_big_u64;
   const auto* bytes = reinterpret_cast<const unsigned char*>(raw);
@@ -195,14 +271,17 @@ std::optional<Header> read_header(const std::filesystem::path& file) {
   std::uint32_t name_size = load_big_u32(bytes + 16);
   Header header;
   header.virtual_size = load_big_u64(bytes + 24);
+  header.encrypted = load_big_u32(bytes + 32) != 0;
+  constexpr std::uint64_t kExternalDataFile = 4;
+  header.foreign_data = load_big_u32(bytes + 4) >= 3 && (load_big_u64(bytes + 72) & kExternalDataFile) != 0;
   if (name_at == 0) return header;
   if (name_size > 1023) return std::nullopt;
   std::string name(name_size, '\0');
   in.seekg(static_cast<std::streamoff>(name_at));
   if (!in.read(name.data(), name_size)) return std::nullopt;
-  constexpr std::string_view kSuffix = ".qcow2";
-  if (!name.ends_with(kSuffix)) return std::nullopt;
-  header.parent = LayerId(name.substr(0, name.size() - kSuffix.size()));
+  std::filesystem::path parent(name);
+  header.has_backing = true;
+  if (parent.extension() == ".qcow2") header.parent = LayerId(parent.stem().string());
   return header;
 }
 

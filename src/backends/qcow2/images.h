@@ -4,10 +4,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "backends/qcow2/encrypted_layers.h"
 #include "base/id.h"
 #include "model/resources.h"
 #include "qemu/qmp_client.h"
@@ -20,22 +24,44 @@ struct IoOptions {
   bool direct = false;
 };
 
+// A directory of layers, perhaps on a disk of its own.
+struct Pool {
+  std::string name;
+  std::filesystem::path directory;
+  IoOptions io;
+};
+
 class Images {
  public:
-  Images(std::filesystem::path directory, IoOptions io) : directory_(std::move(directory)), io_(std::move(io)) {}
+  using SecretOf = std::function<std::string(const KeyId&)>;  // the secret's bytes
 
-  std::filesystem::path file(const LayerId& layer) const { return directory_ / (layer.str() + ".qcow2"); }
+  // pools: the default one first.
+  Images(std::vector<Pool> pools, SecretOf secret_of) : pools_(std::move(pools)), secret_of_(std::move(secret_of)) {}
+
+  const std::vector<Pool>& pools() const { return pools_; }
+  const Pool& pool(const std::string& name) const;  // "": the default one. Throws Error(BackendFailed)
+
+  // Which pool a layer's file is in; one that nobody told of is in the default pool. Any thread.
+  void place(const LayerId& layer, const std::string& pool);
+  const Pool& pool_of(const LayerId& layer) const;
+  std::filesystem::path file(const LayerId& layer) const { return pool_of(layer).directory / (layer.str() + ".qcow2"); }
   static std::string node(const LayerId& layer);
 
-  // An empty layer, on a parent or not. Durable when it returns; on a throw no file is left.
-  void create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib, const std::optional<LayerId>& parent);
+  // An empty layer, on a parent or not, encrypted when there is a key. Its place is known. Durable when it returns; on
+  // a throw no file is left.
+  void create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib, const std::optional<LayerId>& parent,
+              const KeyId& key);
+
+  // No layer will be made with this key any more.
+  void forget_key(const KeyId& key);
 
   // Adds the chain (top first) as nodes, each on the next; those that are there already are left. writable: the top.
-  void open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable);
+  // key: of the layers that are encrypted.
+  void open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable, const KeyId& key);
   void close_node(qemu::QmpClient& qmp, const LayerId& layer);  // if it is there
 
   // Puts an (existing, empty) overlay on an open layer; whatever used the layer uses the overlay afterwards.
-  void switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay);
+  void switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key);
   bool is_open(qemu::QmpClient& qmp, const LayerId& layer);
   // An open overlay is switched when it has its backing node.
   bool is_switched(qemu::QmpClient& qmp, const LayerId& overlay);
@@ -53,15 +79,30 @@ class Images {
   static const std::string& throttle_node();
 
  private:
-  void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable);
+  void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
+                const KeyId& key);
+  void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
+              qemu::json::object options);
+  void create_encrypted(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size,
+                        const std::optional<std::string>& backing, const KeyId& key);
+  std::string add_secret(qemu::QmpClient& qmp, const KeyId& key);
+  // How a layer's header names another one.
+  std::string backing_name(const LayerId& layer, const LayerId& parent) const;
 
-  std::filesystem::path directory_;
-  IoOptions io_;
+  const std::vector<Pool> pools_;
+  const SecretOf secret_of_;
+  EncryptedLayers encrypted_;
+  std::mutex secret_mutex_;  // one adds a secret at a time
+  mutable std::mutex places_mutex_;
+  std::map<LayerId, std::size_t> places_;  // of layers that are not in the default pool
 };
 
 struct Header {
-  std::optional<LayerId> parent;
+  bool has_backing = false;
+  std::optional<LayerId> parent;  // when the backing file is named as a layer is
   std::uint64_t virtual_size = 0;
+  bool encrypted = false;
+  bool foreign_data = false;  // its bytes are in another file
 };
 
 // Reads a layer's own header; nullopt if the file is not a whole qcow2 header (a creation was cut off).

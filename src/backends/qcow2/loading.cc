@@ -28,14 +28,17 @@ void Qcow2Backend::quiet_adopted() {
 
 void Qcow2Backend::load_layers() {
   std::map<LayerId, std::optional<LayerId>> parents;
-  for (const auto& entry : fs::directory_iterator(config_.directory / "layers")) {
-    if (entry.path().extension() != ".qcow2") continue;
-    LayerId id(entry.path().stem().string());
-    if (std::optional<Header> header = read_header(entry.path())) {
-      parents[id] = header->parent;
-    } else {
-      log::warning("an image whose creation was cut off is removed", {{"layer", id}});
-      files::remove_durably(entry.path());
+  for (const Pool& pool : images_.pools()) {
+    for (const auto& entry : fs::directory_iterator(pool.directory)) {
+      if (entry.path().extension() != ".qcow2") continue;
+      LayerId id(entry.path().stem().string());
+      if (std::optional<Header> header = read_header(entry.path())) {
+        parents[id] = header->parent;
+        images_.place(id, pool.name);
+      } else {
+        log::warning("an image whose creation was cut off is removed", {{"layer", id}});
+        files::remove_durably(entry.path());
+      }
     }
   }
   // Parents first; a parent that is missing breaks only the layers that stand on it.

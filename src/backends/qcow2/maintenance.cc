@@ -67,7 +67,7 @@ bool Qcow2Backend::has_room_for(const Merge& merge) const {
   for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
     needed += files::allocated_bytes(images_.file(chain[i]));
   }
-  return files::space(config_.directory).available >= needed;
+  return files::space(images_.pool_of(merge.target).directory).available >= needed;
 }
 
 // QEMU 7.2 answers reads behind the end of a shorter parent with whatever its buffer holds while a merge runs (its
@@ -133,6 +133,15 @@ bool Qcow2Backend::merge_one_layer() {
   return done;
 }
 
+// Of the volume that reads through the layer; a layer that is merged is read by one.
+KeyId Qcow2Backend::key_of(const LayerId& layer) const {
+  std::lock_guard graph(graph_mutex_);
+  for (const auto& [id, manifest] : manifests_) {
+    if (!manifest.key.empty() && layers_of(manifest).contains(layer)) return manifest.key;
+  }
+  return KeyId();
+}
+
 void Qcow2Backend::run_merge(const RunningMerge& running) {
   const Merge& merge = running.merge;
   std::vector<LayerId> chain = chain_of(merge.target);
@@ -140,7 +149,7 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
   if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
   FAILPOINT("layer.merge.before_stream");
-  if (offline) images_.open_chain(daemon->qmp(), chain, true);
+  if (offline) images_.open_chain(daemon->qmp(), chain, true, key_of(merge.target));
   auto close_all = [&] {
     for (const LayerId& layer : chain) images_.close_node(daemon->qmp(), layer);
   };

@@ -2,9 +2,11 @@
 // in the images are all that is needed to find every byte of every volume and snapshot, without the database.
 //
 //   {"version":1, "volume":"<id>", "size_gib":10, "active":"<layer>", "root":"<layer>",
-//    "snapshots":{"<id>":{"layer":"<layer>","size_gib":10}}, "intent":{"overlay":"<layer>","snapshot":"<id>"|""}}
+//    "pool":"<name>", "key":"<id>"|"", "snapshots":{"<id>":{"layer":"<layer>","size_gib":10}},
+//    "intent":{"overlay":"<layer>","snapshot":"<id>"|"","pool":"<name>"|""}}
 //
 // root: the lowest layer that the volume does not share with the volume it was cloned from; "" when it shares nothing.
+// pool: where new layers go; "" is the default one. key: of the layers that are encrypted.
 // intent: an open volume is being switched to this overlay. It is written before the switch and cleared after it;
 // whoever finds it rolls forward, since an empty overlay on the active layer reads the same.
 #pragma once
@@ -27,6 +29,7 @@ struct FrozenLayer {
 struct Intent {
   LayerId overlay;
   SnapshotId snapshot;  // empty: only freeze
+  std::string pool;     // empty: the volume stays in its pool; else it moves there
 };
 
 struct Manifest {
@@ -34,6 +37,8 @@ struct Manifest {
   std::int64_t size_gib = 0;
   LayerId active;
   LayerId root;
+  std::string pool;
+  KeyId key;  // empty: not encrypted
   std::map<SnapshotId, FrozenLayer> snapshots;
   std::optional<Intent> intent;
 };

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <fstream>
 
+#include "backends/qcow2/holds.h"
 #include "base/check.h"
 #include "base/error.h"
 #include "base/failpoint.h"
@@ -26,72 +27,22 @@ std::string snapshot_key(const SnapshotId& snapshot) {
   throw Error(ErrorCode::BackendFailed, "the " + std::string(kind) + " " + std::string(id) + " has no image");
 }
 
-IoOptions probe(const Config& config, qemu::StorageDaemons& daemons) {
-  files::make_directory(config.directory / "layers");
+std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
   files::make_directory(config.directory / "volumes");
-  // A pool that outlived a crash may hold images open; all its work can be done anew.
+  // A daemon that outlived a crash may hold images open; all its work can be done anew.
   daemons.stop(kPool);
-  return probe_io(config.directory / "layers", daemons.start(kPool)->qmp());
+  std::vector<Pool> pools;
+  auto add = [&](const std::string& name, const fs::path& directory) {
+    files::make_directory(directory / "layers");
+    files::make_directory(directory / "manageable");
+    pools.push_back({name, directory / "layers", probe_io(directory / "layers", daemons.start(kPool)->qmp())});
+  };
+  add("default", config.directory);
+  for (const auto& [name, directory] : config.pools) add(name, directory);
+  return pools;
 }
 
 }  // namespace
-
-class Qcow2Backend::Hold {
- public:
-  Hold(Qcow2Backend& backend, const VolumeId& volume) : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
-    // A switch that failed half-way may have moved the guest's writes to the overlay already.
-    if (backend_.has_intent(volume)) backend_.finish_intent(volume);
-    std::unique_lock graph(backend_.graph_mutex_);
-    auto found = backend_.manifests_.find(volume);
-    if (found == backend_.manifests_.end()) return;
-    layers_ = backend_.layers_of(found->second);
-    for (const LayerId& layer : layers_) backend_.held_.insert(layer);
-    graph.unlock();
-    backend_.cancel_merges(layers_);
-  }
-  ~Hold() {
-    {
-      std::lock_guard graph(backend_.graph_mutex_);
-      for (const LayerId& layer : layers_) backend_.held_.erase(backend_.held_.find(layer));
-    }
-    backend_.notify_work();
-  }
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
-
- private:
-  Qcow2Backend& backend_;
-  KeyedMutex::Lock lock_;
-  std::set<LayerId> layers_;
-};
-
-class Qcow2Backend::Pin {
- public:
-  Pin(Qcow2Backend& backend, LayerId layer) : backend_(backend), layer_(std::move(layer)) {
-    std::lock_guard graph(backend_.graph_mutex_);
-    backend_.graph_.refer(layer_);
-  }
-  // A layer whose file has just been made.
-  Pin(Qcow2Backend& backend, LayerId layer, const std::optional<LayerId>& parent)
-      : backend_(backend), layer_(std::move(layer)) {
-    std::lock_guard graph(backend_.graph_mutex_);
-    if (!backend_.graph_.contains(layer_)) backend_.graph_.add(layer_, parent);
-    backend_.graph_.refer(layer_);
-  }
-  ~Pin() {
-    {
-      std::lock_guard graph(backend_.graph_mutex_);
-      backend_.graph_.release(layer_);
-    }
-    backend_.notify_work();
-  }
-  Pin(const Pin&) = delete;
-  Pin& operator=(const Pin&) = delete;
-
- private:
-  Qcow2Backend& backend_;
-  LayerId layer_;
-};
 
 IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
   fs::path file = directory / "probe";
@@ -122,10 +73,7 @@ IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
 }
 
 Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rng)
-    : config_(std::move(config)),
-      daemons_(daemons),
-      rng_(rng),
-      images_(config_.directory / "layers", probe(config_, daemons)) {
+    : config_(std::move(config)), daemons_(daemons), rng_(rng), images_(probe(config_, daemons), config_.secret_of) {
   quiet_adopted();
   load_layers();
   load_manifests();
@@ -199,8 +147,8 @@ void Qcow2Backend::commit(const Manifest& manifest) {
   manifests_[manifest.volume] = manifest;
 }
 
-void Qcow2Backend::require_space() const {
-  files::Space space = files::space(config_.directory);
+void Qcow2Backend::require_space(const std::string& pool) const {
+  files::Space space = files::space(images_.pool(pool).directory);
   if (space.available < config_.min_free_bytes) {
     throw Error(ErrorCode::NoSpace, "the store has " + std::to_string(space.available >> 20) + " MiB left and keeps " +
                                         std::to_string(config_.min_free_bytes >> 20) + " MiB free");
@@ -235,57 +183,71 @@ std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& 
   return daemons_.find(key);
 }
 
-void Qcow2Backend::create_volume(const VolumeId& volume, std::int64_t size_gib) {
+// An id whose file will be in the pool.
+LayerId Qcow2Backend::new_layer(const std::string& pool) {
+  LayerId layer(rng_.uuid());
+  images_.place(layer, pool);
+  return layer;
+}
+
+void Qcow2Backend::create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement& placement) {
   Hold hold(*this, volume);
   if (has_volume(volume)) return;
-  require_space();
-  LayerId layer(rng_.uuid());
-  images_.create(pool(), layer, size_gib, std::nullopt);
+  require_space(placement.pool);
+  KeyId key = placement.key.value_or(KeyId());
+  LayerId layer = new_layer(placement.pool);
+  images_.create(pool(), layer, size_gib, std::nullopt, key);
   FAILPOINT("volume.create.after_layer");
   Pin pin(*this, layer, std::nullopt);
-  commit({volume, size_gib, layer, LayerId(), {}, std::nullopt});
+  commit({volume, size_gib, layer, LayerId(), placement.pool, key, {}, std::nullopt});
   FAILPOINT("volume.create.after_manifest");
 }
 
 void Qcow2Backend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
-                                  const SnapshotId& snapshot) {
+                                  const SnapshotId& snapshot, const std::string& pool) {
   if (has_volume(volume)) return;
   std::optional<Pin> pin;
   LayerId frozen;
+  KeyId key;
   {
     KeyedMutex::Lock lock(volume_locks_, source.str());
     Manifest from = manifest(source);
     auto found = from.snapshots.find(snapshot);
     if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
     frozen = found->second.layer;
+    key = from.key;
     pin.emplace(*this, frozen);
   }
-  attach_clone(volume, size_gib, frozen);
+  attach_clone(volume, size_gib, frozen, key, pool);
 }
 
-void Qcow2Backend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) {
+void Qcow2Backend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                                const std::string& pool) {
   if (has_volume(volume)) return;
   std::optional<Pin> pin;
   LayerId frozen;
+  KeyId key;
   {
     Hold hold(*this, source);
-    frozen = freeze(source, SnapshotId());
+    frozen = freeze(source, SnapshotId(), "");
+    key = manifest(source).key;
     pin.emplace(*this, frozen);
   }
   FAILPOINT("clone.after_freeze");
-  attach_clone(volume, size_gib, frozen);
+  attach_clone(volume, size_gib, frozen, key, pool);
 }
 
 // source is pinned until the clone's own manifest holds a layer on it.
-void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source) {
+void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source, const KeyId& key,
+                                const std::string& to_pool) {
   Hold hold(*this, volume);
-  require_space();
+  require_space(to_pool);
   require_depth(source);
-  LayerId layer(rng_.uuid());
-  images_.create(pool(), layer, size_gib, source);
+  LayerId layer = new_layer(to_pool);
+  images_.create(pool(), layer, size_gib, source, key);
   FAILPOINT("clone.after_overlay");
   Pin pin(*this, layer, source);
-  commit({volume, size_gib, layer, layer, {}, std::nullopt});
+  commit({volume, size_gib, layer, layer, to_pool, key, {}, std::nullopt});
   FAILPOINT("clone.after_manifest");
 }
 
@@ -327,7 +289,7 @@ void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) 
 // holds behind the old end.
 void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
   const std::string key = "resize-" + manifest.volume.str();
-  open_chain(key, manifest.active, true);
+  open_chain(key, manifest.active, true, manifest.key);
   try {
     images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);
   } catch (const Error&) {
@@ -340,24 +302,37 @@ void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib
 void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume);
   if (manifest(volume).snapshots.contains(snapshot)) return;
-  freeze(volume, snapshot);
+  freeze(volume, snapshot, "");
 }
 
-// Puts an empty overlay on the active layer and returns the layer that is frozen now. The volume is held.
-LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot) {
-  require_space();
+// The overlay in the other pool reads the same; it is the volume's root there, which maintenance makes independent of
+// what is below, as it does with a clone.
+void Qcow2Backend::migrate(const VolumeId& volume, const std::string& pool) {
+  Hold hold(*this, volume);
+  Manifest present = manifest(volume);
+  if (&images_.pool(present.pool) == &images_.pool(pool)) return;
+  VARVE_CHECK(present.snapshots.empty(), "a volume with snapshots was migrated");
+  FAILPOINT("volume.migrate.before_switch");
+  freeze(volume, SnapshotId(), pool);
+}
+
+// Puts an empty overlay on the active layer and returns the layer that is frozen now. to_pool: where the overlay goes;
+// "": where the volume is. The volume is held.
+LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& to_pool) {
   Manifest changed = manifest(volume);
+  const std::string& target = to_pool.empty() ? changed.pool : to_pool;
+  require_space(target);
   require_depth(changed.active);
   LayerId frozen = changed.active;
-  changed.intent = Intent{LayerId(rng_.uuid()), snapshot};
+  changed.intent = Intent{new_layer(target), snapshot, to_pool};
   std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(volume.str());
   // A closed volume needs no intent: until its manifest names it, the overlay is a file that nothing refers to.
   if (daemon) commit(changed);
   FAILPOINT("snapshot.create.after_intent");
   try {
-    images_.create(pool(), changed.intent->overlay, changed.size_gib, frozen);
+    images_.create(pool(), changed.intent->overlay, changed.size_gib, frozen, changed.key);
     FAILPOINT("snapshot.create.after_overlay");
-    if (daemon) images_.switch_to_overlay(daemon->qmp(), frozen, changed.intent->overlay);
+    if (daemon) images_.switch_to_overlay(daemon->qmp(), frozen, changed.intent->overlay, changed.key);
   } catch (const Error&) {
     // Whether the switch happened is only known while the daemon lives; then nothing was switched, and the intent goes.
     if (daemon && !daemon->qmp().lost() && !images_.is_switched(daemon->qmp(), changed.intent->overlay)) {
@@ -391,10 +366,14 @@ void Qcow2Backend::finish_intent(const VolumeId& volume) {
     return;
   }
   if (auto daemon = daemon_of(volume.str())) {
-    images_.switch_to_overlay(daemon->qmp(), frozen, intent.overlay);
+    images_.switch_to_overlay(daemon->qmp(), frozen, intent.overlay, changed.key);
   }
   Pin pin(*this, intent.overlay, frozen);
   if (!intent.snapshot.empty()) changed.snapshots[intent.snapshot] = {frozen, changed.size_gib};
+  if (!intent.pool.empty()) {
+    changed.pool = intent.pool;
+    changed.root = intent.overlay;
+  }
   changed.active = intent.overlay;
   commit(changed);
   std::lock_guard graph(graph_mutex_);
@@ -415,13 +394,13 @@ void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& sna
 void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume);
   VARVE_CHECK(!daemon_of(volume.str()), "an open volume was rolled back");
-  require_space();
   Manifest changed = manifest(volume);
+  require_space(changed.pool);
   auto found = changed.snapshots.find(snapshot);
   if (found == changed.snapshots.end()) missing("snapshot", snapshot.str());
   LayerId frozen = found->second.layer;
-  LayerId overlay(rng_.uuid());
-  images_.create(pool(), overlay, changed.size_gib, frozen);
+  LayerId overlay = new_layer(changed.pool);
+  images_.create(pool(), overlay, changed.size_gib, frozen, changed.key);
   FAILPOINT("volume.rollback.after_overlay");
   Pin pin(*this, overlay, frozen);
   changed.active = overlay;
@@ -429,7 +408,8 @@ void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) 
   FAILPOINT("volume.rollback.after_manifest");
 }
 
-model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable) {
+model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable,
+                                            const KeyId& secret) {
   std::vector<LayerId> chain = chain_of(top);
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
   FAILPOINT("attach.after_daemon");
@@ -438,7 +418,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     opened_[key] = {key, top};
   }
   try {
-    images_.open_chain(daemon->qmp(), chain, writable);
+    images_.open_chain(daemon->qmp(), chain, writable, secret);
   } catch (...) {
     close_chain(key);
     throw;
@@ -448,8 +428,9 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
 
 model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLimits& qos) {
   Hold hold(*this, volume);
-  LayerId active = manifest(volume).active;
-  model::BlockDevice device = open_chain(volume.str(), active, true);
+  Manifest present = manifest(volume);
+  const LayerId& active = present.active;
+  model::BlockDevice device = open_chain(volume.str(), active, true, present.key);
   FAILPOINT("attach.after_open");
   images_.add_throttle(daemons_.start(volume.str())->qmp(), active, qos);
   return {device.daemon, Images::throttle_node()};
@@ -477,7 +458,7 @@ model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const Sna
   Manifest from = manifest(volume);
   auto found = from.snapshots.find(snapshot);
   if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
-  return open_chain(snapshot_key(snapshot), found->second.layer, false);
+  return open_chain(snapshot_key(snapshot), found->second.layer, false, from.key);
 }
 
 void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
@@ -515,17 +496,25 @@ backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const Snaps
   return usage;
 }
 
-backends::Capacity Qcow2Backend::capacity() {
-  files::Space space = files::space(config_.directory);
+std::vector<std::string> Qcow2Backend::pools() const {
+  std::vector<std::string> names;
+  for (const Pool& pool : images_.pools()) names.push_back(pool.name);
+  return names;
+}
+
+backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
+  files::Space space = files::space(images_.pool(pool).directory);
   return {space.total, space.available};
 }
 
-model::Metadata Qcow2Backend::capabilities() const {
-  return {{"volume_backend_name", "qcow2"},
+// A pool is told from the others by its own backend name; the default one has had the driver's.
+model::Metadata Qcow2Backend::capabilities(const std::string& pool) const {
+  std::string name = images_.pool(pool).name;
+  return {{"volume_backend_name", name == "default" ? "qcow2" : name},
           {"storage_protocol", "nbd"},
           {"vendor_name", "Varve"},
           {"driver_version", "1.0"},
-          {"pool_name", "default"}};
+          {"pool_name", name}};
 }
 
 void Qcow2Backend::on_work(std::function<void()> callback) {

@@ -26,6 +26,9 @@ struct Config {
   std::filesystem::path directory;     // layers/ and volumes/ are made in it
   std::uint64_t min_free_bytes = 0;    // below that, nothing that needs room is begun
   std::int64_t max_chain_depth = 200;  // layers on top of each other
+  // Further pools: name and directory; layers/ is made in it.
+  std::vector<std::pair<std::string, std::filesystem::path>> pools;
+  Images::SecretOf secret_of;  // of the keys of encrypted volumes
 };
 
 class Qcow2Backend final : public backends::Backend {
@@ -34,10 +37,15 @@ class Qcow2Backend final : public backends::Backend {
   Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rng);
   ~Qcow2Backend() override;
 
-  void create_volume(const VolumeId& volume, std::int64_t size_gib) override;
-  void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
-                      const SnapshotId& snapshot) override;
-  void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source) override;
+  void create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement& placement) override;
+  void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source, const SnapshotId& snapshot,
+                      const std::string& pool) override;
+  void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
+                    const std::string& pool) override;
+  void migrate(const VolumeId& volume, const std::string& pool) override;
+  std::vector<backends::Found> found() override;
+  void adopt_volume(const VolumeId& volume, const std::string& name) override;
+  void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -48,11 +56,13 @@ class Qcow2Backend final : public backends::Backend {
   void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
   model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
+  void forget_key(const KeyId& key) override { images_.forget_key(key); }
   bool has_volume(const VolumeId& volume) override;
   backends::Usage volume_usage(const VolumeId& volume) override;
   backends::Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) override;
-  backends::Capacity capacity() override;
-  model::Metadata capabilities() const override;
+  std::vector<std::string> pools() const override;
+  backends::Capacity capacity(const std::string& pool) override;
+  model::Metadata capabilities(const std::string& pool) const override;
   int independence_percent(const VolumeId& volume) override;
   bool maintain() override;
   void interrupt_maintenance() override;
@@ -88,17 +98,22 @@ class Qcow2Backend final : public backends::Backend {
   std::filesystem::path manifest_file(const VolumeId& volume) const;
   Manifest manifest(const VolumeId& volume) const;
   void commit(const Manifest& manifest);
-  void require_space() const;
+  void require_space(const std::string& pool) const;
   void require_depth(const LayerId& top) const;
   qemu::QmpClient& pool();
   std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
 
-  LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot);
+  LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& pool);
+  LayerId new_layer(const std::string& pool);
+  void adopt_file(const VolumeId& volume, const backends::Found& file);
+  std::optional<backends::Found> found_file(const std::filesystem::directory_entry& entry, const Pool& pool) const;
+  KeyId key_of(const LayerId& layer) const;
   void finish_intent(const VolumeId& volume);
   bool has_intent(const VolumeId& volume) const;
   void resize_closed(const Manifest& manifest, std::int64_t size_gib);
-  void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source);
-  model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable);
+  void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source, const KeyId& key,
+                    const std::string& pool);
+  model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable, const KeyId& key);
   void close_chain(const std::string& key);
   std::vector<LayerId> chain_of(const LayerId& top) const;
 

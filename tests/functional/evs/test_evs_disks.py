@@ -66,7 +66,6 @@ def test_a_batch_is_all_or_nothing(own_server):
     ({"shareable": "maybe"}, "EVS.1054"), ({"multiattach": "maybe"}, "EVS.1054"),
     ({"metadata": {"hw:passthrough": "x"}}, "EVS.1057"), ({"metadata": {"full_clone": "2"}}, "EVS.1063"),
     ({"metadata": {"__system__encrypted": "1"}}, "EVS.2041"), ({"metadata": {"__system__encrypted": "2"}}, "EVS.2041"),
-    ({"metadata": {"__system__encrypted": "1", "__system__cmkid": ZERO}}, "EVS.2040"),
     ({"tags": {"bad key": "v"}}, "EVS.1062"), ({"tags": {"k": "v" * 44}}, "EVS.1062"), ({"tags": {"k" * 37: "v"}}, "EVS.1062"),
     ({"tags": {f"k{i}": "v" for i in range(11)}}, "EVS.1061"), ({"tags": [1]}, "EVS.1062"),
     ({"surprise": 1}, "EVS.1052"),

@@ -1,0 +1,146 @@
+// Group types and their specs (3.11).
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/metadata_calls.h"
+#include "api/common/body.h"
+#include "api/common/paging.h"
+#include "api/common/replies.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using model::GroupType;
+
+namespace {
+
+constexpr int kSince = 11;
+constexpr FilterSpec kFilters[] = {{"is_public", "is_public", FilterSpec::Kind::Boolean}, {"name", "name"}};
+constexpr SortSpec kSortKeys[] = {
+    {"id", "id"}, {"name", "name"}, {"created_at", "created_at"}, {"updated_at", "updated_at"}};
+
+json::object type_view(const Call& call, const GroupType& type) {
+  json::object out{{"id", type.id.str()},
+                   {"name", type.name},
+                   {"description", text_or_null(type.description)},
+                   {"is_public", type.is_public}};
+  if (call.actor.admin) out["group_specs"] = metadata_view(type.specs);
+  return out;
+}
+
+}  // namespace
+
+void CinderApi::register_group_types(Dispatcher& d) {
+  route_since(d, kSince, Verb::get, "/group_types", &CinderApi::list_group_types);
+  route_since(d, kSince, Verb::post, "/group_types", &CinderApi::create_group_type);
+  route_since(d, kSince, Verb::get, "/group_types/{id}", &CinderApi::show_group_type);
+  route_since(d, kSince, Verb::put, "/group_types/{id}", &CinderApi::update_group_type);
+  route_since(d, kSince, Verb::delete_, "/group_types/{id}", &CinderApi::delete_group_type);
+  route_since(d, kSince, Verb::get, "/group_types/{id}/group_specs", &CinderApi::group_specs);
+  route_since(d, kSince, Verb::post, "/group_types/{id}/group_specs", &CinderApi::set_group_specs);
+  route_since(d, kSince, Verb::get, "/group_types/{id}/group_specs/{key}", &CinderApi::group_spec);
+  route_since(d, kSince, Verb::put, "/group_types/{id}/group_specs/{key}", &CinderApi::set_group_spec);
+  route_since(d, kSince, Verb::delete_, "/group_types/{id}/group_specs/{key}", &CinderApi::delete_group_spec);
+}
+
+CinderApi::Reply CinderApi::list_group_types(CallPtr call) {
+  // Others see the public ones; administrators too, unless they ask.
+  std::string asked = call->parameter("is_public");
+  std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "is_public"; });
+  bool all = call->actor.admin && (asked == "None" || asked == "none");
+  if (!all) call->query.emplace_back("is_public", call->actor.admin && !asked.empty() ? asked : "true");
+  model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
+  query.project_id.reset();
+  model::Page<GroupType> page = s_.group_types.list(query);
+  json::array items;
+  for (const GroupType& row : page.rows) items.push_back(type_view(*call, row));
+  co_return json_reply(200, list_view(*call, "group_types", query, std::move(items), page.count));
+}
+
+CinderApi::Reply CinderApi::create_group_type(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "group_type");
+  Fields& fields = body.fields();
+  services::GroupTypeSpec spec;
+  spec.name = fields.required_text("name");
+  spec.description = fields.text("description");
+  spec.is_public = fields.boolean("is_public").value_or(true);
+  spec.specs = fields.metadata("group_specs").value_or(model::Metadata());
+  fields.finish();
+  GroupType made = co_await s_.group_types.create(std::move(spec));
+  co_return json_reply(202, json::object{{"group_type", type_view(*call, made)}});
+}
+
+CinderApi::Reply CinderApi::show_group_type(CallPtr call) {
+  std::string id = call->path.get("id");
+  GroupType type = id == "default" ? s_.group_types.default_type() : s_.group_types.show(call->actor, id);
+  co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
+}
+
+CinderApi::Reply CinderApi::update_group_type(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "group_type");
+  Fields& fields = body.fields();
+  services::GroupTypeChange change;
+  change.name = fields.text("name");
+  if (change.name && change.name->empty()) Fields::refuse("name", json::value(""), "It must not be empty");
+  change.description = fields.nullable_text("description");
+  change.is_public = fields.boolean("is_public");
+  fields.finish();
+  if (!change.name && !change.description && !change.is_public) {
+    Fields::refuse("group_type", json::object(), "Specify group type name, description or a combination thereof");
+  }
+  GroupType type = co_await s_.group_types.update(call->path.get("id"), std::move(change));
+  co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
+}
+
+CinderApi::Reply CinderApi::delete_group_type(CallPtr call) {
+  call->require_admin();
+  co_await s_.group_types.remove(call->path.get("id"));
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::group_specs(CallPtr call) {
+  call->require_admin();
+  GroupType type = s_.group_types.show(call->actor, call->path.get("id"));
+  co_return json_reply(200, json::object{{"group_specs", metadata_view(type.specs)}});
+}
+
+CinderApi::Reply CinderApi::set_group_specs(CallPtr call) {
+  call->require_admin();
+  json::value whole = parse_body(*call->request);
+  Fields fields(whole, "body");
+  std::optional<model::Metadata> specs = fields.metadata("group_specs");
+  if (!specs) throw Error(ErrorCode::InvalidInput, "'group_specs' is a required property");
+  fields.finish();
+  co_await s_.group_types.merge_specs(call->path.get("id"), *specs);
+  co_return json_reply(202, json::object{{"group_specs", metadata_view(*specs)}});
+}
+
+CinderApi::Reply CinderApi::group_spec(CallPtr call) {
+  call->require_admin();
+  std::string key = call->path.get("key");
+  GroupType type = s_.group_types.show(call->actor, call->path.get("id"));
+  auto found = type.specs.find(key);
+  if (found == type.specs.end()) {
+    throw Error(ErrorCode::NotFound, "Group Type " + type.id.str() + " has no specs with key " + key + ".");
+  }
+  co_return json_reply(200, json::object{{key, found->second}});
+}
+
+CinderApi::Reply CinderApi::set_group_spec(CallPtr call) {
+  call->require_admin();
+  std::string key = call->path.get("key");
+  model::Metadata specs = read_one_pair(*call->request, key);
+  co_await s_.group_types.merge_specs(call->path.get("id"), specs);
+  co_return json_reply(200, metadata_view(specs));
+}
+
+CinderApi::Reply CinderApi::delete_group_spec(CallPtr call) {
+  call->require_admin();
+  co_await s_.group_types.remove_spec(call->path.get("id"), call->path.get("key"));
+  co_return empty_reply(202);
+}
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,294 @@
+// Groups of volumes (3.13, 3.14) and group snapshots (3.14).
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/filters.h"
+#include "api/common/body.h"
+#include "api/common/paging.h"
+#include "api/common/replies.h"
+#include "base/text.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using model::GroupSnapshot;
+using services::GroupDetail;
+
+namespace {
+
+constexpr int kGroups = 13;
+constexpr int kGroupSnapshots = 14;
+
+constexpr FilterSpec kGroupFilters[] = {{"name", "name"},
+                                        {"status", "status"},
+                                        {"id", "id"},
+                                        {"group_type", "group_type_id"},
+                                        {"availability_zone", "availability_zone"},
+                                        {"description", "description"}};
+constexpr FilterSpec kSnapshotFilters[] = {
+    {"name", "name"}, {"status", "status"}, {"id", "id"}, {"group_id", "group_id"}, {"description", "description"}};
+constexpr SortSpec kGroupSorts[] = {{"id", "id"},
+                                    {"name", "name"},
+                                    {"status", "status"},
+                                    {"group_type", "group_type_id"},
+                                    {"created_at", "created_at"},
+                                    {"updated_at", "updated_at"}};
+constexpr SortSpec kSnapshotSorts[] = {{"id", "id"},
+                                       {"name", "name"},
+                                       {"status", "status"},
+                                       {"group_id", "group_id"},
+                                       {"created_at", "created_at"},
+                                       {"updated_at", "updated_at"}};
+
+json::array split_ids(const std::string& ids) {
+  json::array out;
+  for (const std::string& id : split(ids, ',')) out.emplace_back(id);
+  return out;
+}
+
+json::object summary_view(const model::VolumeGroup& group) {
+  return {{"id", group.id.str()}, {"name", text_or_null(group.name)}};
+}
+
+json::object group_view(const Call& call, const GroupDetail& detail, bool with_volumes) {
+  const model::VolumeGroup& group = detail.group;
+  json::object out = summary_view(group);
+  out["status"] = to_string(group.status);
+  out["availability_zone"] = group.availability_zone;
+  out["created_at"] = format_time(group.created_at);
+  out["description"] = text_or_null(group.description);
+  out["group_type"] = group.group_type_id.str();
+  out["volume_types"] = split_ids(group.volume_types);
+  if (call.version.at_least(kGroupSnapshots)) {
+    out["group_snapshot_id"] = text_or_null(group.group_snapshot_id);
+    out["source_group_id"] = text_or_null(group.source_group_id);
+  }
+  if (call.version.at_least(25) && with_volumes) {
+    json::array volumes;
+    for (const VolumeId& id : detail.volumes) volumes.emplace_back(id.str());
+    out["volumes"] = std::move(volumes);
+  }
+  if (call.version.at_least(38)) out["replication_status"] = "disabled";
+  if (call.version.at_least(58)) out["project_id"] = group.project_id.str();
+  return out;
+}
+
+json::object snapshot_summary(const GroupSnapshot& snapshot) {
+  return {{"id", snapshot.id.str()}, {"name", text_or_null(snapshot.name)}};
+}
+
+json::object snapshot_detail(const Call& call, const GroupSnapshot& snapshot) {
+  json::object out = snapshot_summary(snapshot);
+  out["group_type_id"] = snapshot.group_type_id.str();
+  out["group_id"] = snapshot.group_id.str();
+  out["status"] = to_string(snapshot.status);
+  out["created_at"] = format_time(snapshot.created_at);
+  out["description"] = text_or_null(snapshot.description);
+  if (call.version.at_least(58)) out["project_id"] = snapshot.project_id.str();
+  return out;
+}
+
+// "id,id" or null, as the API has it.
+std::vector<std::string> read_ids(Fields& fields, const char* key) {
+  std::vector<std::string> out;
+  for (std::string& id : split(fields.text(key, 64 << 10).value_or(""), ',')) {
+    std::string trimmed(trim(id));
+    if (!trimmed.empty()) out.push_back(std::move(trimmed));
+  }
+  return out;
+}
+
+std::vector<std::string> read_list(Fields& fields, const char* key) {
+  std::vector<std::string> out;
+  const json::value* list = fields.any(key);
+  if (list == nullptr || !list->is_array()) Fields::refuse(key, list ? *list : json::value(), "A list is wanted");
+  for (const json::value& one : list->get_array()) {
+    if (!one.is_string() || one.get_string().size() > kMaxText) Fields::refuse(key, one, "It is not of type 'string'");
+    out.emplace_back(one.get_string());
+  }
+  return out;
+}
+
+bool wants_volumes(const Call& call) {
+  std::string text = call.parameter("list_volume");
+  return !text.empty() && parse_boolean("list_volume", text);
+}
+
+}  // namespace
+
+std::span<const FilterSpec> group_snapshot_filters() {
+  return kSnapshotFilters;
+}
+
+std::span<const FilterSpec> group_filters() {
+  return kGroupFilters;
+}
+
+void CinderApi::register_groups(Dispatcher& d) {
+  route_since(d, kGroups, Verb::post, "/groups", &CinderApi::create_group);
+  route_since(d, kGroups, Verb::get, "/groups", &CinderApi::list_groups);
+  route_since(d, kGroups, Verb::get, "/groups/detail", &CinderApi::list_groups_detail);
+  route_since(d, kGroupSnapshots, Verb::post, "/groups/action", &CinderApi::copy_group);
+  route_since(d, kGroups, Verb::get, "/groups/{id}", &CinderApi::show_group);
+  route_since(d, kGroups, Verb::put, "/groups/{id}", &CinderApi::update_group);
+  route_since(d, kGroups, Verb::post, "/groups/{id}/action", &CinderApi::group_action);
+  route_since(d, kGroupSnapshots, Verb::post, "/group_snapshots", &CinderApi::create_group_snapshot);
+  route_since(d, kGroupSnapshots, Verb::get, "/group_snapshots", &CinderApi::list_group_snapshots);
+  route_since(d, kGroupSnapshots, Verb::get, "/group_snapshots/detail", &CinderApi::list_group_snapshots_detail);
+  route_since(d, kGroupSnapshots, Verb::get, "/group_snapshots/{id}", &CinderApi::show_group_snapshot);
+  route_since(d, kGroupSnapshots, Verb::delete_, "/group_snapshots/{id}", &CinderApi::delete_group_snapshot);
+  route_since(d, 19, Verb::post, "/group_snapshots/{id}/action", &CinderApi::group_snapshot_action);
+}
+
+CinderApi::Reply CinderApi::create_group(CallPtr call) {
+  Body body(*call->request, "group");
+  Fields& fields = body.fields();
+  services::GroupSpec spec;
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  spec.group_type = fields.required_text("group_type");
+  spec.volume_types = read_list(fields, "volume_types");
+  spec.availability_zone = fields.text("availability_zone");
+  fields.finish();
+  model::VolumeGroup made = co_await s_.groups.create(call->actor, std::move(spec));
+  co_return json_reply(202, json::object{{"group", summary_view(made)}});
+}
+
+CinderApi::Reply CinderApi::copy_group(CallPtr call) {
+  Body body(*call->request, "create-from-src");
+  Fields& fields = body.fields();
+  services::GroupCopySpec spec;
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  spec.group_snapshot_id = fields.uuid("group_snapshot_id");
+  spec.source_group_id = fields.uuid("source_group_id");
+  fields.finish();
+  model::VolumeGroup made = co_await s_.groups.copy(call->actor, std::move(spec));
+  co_return json_reply(202, json::object{{"group", summary_view(made)}});
+}
+
+CinderApi::Reply CinderApi::list_groups(CallPtr call) {
+  return group_page(std::move(call), false);
+}
+CinderApi::Reply CinderApi::list_groups_detail(CallPtr call) {
+  return group_page(std::move(call), true);
+}
+
+CinderApi::Reply CinderApi::group_page(CallPtr call, bool detail) {
+  bool with_volumes = detail && wants_volumes(*call);
+  std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
+  model::PageQuery query = parse_page(*call, ListSpec{kGroupFilters, kGroupSorts});
+  model::Page<GroupDetail> page = s_.groups.list(query, with_volumes);
+  json::array items;
+  for (const GroupDetail& row : page.rows) {
+    items.push_back(detail ? group_view(*call, row, with_volumes) : summary_view(row.group));
+  }
+  co_return json_reply(200, list_view(*call, "groups", query, std::move(items), page.count));
+}
+
+CinderApi::Reply CinderApi::show_group(CallPtr call) {
+  GroupDetail detail = s_.groups.show(call->actor, GroupId(call->path.get("id")));
+  json::object view = group_view(*call, detail, wants_volumes(*call));
+  co_return json_reply(200, json::object{{"group", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::update_group(CallPtr call) {
+  Body body(*call->request, "group");
+  Fields& fields = body.fields();
+  services::GroupChange change;
+  change.name = fields.nullable_text("name");
+  change.description = fields.nullable_text("description");
+  change.add_volumes = read_ids(fields, "add_volumes");
+  change.remove_volumes = read_ids(fields, "remove_volumes");
+  fields.finish();
+  if (!change.name && !change.description && change.add_volumes.empty() && change.remove_volumes.empty()) {
+    Fields::refuse("group", json::object(),
+                   "Name, description, add_volumes, and remove_volumes can not be all empty in the request body");
+  }
+  co_await s_.groups.update(call->actor, GroupId(call->path.get("id")), std::move(change));
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::group_action(CallPtr call) {
+  GroupId id(call->path.get("id"));
+  json::object body = parse_body(*call->request);
+  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
+  if (name == "delete") {
+    Fields fields(body.begin()->value(), name);
+    bool with_volumes = fields.boolean("delete-volumes").value_or(false);
+    fields.finish();
+    co_await s_.groups.remove(call->actor, id, with_volumes);
+  } else if (name == "reset_status") {
+    call->require_version(20);
+    call->require_admin();
+    Fields fields(body.begin()->value(), name);
+    std::string status = fields.required_text("status");
+    fields.finish();
+    co_await s_.groups.reset_status(call->actor, id, status);
+  } else if (name == "enable_replication" || name == "disable_replication" || name == "failover_replication" ||
+             name == "list_replication_targets") {
+    s_.groups.show(call->actor, id);
+    throw Error(ErrorCode::InvalidInput, "Invalid group type: replication is not enabled for group " + id.str() + ".");
+  } else {
+    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
+  }
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::create_group_snapshot(CallPtr call) {
+  Body body(*call->request, "group_snapshot");
+  Fields& fields = body.fields();
+  services::GroupSnapshotSpec spec;
+  spec.group_id = GroupId(fields.required_uuid("group_id"));
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  fields.finish();
+  GroupSnapshot made = co_await s_.groups.create_snapshot(call->actor, std::move(spec));
+  json::object view = snapshot_summary(made);
+  view["group_type_id"] = made.group_type_id.str();
+  co_return json_reply(202, json::object{{"group_snapshot", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::list_group_snapshots(CallPtr call) {
+  return group_snapshot_page(std::move(call), false);
+}
+CinderApi::Reply CinderApi::list_group_snapshots_detail(CallPtr call) {
+  return group_snapshot_page(std::move(call), true);
+}
+
+CinderApi::Reply CinderApi::group_snapshot_page(CallPtr call, bool detail) {
+  model::PageQuery query = parse_page(*call, ListSpec{kSnapshotFilters, kSnapshotSorts});
+  model::Page<GroupSnapshot> page = s_.groups.list_snapshots(query);
+  json::array items;
+  for (const GroupSnapshot& row : page.rows) {
+    items.push_back(detail ? snapshot_detail(*call, row) : snapshot_summary(row));
+  }
+  co_return json_reply(200, list_view(*call, "group_snapshots", query, std::move(items), page.count));
+}
+
+CinderApi::Reply CinderApi::show_group_snapshot(CallPtr call) {
+  GroupSnapshot snapshot = s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"group_snapshot", snapshot_detail(*call, snapshot)}});
+}
+
+CinderApi::Reply CinderApi::delete_group_snapshot(CallPtr call) {
+  co_await s_.groups.remove_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  co_return empty_reply(202);
+}
+
+CinderApi::Reply CinderApi::group_snapshot_action(CallPtr call) {
+  json::object body = parse_body(*call->request);
+  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
+  if (name != "reset_status") {
+    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
+  }
+  call->require_admin();
+  Fields fields(body.begin()->value(), name);
+  std::string status = fields.required_text("status");
+  fields.finish();
+  co_await s_.groups.reset_snapshot_status(call->actor, GroupSnapshotId(call->path.get("id")), status);
+  co_return empty_reply(202);
+}
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,125 @@
+// Taking in what the storage has and no row knows of (3.8; os-volume-manage and os-snapshot-manage before). For
+// administrators.
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/cinder/hosts.h"
+#include "api/common/body.h"
+#include "api/common/paging.h"
+#include "api/common/resource_views.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using services::Manageable;
+
+namespace {
+
+constexpr int kManageable = 8;
+
+// {"source-name": "..."} or {"source-id": "..."}: the same here.
+std::string read_reference(Fields& fields, const std::string& prefix) {
+  Fields reference = fields.object("ref");
+  std::optional<std::string> name = reference.text("source-name");
+  std::optional<std::string> id = reference.text("source-id");
+  reference.finish();
+  if (!name && !id) throw Error(ErrorCode::InvalidInput, "'ref' must have a 'source-name' or a 'source-id'");
+  return name ? *name : prefix + *id;
+}
+
+json::object manageable_view(const Manageable& one, bool snapshots, bool detail) {
+  json::object reference{{"source-name", one.found.name}};
+  json::object out{{"reference", std::move(reference)}, {"size", one.found.size_gib}};
+  bool safe = !one.owner && one.found.refusal.empty();
+  out["safe_to_manage"] = safe;
+  if (snapshots) out["source_reference"] = json::object{{"source-name", "volume-" + one.found.volume->str()}};
+  if (!detail) return out;
+  std::string why = one.owner ? "already managed" : one.found.refusal;
+  out["reason_not_safe"] = safe ? json::value(nullptr) : json::value(why);
+  out["cinder_id"] = text_or_null(one.owner);
+  out["extra_info"] = nullptr;
+  return out;
+}
+
+// The page that limit and offset (or a marker, here a reference) ask for.
+json::array page_of(const Call& call, const std::vector<Manageable>& all, bool snapshots, bool detail) {
+  model::PageQuery query = parse_page(call, ListSpec{});
+  json::array items;
+  std::int64_t skipped = 0;
+  for (const Manageable& one : all) {
+    if (skipped++ < query.offset) continue;
+    if (static_cast<std::int64_t>(items.size()) >= query.limit) break;
+    items.push_back(manageable_view(one, snapshots, detail));
+  }
+  return items;
+}
+
+}  // namespace
+
+void CinderApi::register_managing(Dispatcher& d) {
+  route_since(d, kManageable, Verb::get, "/manageable_volumes", &CinderApi::list_manageable);
+  route_since(d, kManageable, Verb::get, "/manageable_volumes/detail", &CinderApi::list_manageable);
+  route_since(d, kManageable, Verb::post, "/manageable_volumes", &CinderApi::manage_volume);
+  route_since(d, kManageable, Verb::get, "/manageable_snapshots", &CinderApi::list_manageable);
+  route_since(d, kManageable, Verb::get, "/manageable_snapshots/detail", &CinderApi::list_manageable);
+  route_since(d, kManageable, Verb::post, "/manageable_snapshots", &CinderApi::manage_snapshot);
+  route(d, Verb::get, "/os-volume-manage", &CinderApi::list_manageable);
+  route(d, Verb::get, "/os-volume-manage/detail", &CinderApi::list_manageable);
+  route(d, Verb::post, "/os-volume-manage", &CinderApi::manage_volume);
+  route(d, Verb::get, "/os-snapshot-manage", &CinderApi::list_manageable);
+  route(d, Verb::get, "/os-snapshot-manage/detail", &CinderApi::list_manageable);
+  route(d, Verb::post, "/os-snapshot-manage", &CinderApi::manage_snapshot);
+}
+
+CinderApi::Reply CinderApi::list_manageable(CallPtr call) {
+  call->require_admin();
+  bool snapshots = call->request->path.find("snapshot") != std::string::npos;
+  bool detail = call->request->path.ends_with("/detail");
+  std::string host = call->parameter("host");
+  if (host.empty()) throw Error(ErrorCode::InvalidInput, "Either the host or the cluster parameter is required.");
+  std::string pool = pool_of_host(host, s_);
+  std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "host"; });
+  const char* kind = snapshots ? "manageable-snapshots" : "manageable-volumes";
+  std::vector<Manageable> all = snapshots ? s_.managing.snapshots(pool) : s_.managing.volumes(pool);
+  co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
+}
+
+CinderApi::Reply CinderApi::manage_volume(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "volume");
+  Fields& fields = body.fields();
+  services::ManageVolumeSpec spec;
+  spec.pool = pool_of_host(fields.required_text("host"), s_);
+  spec.source = read_reference(fields, "volume-");
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  spec.volume_type = fields.text("volume_type");
+  spec.availability_zone = fields.text("availability_zone");
+  spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
+  spec.bootable = fields.boolean("bootable").value_or(false);
+  fields.ignore("cluster");
+  fields.finish();
+  model::Volume made = co_await s_.managing.manage_volume(call->actor, std::move(spec));
+  services::VolumeDetail detail = s_.volumes.show(call->actor, made.id);
+  json::object view = volume_view(*call, detail, s_.settings, false);
+  co_return json_reply(202, json::object{{"volume", std::move(view)}});
+}
+
+CinderApi::Reply CinderApi::manage_snapshot(CallPtr call) {
+  call->require_admin();
+  Body body(*call->request, "snapshot");
+  Fields& fields = body.fields();
+  services::ManageSnapshotSpec spec;
+  spec.volume_id = VolumeId(fields.required_uuid("volume_id"));
+  spec.source = read_reference(fields, "snapshot-");
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
+  fields.finish();
+  model::Snapshot made = co_await s_.managing.manage_snapshot(call->actor, std::move(spec));
+  json::object view = snapshot_view(*call, made, SnapshotFields::Plain);
+  co_return json_reply(202, json::object{{"snapshot", std::move(view)}});
+}
+
+}  // namespace varve::api::cinder

@@ -1,0 +1,134 @@
+// Bytes that nobody's call made: image files in a pool's manageable/ directory, and volumes and snapshots whose rows
+// were given up. They are taken in without being copied.
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "backends/qcow2/holds.h"
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/files.h"
+
+namespace varve::qcow2 {
+
+namespace fs = std::filesystem;
+using backends::Found;
+
+namespace {
+
+constexpr std::int64_t kGib = 1LL << 30;
+
+fs::path manageable(const Pool& pool) {
+  return pool.directory.parent_path() / "manageable";
+}
+
+std::int64_t whole_gib(std::uint64_t bytes) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>((bytes + kGib - 1) / kGib));
+}
+
+}  // namespace
+
+std::optional<Found> Qcow2Backend::found_file(const fs::directory_entry& entry, const Pool& pool) const {
+  if (!entry.is_regular_file()) return std::nullopt;
+  Found found;
+  found.name = entry.path().filename().string();
+  found.pool = pool.name;
+  std::optional<Header> header = read_header(entry.path());
+  if (!header) {
+    found.refusal = "it is no qcow2 image; make one of it with qemu-img convert";
+    return found;
+  }
+  found.size_gib = whole_gib(header->virtual_size);
+  if (header->has_backing) found.refusal = "it has a backing file";
+  if (header->foreign_data) found.refusal = "its data is in another file";
+  if (header->encrypted) found.refusal = "it is encrypted with a key that is not known here";
+  return found;
+}
+
+std::vector<Found> Qcow2Backend::found() {
+  std::vector<Found> out;
+  {
+    std::lock_guard graph(graph_mutex_);
+    for (const auto& [id, manifest] : manifests_) {
+      std::string pool = images_.pool(manifest.pool).name;
+      out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, ""});
+      for (const auto& [name, frozen] : manifest.snapshots) {
+        out.push_back({"snapshot-" + name.str(), pool, frozen.size_gib, id, name, ""});
+      }
+    }
+  }
+  for (const Pool& pool : images_.pools()) {
+    for (const auto& entry : fs::directory_iterator(manageable(pool))) {
+      if (std::optional<Found> file = found_file(entry, pool)) out.push_back(std::move(*file));
+    }
+  }
+  return out;
+}
+
+void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name) {
+  for (const Found& one : found()) {
+    if (one.name != name || one.snapshot) continue;
+    if (!one.refusal.empty()) throw Error(ErrorCode::BackendFailed, name + " cannot be taken: " + one.refusal);
+    if (!one.volume) return adopt_file(volume, one);
+    if (*one.volume == volume) return;
+    Hold old_hold(*this, *one.volume);
+    Hold new_hold(*this, volume);
+    if (!has_volume(volume)) {
+      Manifest moved = manifest(*one.volume);
+      moved.volume = volume;
+      commit(moved);
+    }
+    FAILPOINT("volume.adopt.after_manifest");
+    files::remove_durably(manifest_file(*one.volume));
+    std::lock_guard graph(graph_mutex_);
+    Manifest gone = std::move(manifests_.at(*one.volume));
+    manifests_.erase(*one.volume);
+    graph_.release(gone.active);
+    for (const auto& [id, frozen] : gone.snapshots) graph_.release(frozen.layer);
+    return;
+  }
+  if (!has_volume(volume)) throw Error(ErrorCode::BackendFailed, "there is no image " + name);
+}
+
+// The file gets a second name among the layers and loses its first one when the manifest is there: whatever happens, it
+// has one.
+void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
+  Hold hold(*this, volume);
+  const Pool& pool = images_.pool(file.pool);
+  fs::path source = manageable(pool) / file.name;
+  if (!has_volume(volume)) {
+    LayerId layer = new_layer(file.pool);
+    if (::link(source.c_str(), images_.file(layer).c_str()) != 0) {
+      throw Error(ErrorCode::BackendFailed, "cannot take " + source.string() + ": " + std::strerror(errno));
+    }
+    files::sync_directory(pool.directory);
+    Pin pin(*this, layer, std::nullopt);
+    commit({volume, file.size_gib, layer, LayerId(), file.pool, KeyId(), {}, std::nullopt});
+    FAILPOINT("volume.adopt.after_manifest");
+  }
+  Manifest made = manifest(volume);
+  std::optional<Header> header = read_header(images_.file(made.active));
+  if (header && header->virtual_size != static_cast<std::uint64_t>(made.size_gib * kGib)) {
+    resize_closed(made, made.size_gib);
+  }
+  files::remove_durably(source);
+}
+
+void Qcow2Backend::rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) {
+  Hold hold(*this, volume);
+  Manifest changed = manifest(volume);
+  if (changed.snapshots.contains(to)) return;
+  auto found = changed.snapshots.find(from);
+  if (found == changed.snapshots.end()) {
+    throw Error(ErrorCode::BackendFailed, "the snapshot " + from.str() + " has no image");
+  }
+  FrozenLayer frozen = found->second;
+  changed.snapshots.erase(found);
+  changed.snapshots[to] = frozen;
+  commit(changed);
+}
+
+}  // namespace varve::qcow2

@@ -1,0 +1,41 @@
+// The bytes behind an NBD URI. One thread at a time. Every call blocks; errors: Unavailable (not reachable, cut off),
+// NoSpace, BackendFailed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace varve::blocks {
+
+struct Extent {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  bool zero = false;  // reads as zeros, without looking
+};
+
+class Device {
+ public:
+  explicit Device(const std::string& uri);
+  ~Device();
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  std::uint64_t size() const;
+
+  // What lies in [offset, offset + length), in order and without gaps.
+  std::vector<Extent> extents(std::uint64_t offset, std::uint64_t length);
+
+  void read(std::uint64_t offset, std::span<char> out);
+  void write(std::uint64_t offset, std::span<const char> in);
+  void zero(std::uint64_t offset, std::uint64_t length);  // room is given back where that can be
+  void flush();                                           // what was written is durable
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace varve::blocks

@@ -1,0 +1,80 @@
+#include "keys/local/local_keys.h"
+
+#include <boost/json.hpp>
+
+#include "base/cipher.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+
+namespace varve::keys {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+constexpr std::size_t kSecretBytes = 32;
+
+std::string random(Rng& rng, std::size_t bytes) {
+  std::string out(bytes, '\0');
+  rng.fill(out.data(), out.size());
+  return out;
+}
+}  // namespace
+
+LocalKeys::LocalKeys(fs::path directory, fs::path root_key, Rng& rng) : directory_(std::move(directory)), rng_(rng) {
+  files::make_directory(directory_);
+  if (!fs::exists(root_key)) {
+    files::make_directory(root_key.parent_path());
+    files::replace_atomically(root_key, random(rng_, kSecretBytes));
+  }
+  root_ = files::read(root_key);
+  if (root_.size() != kSecretBytes) {
+    throw Error(ErrorCode::BackendFailed, "the root key " + root_key.string() + " must have 32 bytes");
+  }
+}
+
+fs::path LocalKeys::file(const KeyId& id) const {
+  if (!is_uuid(id.str())) throw Error(ErrorCode::NotFound, "there is no key " + id.str());
+  return directory_ / id.str();
+}
+
+std::string LocalKeys::master_key(const std::string& project, const std::string& master) const {
+  return from_hex(hmac_sha256_hex(root_, "varve master key\n" + project + "\n" + master));
+}
+
+void LocalKeys::create(const KeyId& id, const ProjectId& project, const std::string& master) {
+  if (fs::exists(file(id))) return;
+  std::string nonce = random(rng_, kNonceBytes);
+  std::string wrapped = seal(master_key(project.str(), master), nonce, id.str(), random(rng_, kSecretBytes));
+  json::object out{{"version", 1},
+                   {"project", project.str()},
+                   {"master", master},
+                   {"nonce", to_hex(nonce)},
+                   {"wrapped", to_hex(wrapped)}};
+  files::replace_atomically(file(id), json::serialize(out) + "\n");
+}
+
+std::string LocalKeys::secret(const KeyId& id) {
+  fs::path path = file(id);
+  if (!fs::exists(path)) throw Error(ErrorCode::NotFound, "there is no key " + id.str());
+  std::string wrapped;
+  std::string nonce;
+  std::string master;
+  try {
+    json::object in = json::parse(files::read(path)).as_object();
+    master = master_key(std::string(in.at("project").as_string()), std::string(in.at("master").as_string()));
+    nonce = from_hex(in.at("nonce").as_string());
+    wrapped = from_hex(in.at("wrapped").as_string());
+  } catch (const boost::system::system_error& fault) {
+    throw Error(ErrorCode::BackendFailed, "cannot read the key " + id.str() + ": " + fault.what());
+  }
+  return open_sealed(master, nonce, id.str(), wrapped);
+}
+
+void LocalKeys::remove(const KeyId& id) {
+  files::remove_durably(file(id));
+}
+
+}  // namespace varve::keys

@@ -1,0 +1,289 @@
+#include "services/backups.h"
+
+#include "base/offload.h"
+#include "base/text.h"
+#include "services/states.h"
+#include "services/volume_rules.h"
+
+namespace varve::services {
+
+namespace asio = boost::asio;
+using model::Backup;
+using model::BackupStatus;
+using model::Snapshot;
+using model::SnapshotStatus;
+using model::Task;
+using model::TaskKind;
+using model::Volume;
+using model::VolumeStatus;
+
+Backups::Backups(store::Database& db, backends::Backend& backend, backups::ObjectStore& objects, keys::KeyManager& keys,
+                 Placing& placing, Exports& exports, TaskRunner& tasks, Quotas& quotas, Clock& clock, Rng& rng,
+                 const Settings& settings)
+    : db_(db),
+      backend_(backend),
+      objects_(objects),
+      keys_(keys),
+      placing_(placing),
+      exports_(exports),
+      tasks_(tasks),
+      quotas_(quotas),
+      clock_(clock),
+      rng_(rng),
+      settings_(settings) {
+  register_tasks();
+}
+
+Backups::~Backups() {
+  calls_.join();
+}
+
+namespace {
+
+[[noreturn]] void invalid_backup(const std::string& why) {
+  throw Error(ErrorCode::InvalidState, "Invalid backup: " + why);
+}
+
+// The snapshot that a backup makes for itself; EVS's name for it.
+Snapshot helper_of(const Backup& backup, const Volume& volume) {
+  Snapshot helper;
+  helper.id = SnapshotId(backup.id.str());
+  helper.project_id = volume.project_id;
+  helper.user_id = backup.user_id;
+  helper.volume_id = volume.id;
+  helper.name = std::string(kBackupSnapshotPrefix) + backup.id.str().substr(0, 8);
+  helper.status = SnapshotStatus::BackingUp;
+  helper.size_gib = volume.size_gib;
+  helper.created_at = backup.created_at;
+  return helper;
+}
+
+void stand_on_latest(store::Transaction& tx, Backup& backup) {
+  std::optional<Backup> latest = tx.backups().latest(backup.project_id, backup.volume_id);
+  if (!latest) {
+    invalid_backup("No backups available to do an incremental backup of volume " + backup.volume_id.str() + ".");
+  }
+  backup.parent_id = latest->id.str();
+}
+
+}  // namespace
+
+asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
+  Backup backup;
+  backup.id = BackupId(rng_.uuid());
+  backup.archive = backup.id.str();
+  backup.user_id = actor.user_id;
+  backup.snapshot_id = spec.snapshot_id;
+  backup.name = spec.name;
+  backup.description = spec.description;
+  backup.container = spec.container.value_or("volumebackups");
+  backup.service = objects_.kind();
+  backup.metadata = spec.metadata;
+  backup.created_at = clock_.now();
+  Task task = tasks_.make(TaskKind::BackupVolume, actor, spec.volume_id);
+  task.target = backup.id.str();
+  store::Work write = [&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
+    backup.project_id = task.project_id = volume.project_id;
+    backup.volume_id = volume.id;
+    backup.size_gib = volume.size_gib;
+    backup.availability_zone = spec.availability_zone.value_or(volume.availability_zone);
+    backup.encryption_key_id = volume.encryption_key_id;
+    backup.data_timestamp = backup.created_at;
+    if (spec.incremental) stand_on_latest(tx, backup);
+    if (spec.snapshot_id) {
+      Snapshot snapshot = tx.snapshots().get(actor.scope(), SnapshotId(*spec.snapshot_id));
+      if (snapshot.volume_id != volume.id) {
+        invalid("Snapshot " + snapshot.id.str() + " is not one of volume " + volume.id.str() + ".");
+      }
+      if (snapshot.status != SnapshotStatus::Available) {
+        throw Error(ErrorCode::InvalidState,
+                    "Invalid snapshot: Snapshot to be backed up must be available, but the "
+                    "current status is \"" +
+                        std::string(to_string(snapshot.status)) + "\".");
+      }
+      backup.size_gib = snapshot.size_gib;
+      backup.data_timestamp = snapshot.created_at;
+      move_to(snapshot, SnapshotStatus::BackingUp);
+      tx.snapshots().update(snapshot);
+      task.snapshot_id = snapshot.id.str();
+    } else {
+      if (spec.force) {
+        require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "back it up");
+      } else {
+        require_status(volume, {VolumeStatus::Available}, "back it up (in-use: with force)");
+      }
+      task.resume_status = std::string(to_string(volume.status));
+      task.snapshot_id = helper_of(backup, volume).id.str();
+      tx.snapshots().insert(helper_of(backup, volume));
+      move_to(volume, VolumeStatus::BackingUp);
+      tx.volumes().update(volume);
+    }
+    quotas_.require_backup(tx, backup.project_id, backup.size_gib);
+    tx.backups().insert(backup);
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+  co_return backup;
+}
+
+BackupDetail Backups::show(const model::Actor& actor, const BackupId& id) const {
+  BackupDetail detail;
+  store::Work read = [&](store::Transaction& tx) {
+    detail = {tx.backups().get(actor.scope(), id), tx.backups().has_dependents(id)};
+  };
+  db_.read(read);
+  return detail;
+}
+
+model::Page<BackupDetail> Backups::list(const model::PageQuery& query) const {
+  model::Page<BackupDetail> page;
+  store::Work read = [&](store::Transaction& tx) {
+    if (query.marker) tx.backups().get(query.project_id, BackupId(*query.marker));
+    model::Page<Backup> found = tx.backups().list(query);
+    std::set<std::string> parents = tx.backups().parents(query.project_id);
+    page.count = found.count;
+    for (Backup& backup : found.rows) {
+      bool dependents = parents.contains(backup.id.str());
+      page.rows.push_back({std::move(backup), dependents});
+    }
+  };
+  db_.read(read);
+  return page;
+}
+
+asio::awaitable<Backup> Backups::update(model::Actor actor, BackupId id, BackupChange change) {
+  Backup backup;
+  store::Work write = [&](store::Transaction& tx) {
+    backup = tx.backups().get(actor.scope(), id);
+    if (change.name) backup.name = *change.name;
+    if (change.description) backup.description = *change.description;
+    if (change.metadata) backup.metadata = *change.metadata;
+    backup.updated_at = clock_.now();
+    tx.backups().update(backup);
+  };
+  co_await db_.write(write);
+  co_return backup;
+}
+
+namespace {
+
+bool has_task(store::Transaction& tx, const BackupId& id) {
+  for (TaskKind kind :
+       {TaskKind::BackupVolume, TaskKind::DeleteBackup, TaskKind::RestoreBackup, TaskKind::CreateVolumeFromBackup}) {
+    if (!tx.tasks().live_with_target(kind, id.str()).empty()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+asio::awaitable<void> Backups::remove(model::Actor actor, BackupId id, bool force) {
+  Task task = tasks_.make(TaskKind::DeleteBackup, actor, VolumeId());
+  task.target = id.str();
+  store::Work write = [&](store::Transaction& tx) {
+    Backup backup = tx.backups().get(actor.scope(), id);
+    bool at_rest = backup.status == BackupStatus::Available || backup.status == BackupStatus::Error ||
+                   backup.status == BackupStatus::ErrorDeleting;
+    if (!at_rest && !(force && !has_task(tx, id))) {
+      invalid_backup("Backup status must be available or error to delete it, but it is " +
+                     std::string(to_string(backup.status)) + ".");
+    }
+    if (tx.backups().has_dependents(id)) invalid_backup("Incremental backups exist for this backup.");
+    backup.status = BackupStatus::Deleting;
+    backup.updated_at = clock_.now();
+    tx.backups().update(backup);
+    task.project_id = backup.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+}
+
+asio::awaitable<void> Backups::reset_status(model::Actor actor, BackupId id, std::string status) {
+  if (status != "available" && status != "error") {
+    throw Error(ErrorCode::InvalidInput,
+                "Invalid input for field/attribute status. Value: " + status + ". 'available' or 'error' is wanted");
+  }
+  store::Work write = [&](store::Transaction& tx) {
+    Backup backup = tx.backups().get(actor.scope(), id);
+    if (has_task(tx, id)) {
+      invalid_backup("Backup " + id.str() + " is " + std::string(to_string(backup.status)) + ": a task works on it.");
+    }
+    backup.status = *model::parse_backup_status(status);
+    backup.updated_at = clock_.now();
+    tx.backups().update(backup);
+  };
+  co_await db_.write(write);
+}
+
+Backup Backups::begin_restore(store::Transaction& tx, const model::Actor& actor, const BackupId& id) const {
+  Backup backup = tx.backups().get(actor.scope(), id);
+  if (backup.status != BackupStatus::Available) {
+    throw Error(ErrorCode::InvalidState,
+                "Invalid backup: Backup status must be available, but backup " + id.str() + " is " +
+                    std::string(to_string(backup.status)) + ".",
+                Reason::BackupNotUsable);
+  }
+  backup.status = BackupStatus::Restoring;
+  tx.backups().update(backup);
+  return backup;
+}
+
+asio::awaitable<Volume> Backups::restore(model::Actor actor, BackupId id, VolumeId volume_id) {
+  Task task = tasks_.make(TaskKind::RestoreBackup, actor, volume_id);
+  task.target = id.str();
+  Volume volume;
+  store::Work write = [&](store::Transaction& tx) {
+    volume = tx.volumes().get(actor.scope(), volume_id);
+    require_status(volume, {VolumeStatus::Available, VolumeStatus::ErrorRestoring}, "restore a backup into it");
+    if (!tx.attachments().of_volume(volume_id).empty()) {
+      throw Error(ErrorCode::InvalidState,
+                  "Invalid volume: Volume " + volume_id.str() + " has attachments; detach it to restore a backup.");
+    }
+    Backup backup = begin_restore(tx, actor, id);
+    if (volume.size_gib < backup.size_gib) {
+      invalid("volume size " + std::to_string(volume.size_gib) + " is too small to restore backup of size " +
+              std::to_string(backup.size_gib) + ".");
+    }
+    move_to(volume, VolumeStatus::RestoringBackup);
+    volume.updated_at = clock_.now();
+    tx.volumes().update(volume);
+    task.project_id = volume.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write);
+  tasks_.enqueue(task);
+  co_return volume;
+}
+
+asio::awaitable<Backup> Backups::import_record(model::Actor actor, Backup record) {
+  record.project_id = actor.project_id;
+  record.user_id = actor.user_id;
+  record.status = BackupStatus::Available;
+  record.service = objects_.kind();
+  std::function<bool()> look = [this, record] {
+    return is_uuid(record.archive) && archive_of(record).manifest().has_value();
+  };
+  bool there = co_await offload(calls_, std::move(look));
+  if (!there) {
+    invalid("the object store has no objects of backup " + record.id.str() + " (" + record.archive + ").");
+  }
+  store::Work write = [&](store::Transaction& tx) {
+    std::optional<Backup> present = tx.backups().find(std::nullopt, record.id);
+    if (present) {
+      throw Error(ErrorCode::Conflict, "Invalid backup: Backup " + record.id.str() + " already exists.");
+    }
+    if (record.parent_id && !tx.backups().find(std::nullopt, BackupId(*record.parent_id))) {
+      invalid("backup " + record.id.str() + " stands on backup " + *record.parent_id + ": import that one first.");
+    }
+    quotas_.require_backup(tx, record.project_id, record.size_gib);
+    record.updated_at = clock_.now();
+    tx.backups().insert(record);
+  };
+  co_await db_.write(write);
+  co_return record;
+}
+
+}  // namespace varve::services

@@ -1,0 +1,51 @@
+// Kinds of groups. Reading: everybody (private ones: administrators); changing: administrators, which the API checks.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "model/actor.h"
+#include "model/page.h"
+#include "store/database.h"
+
+namespace varve::services {
+
+struct GroupTypeSpec {
+  std::string name;
+  std::optional<std::string> description;
+  bool is_public = true;
+  model::Metadata specs;
+};
+
+struct GroupTypeChange {
+  std::optional<std::string> name;
+  std::optional<std::optional<std::string>> description;
+  std::optional<bool> is_public;
+};
+
+class GroupTypes {
+ public:
+  GroupTypes(store::Database& db, Clock& clock, Rng& rng) : db_(db), clock_(clock), rng_(rng) {}
+
+  // A new store gets the one that Cinder's database begins with.
+  void seed();
+
+  model::Page<model::GroupType> list(const model::PageQuery& query) const;
+  model::GroupType show(const model::Actor& actor, const std::string& id) const;
+  model::GroupType default_type() const;
+  boost::asio::awaitable<model::GroupType> create(GroupTypeSpec spec);
+  boost::asio::awaitable<model::GroupType> update(std::string id, GroupTypeChange change);
+  boost::asio::awaitable<void> remove(std::string id);
+  boost::asio::awaitable<void> merge_specs(std::string id, model::Metadata specs);
+  boost::asio::awaitable<void> remove_spec(std::string id, std::string key);
+
+ private:
+  store::Database& db_;
+  Clock& clock_;
+  Rng& rng_;
+};
+
+}  // namespace varve::services

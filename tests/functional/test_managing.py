@@ -1,0 +1,92 @@
+"""Image files and given-up volumes are taken in; nothing is copied, nothing is lost."""
+import subprocess
+
+import pytest
+from varve import fault
+
+HOST = "varve@qcow2#default"
+MV = "3.8"
+
+
+def put_file(server, name, *arguments, pattern=None):
+    path = server.store / "manageable" / name
+    subprocess.run(["qemu-img", "create", "-q", *arguments[:-1], str(path), arguments[-1]], check=True, timeout=60)
+    if pattern:
+        subprocess.run(["qemu-io", "-c", f"write -P {pattern} 0 1M", str(path)], check=True, capture_output=True, timeout=60)
+    return path
+
+
+def manage(admin, reference, **fields):
+    return admin.request("POST", "/manageable_volumes", {"volume": {"host": HOST, "ref": reference, **fields}}, MV)
+
+
+def listed(admin, kind="volumes"):
+    rows = admin.call("GET", f"/manageable_{kind}/detail?host={HOST.replace('#', '%23')}", mv=MV)[f"manageable-{kind}"]
+    return {row["reference"]["source-name"]: row for row in rows}
+
+
+def test_an_image_file_becomes_a_volume(admin, server):
+    path = put_file(server, "disk.qcow2", "-f", "qcow2", "1500M", pattern=3)
+    inode = path.stat().st_ino
+    assert listed(admin)["disk.qcow2"]["safe_to_manage"] and listed(admin)["disk.qcow2"]["size"] == 2
+    made = manage(admin, {"source-name": "disk.qcow2"}, name="taken", volume_type="SSD", metadata={"a": "b"}, bootable=True)
+    assert made.status_code == 202, made.text
+    volume = made.json()["volume"]["id"]
+    admin.wait_volume(volume)
+    view = admin.call("GET", f"/volumes/{volume}")["volume"]
+    assert (view["name"], view["size"], view["volume_type"], view["bootable"]) == ("taken", 2, "SSD", "true")
+    assert not path.exists() and inode in {p.stat().st_ino for p in server.layer_files().values()}
+    assert admin.io(volume, "read -P 3 0 1M", "read -P 0 1M 2047M", "write -P 4 1900M 1M")
+    admin.delete_volume(volume)
+
+
+def test_a_volume_is_given_up_and_taken_back(admin):
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 5 0 1M")
+    snapshot = admin.create_snapshot(volume)
+    assert "dependent snapshots" in fault(admin.request("POST", f"/volumes/{volume}/action", {"os-unmanage": {}}), 400)
+    admin.call("POST", f"/snapshots/{snapshot}/action", {"os-unmanage": {}}, 202)
+    fault(admin.request("GET", f"/snapshots/{snapshot}"), 404)
+    assert listed(admin, "snapshots")[f"snapshot-{snapshot}"]["safe_to_manage"]
+    body = {"snapshot": {"volume_id": volume, "ref": {"source-name": f"snapshot-{snapshot}"}, "name": "again"}}
+    again = admin.call("POST", "/manageable_snapshots", body, 202, MV)["snapshot"]["id"]
+    admin.wait_snapshot(again)
+    assert admin.io(volume, "write -P 6 0 1M")
+    admin.rollback(volume, again)
+    assert admin.io(volume, "read -P 5 0 1M")
+    admin.call("DELETE", f"/snapshots/{again}", None, 202)
+    admin.wait_gone(f"/snapshots/{again}")
+
+    admin.action(volume, "os-unmanage", {}, 202)
+    fault(admin.request("GET", f"/volumes/{volume}"), 404)
+    made = manage(admin, {"source-id": volume}).json()["volume"]["id"]
+    admin.wait_volume(made)
+    assert made != volume and admin.io(made, "read -P 5 0 1M")
+    assert listed(admin)[f"volume-{made}"]["cinder_id"] == made
+    assert "managed already" in fault(manage(admin, {"source-name": f"volume-{made}"}), 400)
+    admin.delete_volume(made)
+
+
+@pytest.mark.parametrize("name, arguments, why", [
+    ("raw.img", ["-f", "raw", "1M"], "no qcow2 image"),
+    ("child.qcow2", ["-f", "qcow2", "-u", "-b", "/etc/passwd", "-F", "raw", "1M"], "backing file"),
+    ("far.qcow2", ["-f", "qcow2", "-o", "data_file=/tmp/varve-foreign-data", "1M"], "another file"),
+])
+def test_what_cannot_be_taken_is_refused(admin, server, name, arguments, why):
+    path = put_file(server, name, *arguments)
+    assert why in listed(admin)[name]["reason_not_safe"]
+    assert why in fault(manage(admin, {"source-name": name}), 400)
+    assert path.exists()
+    path.unlink()
+
+
+@pytest.mark.parametrize("reference", [{"source-name": "../volumes/x"}, {"source-name": "/etc/passwd"}, {"source-name": ""}, {}, {"x": "y"}])
+def test_bad_references_are_refused(admin, reference):
+    fault(manage(admin, reference), 400)
+
+
+def test_only_administrators_manage(admin, member):
+    volume = member.create_volume()
+    fault(manage(member, {"source-name": "x"}), 403)
+    fault(member.request("POST", f"/volumes/{volume}/action", {"os-unmanage": {}}), 403)
+    fault(member.request("GET", "/manageable_volumes?host=x", mv=MV), 403)
