@@ -35,7 +35,7 @@ test-unit: build ## unit and contract tests of the preset
 	@$(BUILD)/src/varve_tests --gtest_brief=1
 
 test-functional: build ## the real binary, driven by real clients
-	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile tests/functional $(PYTEST_OPTIONS)
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile tests/functional tests/compat $(PYTEST_OPTIONS)
 
 test-crash: build ## kill varved at every failpoint, check what is left
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) tests/crash $(PYTEST_OPTIONS)

@@ -83,7 +83,7 @@ CinderApi::Reply CinderApi::snapshot_page(CallPtr call, bool detail) {
   json::array items;
   items.reserve(page.rows.size());
   for (const Snapshot& row : page.rows) {
-    items.push_back(snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Plain));
+    items.push_back(snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Listed));
   }
   co_return json_reply(200, list_view(*call, "snapshots", query, std::move(items), page.count));
 }

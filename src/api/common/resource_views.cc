@@ -134,6 +134,7 @@ json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, Sn
   out["status"] = to_string(snapshot.status);
   out["size"] = snapshot.size_gib;
   out["metadata"] = metadata_view(snapshot.metadata);
+  if (fields == SnapshotFields::Listed) return out;
   if (call.version.at_least(14)) out["group_snapshot_id"] = text_or_null(snapshot.group_snapshot_id);
   if (call.version.at_least(41)) out["user_id"] = snapshot.user_id.str();
   if (call.version.at_least(65)) out["consumes_quota"] = true;

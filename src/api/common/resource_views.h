@@ -20,7 +20,8 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
 // profile evs, and of the routes that only EVS has.
 void add_evs_fields(json::object& out, const services::VolumeDetail& detail);
 
-enum class SnapshotFields : std::uint8_t { Plain, Extended };  // Extended: with progress and project id
+// Listed: as lists without details have it, the same at every microversion; Extended: with progress and project id.
+enum class SnapshotFields : std::uint8_t { Listed, Plain, Extended };
 json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, SnapshotFields fields);
 
 json::object attachment_view(const model::Attachment& attachment, bool detail);
