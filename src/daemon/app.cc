@@ -52,6 +52,7 @@ class App::Impl {
         lock_(lock_store(config_.directory)),
         db_(store::open_sqlite(config_.directory / "varve.db", static_cast<std::size_t>(config_.write_queue))),
         identity_(*db_, clock_, rng_, config_.identity),
+        keystone_(clock_, config_.keystone),
         daemons_(config_.run_directory, config_.storage_daemon),
         keys_(config_.directory / "keys", config_.root_key, rng_),
         objects_(object_store(config_)),
@@ -65,8 +66,7 @@ class App::Impl {
         types_(*db_, clock_, rng_, config_.services),
         placing_(*db_, backend_, keys_),
         exports_(*db_, backend_, exporter_),
-        glance_(config_.glance,
-                [this](const model::Actor& actor) { return identity_.issue(actor.user_id, actor.project_id); }),
+        glance_(config_.glance, [this](const model::Actor& actor) { return token_for(actor); }),
         qemu_img_(config_.directory / "staging"),
         images_(*db_, backend_, glance_, qemu_img_, placing_, exports_, tasks_, clock_, config_.directory / "staging"),
         backups_(*db_, backend_, *objects_, keys_, placing_, exports_, tasks_, quotas_, clock_, rng_, config_.services),
@@ -83,7 +83,7 @@ class App::Impl {
         operators_(*db_),
         jobs_(*db_),
         reconciler_(*db_, backend_, attachments_, messages_, clock_),
-        dispatcher_(identity_, config_.api),
+        dispatcher_(authenticator(), config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
         identity_api_(identity_, {config_.region, config_.glance.endpoint}),
@@ -95,10 +95,12 @@ class App::Impl {
             rng_) {
     types_.seed();
     group_types_.seed();
-    if (std::optional<std::string> password = identity_.bootstrap()) write_openrc(*password);
+    if (!config_.with_keystone) {
+      if (std::optional<std::string> password = identity_.bootstrap()) write_openrc(*password);
+      identity_api_.register_routes(dispatcher_);
+    }
     cinder_.register_routes(dispatcher_);
     evs_.register_routes(dispatcher_);
-    identity_api_.register_routes(dispatcher_);
     ops_.register_routes(dispatcher_);
   }
 
@@ -128,9 +130,23 @@ class App::Impl {
   }
 
   std::filesystem::path openrc() const { return config_.directory / "openrc"; }
-  void housekeeping() { identity_.rotate_keys(); }
+  void housekeeping() {
+    if (!config_.with_keystone) identity_.rotate_keys();
+  }
 
  private:
+  identity::Authenticator& authenticator() {
+    if (config_.with_keystone) return keystone_;
+    return identity_;
+  }
+
+  // What varved asks of another service is asked as the user; once the request is over, with Keystone, as the service
+  // user, for what was allowed when it was asked.
+  std::string token_for(const model::Actor& actor) {
+    if (!config_.with_keystone) return identity_.issue(actor.user_id, actor.project_id);
+    return actor.token.empty() ? keystone_.service_token() : actor.token;
+  }
+
   api::Services api_services() {
     return {volumes_,  snapshots_,   attachments_, images_,   backups_,        groups_,    group_types_,
             types_,    type_extras_, quotas_,      messages_, tags_,           transfers_, operators_,
@@ -161,6 +177,7 @@ class App::Impl {
   std::atomic<bool> draining_{false};
   std::unique_ptr<store::Database> db_;
   identity::EmbeddedIdentity identity_;
+  identity::KeystoneIdentity keystone_;
   qemu::StorageDaemons daemons_;
   keys::LocalKeys keys_;
   std::unique_ptr<backups::ObjectStore> objects_;

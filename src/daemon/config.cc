@@ -168,6 +168,21 @@ void read(Reader& in, Config& config) {
   in.duration("identity", "token_lifetime_s", config.identity.token_lifetime, 60);
   in.duration("identity", "key_rotation_h", config.identity.key_rotation, 1);
 
+  in.choice<bool>("identity", "provider", config.with_keystone, {{"embedded", false}, {"keystone", true}});
+  in.text("identity", "keystone_url", config.keystone.url);
+  in.text("identity", "keystone_username", config.keystone.username);
+  in.text("identity", "keystone_password", config.keystone.password);
+  in.text("identity", "keystone_project", config.keystone.project);
+  in.text("identity", "keystone_user_domain", config.keystone.user_domain);
+  in.text("identity", "keystone_project_domain", config.keystone.project_domain);
+  in.text("identity", "keystone_service_role", config.keystone.service_role);
+  in.text("identity", "keystone_ca_file", config.keystone.client.ca_file);
+  in.duration("identity", "keystone_cache_s", config.keystone.cache, 0);
+  while (config.keystone.url.ends_with('/')) config.keystone.url.pop_back();
+  if (config.with_keystone && (config.keystone.url.empty() || config.keystone.username.empty())) {
+    bad("identity.provider is keystone: identity.keystone_url and identity.keystone_username are needed");
+  }
+
   in.text("images", "endpoint", config.glance.endpoint);
   in.text("images", "ca_file", config.glance.client.ca_file);
   while (config.glance.endpoint.ends_with('/')) config.glance.endpoint.pop_back();

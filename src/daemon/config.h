@@ -14,6 +14,7 @@
 #include "exports/nbd/nbd_exporter.h"
 #include "http/server.h"
 #include "identity/embedded/embedded_identity.h"
+#include "identity/keystone/keystone_identity.h"
 #include "images/glance/glance.h"
 #include "services/settings.h"
 
@@ -28,7 +29,9 @@ struct Config {
   http::Config http;
   api::DispatcherConfig api;
   std::string region = "RegionOne";
+  bool with_keystone = false;
   identity::EmbeddedConfig identity;
+  identity::KeystoneConfig keystone;
   images::GlanceConfig glance;
   services::Settings services;
   std::string storage_daemon = "qemu-storage-daemon";

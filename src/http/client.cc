@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace varve::http {
 
@@ -47,6 +48,16 @@ std::size_t take(char* data, std::size_t size, std::size_t count, void* user) {
   return bytes;
 }
 
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  std::string_view line(data, size * count);
+  std::size_t colon = line.find(':');
+  if (colon != std::string_view::npos) {
+    exchange.response.headers.emplace_back(to_lower(line.substr(0, colon)), trim(line.substr(colon + 1)));
+  }
+  return size * count;
+}
+
 int watch(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   const auto& exchange = *static_cast<Exchange*>(user);
   return exchange.request.cancelled && exchange.request.cancelled() ? 1 : 0;
@@ -66,6 +77,13 @@ void set(CURL* curl, CURLoption option, Value value) {
 }
 
 }  // namespace
+
+std::string_view ClientResponse::header(std::string_view name) const {
+  for (const auto& [known, value] : headers) {
+    if (known == name) return value;
+  }
+  return {};
+}
 
 ClientResponse Client::send(const ClientRequest& request) const {
   static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
@@ -91,6 +109,8 @@ ClientResponse Client::send(const ClientRequest& request) const {
   set(curl, CURLOPT_LOW_SPEED_TIME, config_.stall_timeout_s);
   set(curl, CURLOPT_WRITEFUNCTION, &take);
   set(curl, CURLOPT_WRITEDATA, static_cast<void*>(&exchange));
+  set(curl, CURLOPT_HEADERFUNCTION, &take_header);
+  set(curl, CURLOPT_HEADERDATA, static_cast<void*>(&exchange));
   set(curl, CURLOPT_NOPROGRESS, 0L);
   set(curl, CURLOPT_XFERINFOFUNCTION, &watch);
   set(curl, CURLOPT_XFERINFODATA, static_cast<void*>(&exchange));

@@ -33,7 +33,10 @@ struct ClientRequest {
 
 struct ClientResponse {
   unsigned status = 0;
-  std::string body;  // at most kMaxReply bytes; empty when a sink took it
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;                                          // at most kMaxReply bytes; empty when a sink took it
+
+  std::string_view header(std::string_view name) const;  // in lower case; "" if it is not there
 };
 
 class Client {

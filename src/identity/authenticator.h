@@ -70,8 +70,10 @@ class Authenticator {
   virtual boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate_signature(SignedRequest request) = 0;
 
   // Throws Error(Unauthorized) for a token that is not good: unknown, expired, revoked, or whose user, project or role
-  // is gone. Cached with bounds; a change of identity data counts at once.
-  virtual boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) = 0;
+  // is gone. Cached with bounds. service_token: "" or that of a service that acts for the user; then a token that ended
+  // while the service worked may pass, where the implementation knows of services.
+  virtual boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate(std::string token,
+                                                                               std::string service_token) = 0;
 };
 
 }  // namespace varve::identity

@@ -13,6 +13,7 @@ struct Actor {
   ProjectId project_id;
   bool admin = false;
   std::string request_id;
+  std::string token;  // while the request lasts: for what another service is asked on the actor's behalf
 
   // What the actor may see: its own project, or everything.
   std::optional<ProjectId> scope() const {

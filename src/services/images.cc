@@ -24,7 +24,7 @@ constexpr std::int64_t kGib = std::int64_t{1} << 30;
 constexpr std::int64_t kMaxImageGib = 1 << 20;
 
 model::Actor actor_of(const Task& task) {
-  return {task.user_id, task.project_id, false, task.request_id};
+  return {task.user_id, task.project_id, false, task.request_id, ""};
 }
 
 std::int64_t gib_of(std::int64_t bytes) {

@@ -56,8 +56,8 @@ filesystem_store_datadir = {home}/tasks
 flavor = {flavor}
 config_file = {home}/paste.ini
 [keystone_authtoken]
-www_authenticate_uri = {url}/identity/v3
-auth_url = {url}/identity/v3
+www_authenticate_uri = {url}
+auth_url = {url}
 auth_type = password
 username = {user}
 password = {password}
@@ -83,14 +83,19 @@ class Glance:
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="varve-glance-"))
         self.process = None
 
-    def start(self, server=None):
-        """Without a server: whoever asks is an administrator."""
-        rc = server.openrc() if server else dict.fromkeys(("OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME"), "-")
+    def start(self, server=None, identity=None):
+        """Tokens are checked by varved or by a Keystone. Without either: whoever asks is an administrator."""
+        rc = dict.fromkeys(("OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME"), "-")
+        url = ""
+        if server:
+            rc, url = server.openrc(), server.url + "/identity/v3"
+        if identity:
+            rc, url = {"OS_USERNAME": "varved", "OS_PASSWORD": "secret", "OS_PROJECT_NAME": "service"}, identity.url
         for name in ("images", "staging", "tasks", "lock"):
             (self.home / name).mkdir()
         (self.home / "paste.ini").write_text(PASTE)
         (self.home / "glance.conf").write_text(CONFIG.format(
-            port=self.port, home=self.home, flavor="keystone" if server else "", url=server.url if server else "", user=rc["OS_USERNAME"], password=rc["OS_PASSWORD"], project=rc["OS_PROJECT_NAME"]))
+            port=self.port, home=self.home, flavor="keystone" if url else "", url=url, user=rc["OS_USERNAME"], password=rc["OS_PASSWORD"], project=rc["OS_PROJECT_NAME"]))
         subprocess.run(self.command("manage", "db_sync"), check=True, capture_output=True, timeout=120)
         with open(self.home / "log", "wb") as log:
             self.process = subprocess.Popen(self.command("api"), stdout=log, stderr=log, start_new_session=True)

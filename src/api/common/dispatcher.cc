@@ -157,13 +157,15 @@ asio::awaitable<std::shared_ptr<const identity::Identity>> Dispatcher::authentic
       co_return co_await authenticator_.authenticate_signature(std::move(*signature));
     }
   }
-  co_return co_await authenticator_.authenticate(std::move(token));
+  std::string service_token(request.header("X-Service-Token"));
+  co_return co_await authenticator_.authenticate(std::move(token), std::move(service_token));
 }
 
 void Dispatcher::authorize(Call& call, const Route& route) const {
   const identity::Identity& who = *call.identity;
   call.actor.user_id = who.user.id;
   call.actor.admin = who.is_admin();
+  call.actor.token = call.request->header("X-Auth-Token");
   call.actor.request_id = call.request->request_id;
   if (who.project) call.actor.project_id = who.project->id;
   if (route.access != Access::Project) return;

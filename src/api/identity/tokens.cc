@@ -150,7 +150,7 @@ IdentityApi::Reply IdentityApi::show_token(CallPtr call) {
   if (!own && !call->identity->is_admin() && !call->identity->has_role("service")) call->require_admin();
   std::shared_ptr<const identity::Identity> who;
   try {
-    who = co_await directory_.authenticate(subject);
+    who = co_await directory_.authenticate(subject, "");
   } catch (const Error& fault) {
     if (fault.code() != ErrorCode::Unauthorized) throw;
   }

@@ -156,7 +156,7 @@ std::vector<SigningKey> EmbeddedIdentity::keys() {
   return fresh;
 }
 
-asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authenticate(std::string token) {
+asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authenticate(std::string token, std::string) {
   co_return look_up(token);
 }
 

@@ -37,7 +37,8 @@ class EmbeddedIdentity final : public Directory {
   // it is shown: a user who lost the project gains nothing.
   std::string issue(const UserId& user, const ProjectId& project);
 
-  Awaitable<std::shared_ptr<const Identity>> authenticate(std::string token) override;
+  // Tokens last for hours: none is let pass after its end. A change of identity data counts at once.
+  Awaitable<std::shared_ptr<const Identity>> authenticate(std::string token, std::string service_token) override;
   Awaitable<std::shared_ptr<const Identity>> authenticate_signature(SignedRequest request) override;
   Awaitable<Login> login(LoginRequest request) override;
   Awaitable<void> revoke(std::string token) override;
