@@ -94,12 +94,16 @@ ClientResponse Client::send(const ClientRequest& request) const {
 
   Headers headers(nullptr, curl_slist_free_all);
   auto add_header = [&](const std::string& line) {
-    curl_slist* longer = curl_slist_append(headers.get(), line.c_str());
-    (void)headers.release();
-    headers.reset(longer);
+    // The list may begin elsewhere afterwards: it is let go of and taken again.
+    curl_slist* list = headers.release();
+    headers.reset(curl_slist_append(list, line.c_str()));
   };
-  for (const auto& [name, value] : request.headers) add_header(name + ": " + value);
-  add_header("Expect:");  // no wait for 100-continue
+  for (const auto& [name, value] : request.headers) {
+    std::string line = name + ": ";
+    add_header(line + value);
+  }
+  // No wait for 100-continue; libcurl would sign this line though it is not sent.
+  if (request.sign_as.empty()) add_header("Expect:");
 
   set(curl, CURLOPT_URL, request.url.c_str());
   set(curl, CURLOPT_PROTOCOLS_STR, "http,https");

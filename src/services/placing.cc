@@ -40,8 +40,11 @@ std::string unfulfilled(const backends::Backend& backend, const std::string& poo
     if (key.find(':') != std::string_view::npos) continue;
     auto have = offered.find(key);
     if (have == offered.end() || have->second == value) continue;
-    std::string wish = name + " = " + value;
-    return wish + ", the storage has " + have->second;
+    std::string why = name + " = ";
+    why += value;
+    why += ", the storage has ";
+    why += have->second;
+    return why;
   }
   return {};
 }

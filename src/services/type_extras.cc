@@ -76,7 +76,8 @@ asio::awaitable<void> TypeExtras::remove_keys(std::string id, std::vector<std::s
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     for (const std::string& key : keys) {
       if (spec.specs.erase(key) == 0) {
-        throw Error(ErrorCode::InvalidInput, "QoS spec " + id + " has no spec with key " + key + ".");
+        std::string what = "QoS spec " + id;
+        throw Error(ErrorCode::InvalidInput, what + " has no spec with key " + key + ".");
       }
     }
     spec.updated_at = clock_.now();
