@@ -72,6 +72,8 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
   Backup backup;
   backup.id = BackupId(rng_.uuid());
   backup.archive = backup.id.str();
+  // Whose it is decides who asked, not whose the volume is: an administrator's backup is no parent of the owner's.
+  backup.project_id = actor.project_id;
   backup.user_id = actor.user_id;
   backup.snapshot_id = spec.snapshot_id;
   backup.name = spec.name;
@@ -84,7 +86,6 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
   task.target = backup.id.str();
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
-    backup.project_id = task.project_id = volume.project_id;
     backup.volume_id = volume.id;
     backup.size_gib = volume.size_gib;
     backup.availability_zone = spec.availability_zone.value_or(volume.availability_zone);

@@ -1,5 +1,7 @@
 #include "services/type_extras.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 
 namespace varve::services {
@@ -76,8 +78,7 @@ asio::awaitable<void> TypeExtras::remove_keys(std::string id, std::vector<std::s
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     for (const std::string& key : keys) {
       if (spec.specs.erase(key) == 0) {
-        std::string what = "QoS spec " + id;
-        throw Error(ErrorCode::InvalidInput, what + " has no spec with key " + key + ".");
+        throw Error(ErrorCode::InvalidInput, fmt::format("QoS spec {} has no spec with key {}.", id, key));
       }
     }
     spec.updated_at = clock_.now();

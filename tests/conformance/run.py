@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""OpenStack's Tempest against a fresh varved: passed, failed and skipped, against what is expected (expected.txt).
+"""OpenStack's Tempest and its Cinder plugin against a fresh varved: passed, failed and skipped, against what is expected (expected.txt).
 
 run.py [REGEX]: only the tests whose names match. Exits 1 when a test of expected.txt did not pass.
 run.py --accept: writes what passes into expected.txt.
@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "support"))
@@ -112,7 +113,7 @@ def run(regex):
 
 def outcome(stream):
     """Name: success, fail, skip."""
-    rows = subprocess.run(["subunit2csv"], input=stream, capture_output=True, text=False, timeout=120).stdout.decode()
+    rows = subprocess.run(["subunit2csv"], input=stream, capture_output=True, text=False, timeout=120).stdout.decode(errors="replace")
     out = {}
     for row in list(csv.reader(rows.splitlines()))[1:]:
         out[re.sub(r"\[.*", "", row[0])] = row[1]
@@ -121,7 +122,8 @@ def outcome(stream):
 
 def main():
     accept = sys.argv[1:] == ["--accept"]
-    regex = sys.argv[1] if len(sys.argv) > 1 and not accept else "^tempest.api.volume"
+    regex = sys.argv[1] if len(sys.argv) > 1 and not accept else r"^(tempest|cinder_tempest_plugin)\.api\.volume"
+    started = time.monotonic()
     seen = run(regex)
     if accept:
         EXPECTED.write_text("".join(f"{name}\n" for name, status in sorted(seen.items()) if status == "success"))
@@ -132,8 +134,8 @@ def main():
     missing = [name for name in names(EXPECTED.read_text().splitlines()) if re.search(regex, name) and seen.get(name) != "success"]
     for name in missing:
         print(f"expected to pass: {name}: {seen.get(name, 'not run')}")
-    print(f"conformance: {count('success')} passed, {count('failure')} failed, {count('skip')} skipped")
-    return 1 if missing else 0
+    print(f"conformance: {count('success')} passed, {count('failure')} failed, {count('skip')} skipped in {time.monotonic() - started:.0f} s")
+    return 1 if missing or count('fail') + count('failure') else 0
 
 
 if __name__ == "__main__":
