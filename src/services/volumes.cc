@@ -217,6 +217,11 @@ asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec s
   VARVE_CHECK(spec.count >= 1 && spec.count <= 9999, "a batch of volumes out of range");
   Sources sources;
   if (spec.image_id) sources.image = co_await images_.usable(actor, *spec.image_id);
+  // An image may say of which type its volumes are (Cinder's property).
+  if (sources.image && !spec.volume_type) {
+    auto wanted = sources.image->properties.find("cinder_img_volume_type");
+    if (wanted != sources.image->properties.end()) spec.volume_type = wanted->second;
+  }
   if (spec.backup_id) sources.backup = co_await backups_.described(actor, BackupId(*spec.backup_id));
   CreatedVolumes created;
   std::vector<Task> tasks;
@@ -466,6 +471,11 @@ asio::awaitable<TaskId> Volumes::rollback(model::Actor actor, VolumeId id, Snaps
                                                snapshot.volume_id.str() + ", not of volume " + id.str() + ".");
     }
     require_user_made(snapshot);
+    // Here a volume that has grown stays as large, with zeros behind the snapshot's end; Cinder knows no such revert.
+    if (settings_.profile == Profile::Cinder && volume.size_gib != snapshot.size_gib) {
+      invalid("Can't revert volume " + id.str() + " to its snapshot " + snapshot_id.str() +
+              ": the volume has been extended since.");
+    }
     require_status(volume, {VolumeStatus::Available, VolumeStatus::ErrorRollbacking}, "roll back");
     if (snapshot.status != model::SnapshotStatus::Available) {
       throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + snapshot_id.str() +

@@ -21,6 +21,8 @@ from varve import Server  # noqa: E402
 
 EXPECTED = pathlib.Path(__file__).with_name("expected.txt")
 WORKERS = "2"
+# Boots a server, and does not say so: there is no compute service here.
+EXCLUDED = r"cinder_tempest_plugin\.api\.volume\.test_volume_backup\.VolumesBackupsTest\.test_incremental_backup\["
 
 
 def configuration(server, directory, image):
@@ -99,7 +101,7 @@ def run(regex):
             subprocess.run(["tempest", "init", "--workspace-path", directory + "/workspaces.yaml", directory + "/w"], check=True,
                            capture_output=True, timeout=120)
             (pathlib.Path(directory) / "w/etc/tempest.conf").write_text(configuration(server, directory, image))
-            subprocess.run(["tempest", "run", "--regex", regex, "--concurrency", WORKERS], cwd=directory + "/w", timeout=1800,
+            subprocess.run(["tempest", "run", "--regex", regex, "--exclude-regex", EXCLUDED, "--concurrency", WORKERS], cwd=directory + "/w", timeout=1800,
                            stdout=None if os.environ.get("VERBOSE") else subprocess.DEVNULL)
             stream = subprocess.run(["stestr", "last", "--subunit"], cwd=directory + "/w", capture_output=True, timeout=120).stdout
             if os.environ.get("VARVE_KEEP"):

@@ -79,3 +79,54 @@ def test_openstacksdk(session, admin):
     connection.delete_volume(copy["id"], wait=True, timeout=30)
     connection.delete_volume(volume["id"], wait=True, timeout=30)
     assert connection.get_volume(volume["id"]) is None
+
+
+def test_openstack_type_qos_and_backup_commands(server, admin):
+    server.openstack("volume", "type", "create", "--encryption-provider", "luks", "--encryption-control-location", "back-end",
+                     "--encryption-cipher", "aes-xts-plain64", "--encryption-key-size", "256", "cli-secret")
+    spec = server.openstack("volume", "qos", "create", "--consumer", "back-end", "--property", "total_iops_sec=1000", "cli-gold")["id"]
+    server.run("openstack", "volume", "qos", "associate", "cli-gold", "cli-secret")
+    (row,) = [row for row in server.openstack("volume", "qos", "list") if row["ID"] == spec]
+    assert row["Associations"] == ["cli-secret"]
+    volume = server.openstack("volume", "create", "--size", "1", "--type", "cli-secret", "cli-vault")["id"]
+    admin.wait_volume(volume)
+    assert server.openstack("volume", "show", volume)["encrypted"] is True
+    assert admin.io(volume, "write -P 7 0 1M")
+    backup = server.openstack("volume", "backup", "create", "--name", "cli-backup", volume)["id"]
+    admin.wait_backup(backup)
+    assert server.openstack("volume", "backup", "show", "cli-backup")["status"] == "available"
+    restored = server.openstack("volume", "backup", "restore", backup)["volume_id"]
+    admin.wait_volume(restored, timeout=60)
+    assert admin.io(restored, "read -P 7 0 1M")
+    admin.wait_backup(backup)
+    server.run("openstack", "volume", "backup", "delete", "cli-backup")
+    admin.wait_gone(f"/backups/{backup}")
+    server.run("openstack", "volume", "delete", volume, restored)
+    admin.wait_gone(f"/volumes/{volume}")
+    admin.wait_gone(f"/volumes/{restored}")
+    server.run("openstack", "volume", "qos", "disassociate", "--all", "cli-gold")
+    server.run("openstack", "volume", "qos", "delete", "cli-gold")
+    server.run("openstack", "volume", "type", "delete", "cli-secret")
+
+
+def test_cinderclient_groups_and_backups(session, admin):
+    client = cinder.Client("3.70", session=session)
+    group = client.groups.create("default_cgsnapshot_type", "GPSSD", name="cc-group")
+    volume = client.volumes.create(1, group_id=group.id, volume_type="GPSSD")
+    wait_until(lambda: client.volumes.get(volume.id).status == "available")
+    snapshot = client.group_snapshots.create(group.id, name="cc-snapshot")
+    wait_until(lambda: client.group_snapshots.get(snapshot.id).status == "available")
+    copy = client.groups.create_from_src(snapshot.id, None, name="cc-copy")
+    wait_until(lambda: client.groups.get(copy.id).status == "available")
+    backup = client.backups.create(volume.id, name="cc-backup")
+    wait_until(lambda: client.backups.get(backup.id).status == "available", 60)
+    restored = client.restores.restore(backup.id)
+    wait_until(lambda: client.volumes.get(restored.volume_id).status == "available", 60)
+    client.backups.delete(backup.id)
+    client.group_snapshots.delete(snapshot.id)
+    wait_until(lambda: not client.group_snapshots.list())
+    for one in (group, copy):
+        client.groups.delete(one.id, delete_volumes=True)
+    wait_until(lambda: not client.groups.list())
+    assert [pool.name for pool in client.pools.list(detailed=True)] == ["varve@qcow2#default"]
+    assert client.resource_filters.list("volume")[0].filters
