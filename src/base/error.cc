@@ -24,6 +24,8 @@ std::string_view to_string(ErrorCode code) {
       return "MethodNotAllowed";
     case ErrorCode::NotAcceptable:
       return "NotAcceptable";
+    case ErrorCode::PreconditionFailed:
+      return "PreconditionFailed";
     case ErrorCode::Conflict:
       return "Conflict";
     case ErrorCode::OverQuota:

@@ -24,6 +24,7 @@ enum class ErrorCode : std::uint8_t {
   UnknownRoute,          // no such path
   MethodNotAllowed,      // the path exists, the method does not
   NotAcceptable,         // a microversion that is not served
+  PreconditionFailed,    // If-Match names what is no longer so
   Conflict,              // clashes with another resource or a concurrent change
   OverQuota,             // a limit of the project is reached
   BodyTooLarge,          // the body is larger than the limit

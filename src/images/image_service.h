@@ -27,6 +27,8 @@ struct Image {
   std::int64_t min_disk_gib = 0;
   std::int64_t min_ram_mib = 0;
   model::Metadata properties;  // what its owner added
+  // Of the image that Compute makes of a server that boots from a volume: it has no bytes, this snapshot has them.
+  std::optional<std::string> boot_snapshot_id;
 };
 
 struct ImageSpec {

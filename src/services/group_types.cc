@@ -9,8 +9,6 @@ using model::GroupType;
 
 namespace {
 
-constexpr const char* kDefault = "default_cgsnapshot_type";
-
 [[noreturn]] void not_found(const std::string& id) {
   throw Error(ErrorCode::NotFound, "Group type " + id + " could not be found.");
 }
@@ -30,10 +28,10 @@ void require_free_name(store::Transaction& tx, const std::string& name, const Gr
 
 void GroupTypes::seed() {
   store::Work write = [&](store::Transaction& tx) {
-    if (tx.group_types().find_by_name(kDefault)) return;
+    if (tx.group_types().find_by_name(kConsistencyGroupType)) return;
     GroupType type;
     type.id = GroupTypeId(rng_.uuid());
-    type.name = kDefault;
+    type.name = kConsistencyGroupType;
     type.description = "Default group type for migrating cgsnapshot";
     type.specs = {{"consistent_group_snapshot_enabled", "<is> True"}};
     type.created_at = clock_.now();
@@ -62,7 +60,7 @@ GroupType GroupTypes::show(const model::Actor& actor, const std::string& id) con
 
 GroupType GroupTypes::default_type() const {
   std::optional<GroupType> type;
-  store::Work read = [&](store::Transaction& tx) { type = tx.group_types().find_by_name(kDefault); };
+  store::Work read = [&](store::Transaction& tx) { type = tx.group_types().find_by_name(kConsistencyGroupType); };
   db_.read(read);
   if (!type) throw Error(ErrorCode::NotFound, "Default group type can not be found.");
   return *type;

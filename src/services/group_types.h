@@ -13,6 +13,9 @@
 
 namespace varve::services {
 
+// Groups of this type are what Cinder called consistency groups before there were groups.
+inline constexpr const char* kConsistencyGroupType = "default_cgsnapshot_type";
+
 struct GroupTypeSpec {
   std::string name;
   std::optional<std::string> description;

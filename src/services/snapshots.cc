@@ -35,6 +35,8 @@ asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spe
     if (spec.force) {
       require_status(volume, {Status::Available, Status::InUse, Status::Attaching, Status::Reserved, Status::Detaching},
                      "snapshot it");
+    } else if (!spec.attached) {
+      require_status(volume, {Status::Available}, "snapshot it");
     } else {
       require_status(volume, {Status::Available, Status::InUse}, "snapshot it");
     }

@@ -18,7 +18,8 @@ struct SnapshotSpec {
   std::optional<std::string> name;
   std::optional<std::string> description;
   model::Metadata metadata;
-  bool force = false;  // an `attaching` volume too
+  bool force = false;    // an `attaching` volume too
+  bool attached = true;  // one in use too
 };
 
 // What is nullopt stays as it is.

@@ -1,5 +1,7 @@
 #include "services/volume_rules.h"
 
+#include "services/group_types.h"
+
 namespace varve::services {
 
 using model::Volume;
@@ -20,6 +22,18 @@ model::QosLimits limits_of(store::Transaction& tx, const model::VolumeType& type
     if (spec && spec->consumer != "front-end") return model::qos_limits(*spec, size_gib);
   }
   return model::qos_limits(type.qos, size_gib);
+}
+
+bool in_consistency_group(store::Transaction& tx, const model::Volume& volume) {
+  if (!volume.group_id) return false;
+  std::optional<model::VolumeGroup> group = tx.groups().find(std::nullopt, GroupId(*volume.group_id));
+  std::optional<model::GroupType> type = tx.group_types().find_by_name(kConsistencyGroupType);
+  return group && type && group->group_type_id == type->id;
+}
+
+bool makes_multiattach(const model::VolumeType& type, Profile profile) {
+  auto found = type.extra_specs.find("multiattach");
+  return profile != Profile::Evs && found != type.extra_specs.end() && found->second == "<is> True";
 }
 
 void require_size(std::int64_t wanted, std::int64_t source, const char* what) {

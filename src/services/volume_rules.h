@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "services/settings.h"
 #include "services/volumes.h"
 #include "store/database.h"
 
@@ -15,6 +16,13 @@ namespace varve::services {
 model::VolumeType type_of(store::Transaction& tx, const model::Volume& volume);
 // What the storage enforces: of the QoS spec that the type is associated with, else the type's own.
 model::QosLimits limits_of(store::Transaction& tx, const model::VolumeType& type, std::int64_t size_gib);
+
+// Is the volume's group of the type that consistency groups have (group_types.h)?
+bool in_consistency_group(store::Transaction& tx, const model::Volume& volume);
+
+// Does the type make its volumes multiattach? As Cinder has it. For EVS the same extra spec says that its volumes may
+// be shared when their owner asks for that.
+bool makes_multiattach(const model::VolumeType& type, Profile profile);
 
 // A volume from a source is at least as large.
 void require_size(std::int64_t wanted, std::int64_t source, const char* what);

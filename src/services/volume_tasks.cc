@@ -35,6 +35,15 @@ void Volumes::run_extend(const Task& task) {
   exports_.without_exports({task.volume_id}, grow);
 }
 
+// Multiattach is the new type's affair, unless the volume has it of its own.
+void Volumes::give_type(store::Transaction& tx, const VolumeTypeId& id, Volume& volume) const {
+  std::optional<model::VolumeType> type = tx.volume_types().find(id);
+  bool multiattach = type && makes_multiattach(*type, settings_.profile);
+  bool had = makes_multiattach(type_of(tx, volume), settings_.profile);
+  if (multiattach || had) volume.multiattach = multiattach;
+  volume.volume_type_id = id;
+}
+
 void Volumes::run_retype(const Task& task) {
   Volume volume;
   std::optional<model::VolumeType> type;
@@ -128,7 +137,7 @@ void Volumes::register_tasks() {
   tasks_.handle(TaskKind::RetypeVolume, {[this](const Task& task) { run_retype(task); },
                                          [this](store::Transaction& tx, const Task& task) {
                                            std::function<void(Volume&)> retype = [&](Volume& volume) {
-                                             volume.volume_type_id = VolumeTypeId(task.target.value());
+                                             give_type(tx, VolumeTypeId(task.target.value()), volume);
                                            };
                                            resume_volume(tx, task, clock_.now(), retype);
                                          },

@@ -54,8 +54,9 @@ void VolumeTypes::seed() {
       type.description = seed.description;
       type.qos = seed.qos;
       type.created_at = clock_.now();
-      // Terraform's provider reads this key of every type.
-      type.extra_specs = {{"RESKEY:availability_zones", zones}, {"multiattach", "<is> True"}};
+      // Terraform's provider for EVS reads this key of every type.
+      type.extra_specs = {{"RESKEY:availability_zones", zones}};
+      if (settings_.profile == Profile::Evs) type.extra_specs["multiattach"] = "<is> True";
       tx.volume_types().insert(type);
     }
   };

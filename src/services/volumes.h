@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ struct VolumeDetail {
   model::Volume volume;
   std::string type_name;
   std::vector<model::Attachment> attachments;
-  std::string host;  // the pool, as Cinder names it
+  std::string host;                   // the pool, as Cinder names it
+  bool in_consistency_group = false;  // its group is one of those of before 3.13
 };
 
 struct VolumeSpec {
@@ -37,6 +39,7 @@ struct VolumeSpec {
   std::optional<std::string> snapshot_id;
   std::optional<std::string> source_volume_id;
   std::optional<std::string> image_id;
+  bool image_may_name_snapshot = false;  // an image of a server: the snapshot of its disk is meant
   std::optional<std::string> backup_id;
   std::optional<std::string> group_id;
   model::Metadata metadata;
@@ -59,6 +62,9 @@ struct VolumeChange {
   std::optional<std::optional<std::string>> description;
   std::optional<model::Metadata> metadata;  // replaces all
 };
+
+// Asked about the metadata that a change meets, in the same transaction; throws to refuse it. Empty: no condition.
+using MetadataCondition = std::function<void(const model::Metadata&)>;
 
 struct VolumeSummary {
   store::Usage usage;
@@ -96,8 +102,9 @@ class Volumes {
 
   // merge: keys given are added or overwritten. Returns all of it.
   boost::asio::awaitable<model::Metadata> set_metadata(model::Actor actor, VolumeId id, model::Metadata metadata,
-                                                       bool merge);
-  boost::asio::awaitable<void> remove_metadata(model::Actor actor, VolumeId id, std::string key);
+                                                       bool merge, MetadataCondition condition);
+  boost::asio::awaitable<void> remove_metadata(model::Actor actor, VolumeId id, std::string key,
+                                               MetadataCondition condition);
 
   backends::Usage usage(const model::Actor& actor, const VolumeId& id) const;
 
@@ -106,6 +113,7 @@ class Volumes {
   void run_create(const model::Task& task);
   void run_extend(const model::Task& task);
   void run_retype(const model::Task& task);
+  void give_type(store::Transaction& tx, const VolumeTypeId& id, model::Volume& volume) const;
   void run_delete(const model::Task& task);
   void move_to_pool(const VolumeId& id, const std::string& pool);
   void settle_encryption(store::Transaction& tx, const VolumeSpec& spec, const model::VolumeType& type,

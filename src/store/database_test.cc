@@ -206,6 +206,35 @@ TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
   EXPECT_EQ(ids(query), "s4 s1 ");
 }
 
+// Migration 8: the first types never meant to make their volumes multiattach; one that an operator made does.
+TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
+  auto put = [&](const char* name, model::Metadata specs) {
+    store::Work write = [&](Transaction& tx) {
+      model::VolumeType type;
+      type.id = VolumeTypeId(name);
+      type.name = name;
+      type.extra_specs = specs;
+      tx.volume_types().insert(type);
+    };
+    db_->write_blocking(write);
+  };
+  put("GPSSD", {{"RESKEY:availability_zones", "az-1"}, {"multiattach", "<is> True"}});
+  put("shared", {{"multiattach", "<is> True"}});
+  db_.reset();
+  {
+    Connection raw((directory_ / "varve.db").string(), false);
+    run(raw, "DELETE FROM schema_version WHERE version >= :v", std::int64_t{8});
+  }
+  db_ = open_sqlite(directory_ / "varve.db", 10);
+  std::map<std::string, model::Metadata> specs;
+  store::Work read = [&](Transaction& tx) {
+    for (const model::VolumeType& type : tx.volume_types().all()) specs[type.name] = type.extra_specs;
+  };
+  db_->read(read);
+  EXPECT_EQ(specs["GPSSD"], (model::Metadata{{"RESKEY:availability_zones", "az-1"}}));
+  EXPECT_EQ(specs["shared"], (model::Metadata{{"multiattach", "<is> True"}}));
+}
+
 TEST_F(DatabaseTest, RefusesANewerSchema) {
   db_.reset();
   {

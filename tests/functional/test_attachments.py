@@ -147,3 +147,20 @@ def test_a_snapshot_of_another_volume_is_refused(admin):
     snapshot = admin.create_snapshot(other)
     body = {"attachment": {"volume_uuid": volume, "snapshot_uuid": snapshot, "connector": {"host": "h"}}}
     assert admin.request("POST", "/attachments", body, mv="3.54").status_code == 400
+
+
+def test_compute_swaps_one_volume_for_another(admin):
+    """os-migrate_volume_completion: the attachment of the old one is then of the new one."""
+    old, new, instance = admin.create_volume(), admin.create_volume(), str(uuid.uuid4())
+    admin.action(old, "os-attach", {"instance_uuid": instance, "mountpoint": "/dev/vdb"}, 202)
+    swap = lambda error, target=new: {"os-migrate_volume_completion": {"new_volume": target, "error": error}}  # noqa: E731
+    failed = admin.call("POST", f"/volumes/{old}/action", swap(True), 200)
+    assert failed == {"save_volume_id": new} and (status(admin, old), status(admin, new)) == ("in-use", "available")
+    assert admin.request("POST", f"/volumes/{old}/action", swap(False, str(uuid.uuid4()))).status_code == 404
+    assert admin.call("POST", f"/volumes/{old}/action", swap(False), 200) == {"save_volume_id": new}
+    assert (status(admin, old), status(admin, new)) == ("available", "in-use")
+    (entry,) = admin.call("GET", f"/volumes/{new}")["volume"]["attachments"]
+    assert (entry["server_id"], entry["device"]) == (instance, "/dev/vdb")
+    admin.action(new, "os-detach", None, 202)
+    for volume in (old, new):
+        admin.delete_volume(volume)

@@ -135,3 +135,39 @@ def test_groups_belong_to_their_project_and_have_a_quota(admin, group, member):
     body = {"group": {"group_type": "default_cgsnapshot_type", "volume_types": ["GPSSD"]}}
     assert "GroupLimitExceeded" in fault(member.request("POST", "/groups", body, MV), 413)
     fault(member.request("POST", "/group_types", {"group_type": {"name": "x"}}, MV), 403)
+
+
+@pytest.mark.parametrize("version", ["v3", "v2"])
+def test_consistency_groups_are_groups(admin, version):
+    def call(method, path, body=None, status=200):
+        reply = admin.request(method, path, body, version=version)
+        assert reply.status_code == status, reply.text
+        return reply.json() if reply.text else None
+    made = call("POST", "/consistencygroups", {"consistencygroup": {"name": "old", "volume_types": "GPSSD,SSD,"}}, 202)["consistencygroup"]
+    group = made["id"]
+    shown = admin.call("GET", f"/groups/{group}", mv=MV)["group"]
+    assert shown["name"] == "old" and len(shown["volume_types"]) == 2
+    body = {"volume": {"size": 1, "volume_type": "GPSSD", "consistencygroup_id": group}}
+    volume = call("POST", "/volumes", body, 202)["volume"]
+    assert volume["consistencygroup_id"] == group
+    admin.wait_volume(volume["id"])
+    (listed,) = [one for one in call("GET", "/volumes/detail")["volumes"] if one["id"] == volume["id"]]
+    assert listed["consistencygroup_id"] == group
+    assert admin.io(volume["id"], "write -P 1 0 64k")
+    taken = call("POST", "/cgsnapshots", {"cgsnapshot": {"consistencygroup_id": group, "name": "s"}}, 202)["cgsnapshot"]["id"]
+    wait_until(lambda: call("GET", f"/cgsnapshots/{taken}")["cgsnapshot"]["status"] == "available", 30, "the snapshot")
+    assert {one["id"]: one["consistencygroup_id"] for one in call("GET", "/cgsnapshots/detail")["cgsnapshots"]}[taken] == group
+    assert admin.io(volume["id"], "write -P 2 0 64k")
+    both = {"consistencygroup-from-src": {"cgsnapshot_id": taken, "source_cgid": group}}
+    assert "One of" in fault(admin.request("POST", "/consistencygroups/create_from_src", both, version=version), 400)
+    copy = call("POST", "/consistencygroups/create_from_src", {"consistencygroup-from-src": {"cgsnapshot_id": taken}}, 202)["consistencygroup"]["id"]
+    available(admin, copy)
+    (one,) = admin.call("GET", f"/volumes?group_id={copy}", mv=MV)["volumes"]
+    assert admin.io(one["id"], "read -P 1 0 64k")
+    for id_, refusal in ((group, "group snapshots"), (copy, "delete-volumes")):
+        assert refusal in fault(admin.request("POST", f"/consistencygroups/{id_}/delete", None, version=version), 400)
+    call("DELETE", f"/cgsnapshots/{taken}", None, 202)
+    wait_until(lambda: admin.request("GET", f"/cgsnapshots/{taken}").status_code == 404, 30, "the snapshot to go")
+    for id_ in (group, copy):
+        call("POST", f"/consistencygroups/{id_}/delete", {"consistencygroup": {"force": True}}, 202)
+        wait_until(lambda: admin.request("GET", f"/consistencygroups/{id_}").status_code == 404, 30, "the group to go")

@@ -1,5 +1,6 @@
 """Volumes from images and images from volumes, with a real image service."""
 import hashlib
+import json
 import subprocess
 
 import pytest
@@ -195,3 +196,61 @@ def test_openstackclient(cloud, glance, tmp_path):
     copy.write_bytes(glance.data(client, uploaded["image_id"]))
     subprocess.run(["qemu-io", "-c", "read -P 0xaa 0 1M", str(copy)], check=True, timeout=60)
     assert client.call("GET", f"/volumes/{made['id']}")["volume"]["volume_image_metadata"]["image_id"] == image
+
+
+def test_an_image_of_a_server_names_the_snapshot_of_its_disk(member, glance):
+    """What Compute's createImage leaves of a server that boots from a volume: no bytes, and where they are (3.46)."""
+    volume = member.create_volume(name="boot")
+    assert member.io(volume, "write -P 0x46 0 1M")
+    snapshot = member.create_snapshot(volume)
+    mapping = [{"source_type": "blank", "boot_index": 1}, {"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot}]
+    image = glance.create(member, b"", block_device_mapping=json.dumps(mapping))
+
+    def make(version):
+        made = member.call("POST", "/volumes", {"volume": {"size": 1, "imageRef": image}}, 202, version)["volume"]["id"]
+        member.wait_volume(made)
+        return made, member.call("GET", f"/volumes/{made}")["volume"]
+    plain, shown = make("3.45")
+    assert shown["snapshot_id"] is None and shown["volume_image_metadata"]["image_id"] == image and member.io(plain, "read -P 0 0 1M")
+    copy, shown = make("3.46")
+    assert shown["snapshot_id"] == snapshot and member.io(copy, "read -P 0x46 0 1M")
+    gone = [{"source_type": "snapshot", "boot_index": 0, "snapshot_id": "00000000-0000-4000-8000-000000000000"}]
+    image = glance.create(member, b"", block_device_mapping=json.dumps(gone))
+    refusal = member.request("POST", "/volumes", {"volume": {"size": 1, "imageRef": image}}, "3.46")
+    assert "00000000-0000-4000-8000-000000000000" in fault(refusal, 404)
+    for one in (plain, copy):
+        member.delete_volume(one)
+    member.delete_volume(volume, cascade=True)
+
+
+def test_visibility_and_protection_of_images_came_with_3_1(member, glance):
+    """Before, an image is what the image service makes of one by itself."""
+    volume = member.create_volume()
+    upload = {"os-volume_upload_image": {"image_name": "copy", "disk_format": "raw", "visibility": "private", "protected": True}}
+    for version, visibility, is_protected in (("3.0", "shared", False), ("3.1", "private", True)):
+        made = member.call("POST", f"/volumes/{volume}/action", upload, 202, version)["os-volume_upload_image"]
+        member.wait_volume(volume)
+        shown = glance.show(member, made["image_id"])
+        assert (shown["visibility"], shown["protected"]) == (visibility, is_protected)
+        assert ("protected" in made) == is_protected == ("visibility" in made)
+    member.delete_volume(volume)
+
+
+def test_a_volume_gets_the_bytes_of_another_image(member, glance):
+    """os-reimage (3.68): nothing of what was there remains."""
+    image = glance.create(member, b"\x68" * MIB)
+    volume = member.create_volume()
+    assert member.io(volume, "write -P 1 0 8M")
+    action = {"os-reimage": {"image_id": image}}
+    fault(member.request("POST", f"/volumes/{volume}/action", action, "3.67"), 404)
+    member.call("POST", f"/volumes/{volume}/action", action, 202, "3.68")
+    member.wait_volume(volume)
+    assert member.io(volume, "read -P 0x68 0 1M", "read -P 0 1M 7M")
+    shown = member.call("GET", f"/volumes/{volume}")["volume"]
+    assert shown["volume_image_metadata"]["image_id"] == image and shown["bootable"] == "true"
+    attachment, _ = member.attach(volume)
+    assert "re-image" in fault(member.request("POST", f"/volumes/{volume}/action", action, "3.68"), 400)
+    member.detach(attachment)
+    unknown = {"os-reimage": {"image_id": "00000000-0000-4000-8000-000000000000"}}
+    assert "image" in fault(member.request("POST", f"/volumes/{volume}/action", unknown, "3.68"), 400)
+    member.delete_volume(volume)

@@ -58,6 +58,9 @@ constexpr ExtensionInfo kExtensions[] = {
     {"VolumeImageMetadata", "os-vol-image-meta", "Show image metadata associated with the volume.",
      "2012-12-07T00:00:00+00:00"},
     {"Services", "os-services", "Services support.", "2012-10-28T00:00:00+00:00"},
+    {"Consistencygroups", "consistencygroups", "Consistency groups support.", "2014-08-18T00:00:00+00:00"},
+    {"Cgsnapshots", "cgsnapshots", "Snapshots of consistency groups support.", "2014-08-18T00:00:00+00:00"},
+    {"ExtendedServices", "os-extended-services", "Extended services support.", "2014-01-10T00:00:00-00:00"},
     {"SchedulerHints", "OS-SCH-HNT", "Pass arbitrary key/value pairs to the scheduler.", "2013-04-18T00:00:00+00:00"},
 };
 

@@ -45,6 +45,7 @@ void CinderApi::register_routes(Dispatcher& dispatcher) {
   register_images(dispatcher);
   register_backups(dispatcher);
   register_groups(dispatcher);
+  register_consistency_groups(dispatcher);
   register_group_types(dispatcher);
   register_type_extras(dispatcher);
   register_managing(dispatcher);

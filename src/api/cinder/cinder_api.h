@@ -37,6 +37,7 @@ class CinderApi {
   void register_images(Dispatcher& dispatcher);
   void register_backups(Dispatcher& dispatcher);
   void register_groups(Dispatcher& dispatcher);
+  void register_consistency_groups(Dispatcher& dispatcher);
   void register_group_types(Dispatcher& dispatcher);
   void register_type_extras(Dispatcher& dispatcher);
   void register_managing(Dispatcher& dispatcher);
@@ -143,6 +144,19 @@ class CinderApi {
   Reply show_group(CallPtr call);
   Reply update_group(CallPtr call);
   Reply group_action(CallPtr call);
+  Reply create_consistency_group(CallPtr call);
+  Reply copy_consistency_group(CallPtr call);
+  Reply list_consistency_groups(CallPtr call);
+  Reply list_consistency_groups_detail(CallPtr call);
+  Reply consistency_group_page(CallPtr call, bool detail);
+  Reply show_consistency_group(CallPtr call);
+  Reply update_consistency_group(CallPtr call);
+  Reply delete_consistency_group(CallPtr call);
+  Reply create_cgsnapshot(CallPtr call);
+  Reply list_cgsnapshots(CallPtr call);
+  Reply list_cgsnapshots_detail(CallPtr call);
+  Reply cgsnapshot_page(CallPtr call, bool detail);
+  Reply show_cgsnapshot(CallPtr call);
   Reply create_group_snapshot(CallPtr call);
   Reply list_group_snapshots(CallPtr call);
   Reply list_group_snapshots_detail(CallPtr call);

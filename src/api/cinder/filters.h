@@ -15,4 +15,8 @@ std::span<const FilterSpec> group_snapshot_filters();
 std::span<const FilterSpec> attachment_filters();
 std::span<const FilterSpec> message_filters();
 
+// Of groups under either of their names.
+ListSpec group_list();
+ListSpec group_snapshot_list();
+
 }  // namespace varve::api::cinder

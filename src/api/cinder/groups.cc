@@ -89,16 +89,6 @@ json::object snapshot_detail(const Call& call, const GroupSnapshot& snapshot) {
   return out;
 }
 
-// "id,id" or null, as the API has it.
-std::vector<std::string> read_ids(Fields& fields, const char* key) {
-  std::vector<std::string> out;
-  for (std::string& id : split(fields.text(key, 64 << 10).value_or(""), ',')) {
-    std::string trimmed(trim(id));
-    if (!trimmed.empty()) out.push_back(std::move(trimmed));
-  }
-  return out;
-}
-
 std::vector<std::string> read_list(Fields& fields, const char* key) {
   std::vector<std::string> out;
   const json::value* list = fields.any(key);
@@ -123,6 +113,14 @@ std::span<const FilterSpec> group_snapshot_filters() {
 
 std::span<const FilterSpec> group_filters() {
   return kGroupFilters;
+}
+
+ListSpec group_list() {
+  return {kGroupFilters, kGroupSorts};
+}
+
+ListSpec group_snapshot_list() {
+  return {kSnapshotFilters, kSnapshotSorts};
 }
 
 void CinderApi::register_groups(Dispatcher& d) {
@@ -178,7 +176,7 @@ CinderApi::Reply CinderApi::list_groups_detail(CallPtr call) {
 CinderApi::Reply CinderApi::group_page(CallPtr call, bool detail) {
   bool with_volumes = detail && wants_volumes(*call);
   std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
-  model::PageQuery query = parse_page(*call, ListSpec{kGroupFilters, kGroupSorts});
+  model::PageQuery query = parse_page(*call, group_list());
   model::Page<GroupDetail> page = s_.groups.list(query, with_volumes);
   json::array items;
   for (const GroupDetail& row : page.rows) {
@@ -199,8 +197,8 @@ CinderApi::Reply CinderApi::update_group(CallPtr call) {
   services::GroupChange change;
   change.name = fields.nullable_text("name");
   change.description = fields.nullable_text("description");
-  change.add_volumes = read_ids(fields, "add_volumes");
-  change.remove_volumes = read_ids(fields, "remove_volumes");
+  change.add_volumes = fields.comma_list("add_volumes");
+  change.remove_volumes = fields.comma_list("remove_volumes");
   fields.finish();
   if (!change.name && !change.description && change.add_volumes.empty() && change.remove_volumes.empty()) {
     Fields::refuse("group", json::object(),
@@ -228,6 +226,7 @@ CinderApi::Reply CinderApi::group_action(CallPtr call) {
     co_await s_.groups.reset_status(call->actor, id, status);
   } else if (name == "enable_replication" || name == "disable_replication" || name == "failover_replication" ||
              name == "list_replication_targets") {
+    call->require_version(38);
     s_.groups.show(call->actor, id);
     throw Error(ErrorCode::InvalidInput, "Invalid group type: replication is not enabled for group " + id.str() + ".");
   } else {
@@ -258,7 +257,7 @@ CinderApi::Reply CinderApi::list_group_snapshots_detail(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::group_snapshot_page(CallPtr call, bool detail) {
-  model::PageQuery query = parse_page(*call, ListSpec{kSnapshotFilters, kSnapshotSorts});
+  model::PageQuery query = parse_page(*call, group_snapshot_list());
   model::Page<GroupSnapshot> page = s_.groups.list_snapshots(query);
   json::array items;
   for (const GroupSnapshot& row : page.rows) {

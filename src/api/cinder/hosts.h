@@ -1,6 +1,7 @@
 // "varve@qcow2#default": the host, one of its backends, its pool. A backend here is a pool with its backend name.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,17 @@ inline std::string pool_of_host(const std::string& host, const Services& service
     if (is_host(host, services::host_of(services.settings, services.backend, pool))) return pool;
   }
   throw Error(ErrorCode::NotFound, "Host " + host.substr(0, 100) + " could not be found.");
+}
+
+// The host of a request that may name a cluster instead. There are none: one daemon owns its store.
+inline std::string host_or_cluster(const std::optional<std::string>& host, const std::optional<std::string>& cluster) {
+  bool by_host = host && !host->empty();
+  bool by_cluster = cluster && !cluster->empty();
+  if (by_host == by_cluster) {
+    throw Error(ErrorCode::InvalidInput, "One of the two must be given: the host or the cluster.");
+  }
+  if (by_cluster) throw Error(ErrorCode::NotFound, "Cluster " + cluster->substr(0, 100) + " could not be found.");
+  return *host;
 }
 
 }  // namespace varve::api::cinder

@@ -76,10 +76,9 @@ CinderApi::Reply CinderApi::list_manageable(CallPtr call) {
   call->require_admin();
   bool snapshots = call->request->path.find("snapshot") != std::string::npos;
   bool detail = call->request->path.ends_with("/detail");
-  std::string host = call->parameter("host");
-  if (host.empty()) throw Error(ErrorCode::InvalidInput, "Either the host or the cluster parameter is required.");
-  std::string pool = pool_of_host(host, s_);
-  std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "host"; });
+  std::string cluster = call->version.at_least(17) ? call->parameter("cluster") : "";
+  std::string pool = pool_of_host(host_or_cluster(call->parameter("host"), cluster), s_);
+  std::erase_if(call->query, [](const auto& one) { return one.first == "host" || one.first == "cluster"; });
   const char* kind = snapshots ? "manageable-snapshots" : "manageable-volumes";
   std::vector<Manageable> all = snapshots ? s_.managing.snapshots(pool) : s_.managing.volumes(pool);
   co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
@@ -90,7 +89,9 @@ CinderApi::Reply CinderApi::manage_volume(CallPtr call) {
   Body body(*call->request, "volume");
   Fields& fields = body.fields();
   services::ManageVolumeSpec spec;
-  spec.pool = pool_of_host(fields.required_text("host"), s_);
+  std::optional<std::string> cluster;
+  if (call->version.at_least(16)) cluster = fields.text("cluster");
+  spec.pool = pool_of_host(host_or_cluster(fields.text("host"), cluster), s_);
   spec.source = read_reference(fields, "volume-");
   spec.name = fields.text("name");
   spec.description = fields.text("description");
@@ -98,7 +99,6 @@ CinderApi::Reply CinderApi::manage_volume(CallPtr call) {
   spec.availability_zone = fields.text("availability_zone");
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   spec.bootable = fields.boolean("bootable").value_or(false);
-  fields.ignore("cluster");
   fields.finish();
   model::Volume made = co_await s_.managing.manage_volume(call->actor, std::move(spec));
   services::VolumeDetail detail = s_.volumes.show(call->actor, made.id);

@@ -2,7 +2,11 @@
 #pragma once
 
 #include "api/common/body.h"
+#include "api/common/replies.h"
+#include "base/digest.h"
 #include "base/error.h"
+#include "base/text.h"
+#include "services/volumes.h"
 
 namespace varve::api::cinder {
 
@@ -39,6 +43,25 @@ inline model::Metadata read_one_pair(const http::Request& request, const std::st
     throw Error(ErrorCode::InvalidInput, "Request body and URI mismatch: the one key must be '" + key + "'.");
   }
   return specs;
+}
+
+// Of the metadata as it is shown; quoted, as RFC 9110 has it.
+inline std::string metadata_etag(const model::Metadata& metadata) {
+  return '"' + sha256_hex(json::serialize(json::value(metadata_view(metadata)))).substr(0, 32) + '"';
+}
+
+// What If-Match (since 3.15) asks for; a tag may come without its quotes, as Cinder sends it.
+inline services::MetadataCondition if_match(const Call& call) {
+  std::string wanted(call.request->header("If-Match"));
+  if (wanted.empty() || !call.version.at_least(15)) return {};
+  return [wanted](const model::Metadata& present) {
+    std::string tag = metadata_etag(present);
+    for (const std::string& one : split(wanted, ',')) {
+      std::string_view given = trim(one);
+      if (given == "*" || given == tag || given == std::string_view(tag).substr(1, tag.size() - 2)) return;
+    }
+    throw Error(ErrorCode::PreconditionFailed, "The metadata is no longer what If-Match names: " + wanted + ".");
+  };
 }
 
 }  // namespace varve::api::cinder

@@ -54,6 +54,7 @@ void CinderApi::register_operation(Dispatcher& d) {
   route_since(d, 32, Verb::put, "/os-services/set-log", &CinderApi::set_log);
   route_since(d, 32, Verb::put, "/os-services/get-log", &CinderApi::get_log);
   route(d, Verb::put, "/os-services/failover_host", &CinderApi::failover_host);
+  route_since(d, 26, Verb::put, "/os-services/failover", &CinderApi::failover_host);
   route_since(d, 24, Verb::post, "/workers/cleanup", &CinderApi::cleanup_workers);
   route_since(d, 7, Verb::get, "/clusters", &CinderApi::list_clusters);
   route_since(d, 7, Verb::get, "/clusters/detail", &CinderApi::list_clusters);
@@ -103,7 +104,9 @@ CinderApi::Reply CinderApi::update_service(CallPtr call) {
   std::string action = call->request->path.substr(call->request->path.rfind('/') + 1);
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
-  std::string host = fields.required_text("host");
+  std::optional<std::string> cluster;
+  if (call->version.at_least(26)) cluster = fields.text("cluster");
+  std::string host = host_or_cluster(fields.text("host"), cluster);
   bool freezing = action == "freeze" || action == "thaw";
   std::string binary = freezing ? std::string("cinder-volume") : fields.required_text("binary");
   std::optional<std::string> reason;
@@ -289,7 +292,9 @@ CinderApi::Reply CinderApi::failover_host(CallPtr call) {
   call->require_admin();
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
-  std::string host = fields.required_text("host");
+  std::optional<std::string> cluster;
+  if (call->version.at_least(26)) cluster = fields.text("cluster");
+  std::string host = host_or_cluster(fields.text("host"), cluster);
   pool_of_host(host, s_);
   throw Error(ErrorCode::InvalidInput, "Host " + host + " has no replication target to fail over to.");
   co_return http::Response();

@@ -27,6 +27,7 @@ constexpr FilterSpec kFilters[] = {
     {"metadata", "metadata", FilterSpec::Kind::Metadata},
     {"created_at", "created_at", FilterSpec::Kind::Time},
     {"updated_at", "updated_at", FilterSpec::Kind::Time},
+    {"consumes_quota", "", FilterSpec::Kind::Always},
 };
 
 constexpr SortSpec kSortKeys[] = {
@@ -65,7 +66,11 @@ void CinderApi::register_snapshots(Dispatcher& d) {
 }
 
 CinderApi::Reply CinderApi::create_snapshot(CallPtr call) {
-  Snapshot made = co_await s_.snapshots.create(call->actor, read_snapshot_spec(*call));
+  services::SnapshotSpec spec = read_snapshot_spec(*call);
+  // Before 3.66 Cinder wants force for a volume in use; EVS and the open profile never do.
+  bool as_cinder = s_.settings.profile == services::Profile::Cinder;
+  if (as_cinder && !call->version.at_least(66)) spec.attached = spec.force;
+  Snapshot made = co_await s_.snapshots.create(call->actor, std::move(spec));
   json::object view = snapshot_view(*call, made, SnapshotFields::Plain);
   co_return json_reply(202, json::object{{"snapshot", std::move(view)}});
 }

@@ -115,9 +115,9 @@ void CinderApi::register_type_extras(Dispatcher& d) {
   };
   add(Verb::get, "/v3/default-types", &CinderApi::list_default_types);
   add(Verb::get, "/v3/default-types/", &CinderApi::list_default_types);
-  add(Verb::get, "/v3/default-types/{project}", &CinderApi::show_default_type);
-  add(Verb::put, "/v3/default-types/{project}", &CinderApi::set_default_type);
-  add(Verb::delete_, "/v3/default-types/{project}", &CinderApi::clear_default_type);
+  add(Verb::get, "/v3/default-types/{target}", &CinderApi::show_default_type);
+  add(Verb::put, "/v3/default-types/{target}", &CinderApi::set_default_type);
+  add(Verb::delete_, "/v3/default-types/{target}", &CinderApi::clear_default_type);
 }
 
 CinderApi::Reply CinderApi::list_qos_specs(CallPtr call) {
@@ -274,7 +274,7 @@ CinderApi::Reply CinderApi::list_default_types(CallPtr) {
 }
 
 CinderApi::Reply CinderApi::show_default_type(CallPtr call) {
-  ProjectId project(call->path.get("project"));
+  ProjectId project(call->path.get("target"));
   std::optional<VolumeTypeId> type = s_.type_extras.default_of(project);
   if (!type) throw Error(ErrorCode::NotFound, "Default type for project " + project.str() + " not found.");
   co_return json_reply(200, json::object{{"default_type", default_view(project, *type)}});
@@ -284,13 +284,13 @@ CinderApi::Reply CinderApi::set_default_type(CallPtr call) {
   Body body(*call->request, "default_type");
   std::string wanted = body.fields().required_text("volume_type");
   body.fields().finish();
-  ProjectId project(call->path.get("project"));
+  ProjectId project(call->path.get("target"));
   VolumeTypeId type = co_await s_.type_extras.set_default(project, wanted);
   co_return json_reply(200, json::object{{"default_type", default_view(project, type)}});
 }
 
 CinderApi::Reply CinderApi::clear_default_type(CallPtr call) {
-  co_await s_.type_extras.clear_default(ProjectId(call->path.get("project")));
+  co_await s_.type_extras.clear_default(ProjectId(call->path.get("target")));
   co_return empty_reply(204);
 }
 

@@ -233,14 +233,40 @@ asio::awaitable<http::Response> show_image_metadata(ActionPtr action) {
 asio::awaitable<http::Response> migrate(ActionPtr action) {
   action->call->require_admin();
   Fields fields = action->fields();
-  std::string pool = pool_of_host(fields.required_text("host"), action->services);
+  std::optional<std::string> cluster;
+  if (action->call->version.at_least(16)) cluster = fields.text("cluster");
+  std::string pool = pool_of_host(host_or_cluster(fields.text("host"), cluster), action->services);
   // Both are about how other storage moves bytes: here the volume can be used meanwhile.
   fields.boolean("force_host_copy");
   fields.boolean("lock_volume");
-  fields.ignore("cluster");
   fields.finish();
   co_await action->services.volumes.migrate(action->call->actor, action->volume, pool);
   co_return empty_reply(202);
+}
+
+// Compute has swapped one volume for another in a server. A migration of our own ends by itself: it is in no need of
+// this.
+asio::awaitable<http::Response> migrate_completion(ActionPtr action) {
+  const Call& call = *action->call;
+  call.require_admin();
+  Fields fields = action->fields();
+  VolumeId other(fields.required_uuid("new_volume"));
+  bool failed = fields.boolean("error").value_or(false);
+  fields.finish();
+  std::vector<model::Attachment> moving = action->services.volumes.show(call.actor, action->volume).attachments;
+  action->services.volumes.show(call.actor, other);
+  if (failed) moving.clear();
+  for (const model::Attachment& one : moving) {
+    if (one.status != model::AttachmentStatus::Attached || one.snapshot_id) continue;
+    services::AttachSpec spec;
+    spec.instance_id = one.instance_id;
+    spec.host_name = one.host_name;
+    spec.mountpoint = one.mountpoint.value_or("na");
+    spec.mode = one.mode;
+    co_await action->services.attachments.attach(call.actor, other, std::move(spec));
+    co_await action->services.attachments.detach(call.actor, action->volume, one.id.str());
+  }
+  co_return json_reply(200, json::object{{"save_volume_id", other.str()}});
 }
 
 asio::awaitable<http::Response> unmanage(ActionPtr action) {
@@ -290,6 +316,7 @@ constexpr KnownAction kActions[] = {
     {"os-unset_image_metadata", "evs:volumes:update", unset_image_metadata},
     {"os-show_image_metadata", "evs:volumes:get", show_image_metadata},
     {"os-migrate_volume", "evs:volumes:update", migrate},
+    {"os-migrate_volume_completion", "evs:volumes:update", migrate_completion},
     {"os-unmanage", "evs:volumes:delete", unmanage},
     {"os-force_detach", "evs:volumes:detach", force_detach},
     {"os-reimage", "evs:volumes:update", reimage},

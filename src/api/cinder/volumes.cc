@@ -34,6 +34,7 @@ constexpr FilterSpec kFilters[] = {
     {"glance_metadata", "image_metadata", FilterSpec::Kind::Metadata},
     {"created_at", "created_at", FilterSpec::Kind::Time},
     {"updated_at", "updated_at", FilterSpec::Kind::Time},
+    {"consumes_quota", "", FilterSpec::Kind::Always},
 };
 
 constexpr SortSpec kSortKeys[] = {
@@ -77,11 +78,15 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   spec.image_id = fields.text("imageRef");
   if (std::optional<std::string> image = fields.text("image_id"); image && !spec.image_id) spec.image_id = image;
   if (spec.image_id && spec.image_id->empty()) spec.image_id.reset();
+  spec.image_may_name_snapshot = call.version.at_least(46);
   if (call.version.at_least(47)) spec.backup_id = fields.uuid("backup_id");
   if (call.version.at_least(13)) spec.group_id = fields.uuid("group_id");
-  for (const char* gone : {"consistencygroup_id", "source_replica"}) {
-    std::optional<std::string> value = fields.text(gone);
-    if (value && !value->empty()) Fields::refuse(gone, json::value(*value), "There are none here; groups are");
+  if (std::optional<std::string> group = fields.uuid("consistencygroup_id"); group && !spec.group_id) {
+    spec.group_id = group;
+  }
+  std::optional<std::string> replica = fields.text("source_replica");
+  if (replica && !replica->empty()) {
+    Fields::refuse("source_replica", json::value(*replica), "Volumes are not replicated here");
   }
   // Below 3.53 Cinder lets any other member pass; from there on it is strict.
   if (call.version.at_least(53)) fields.finish();
@@ -216,14 +221,16 @@ CinderApi::Reply CinderApi::volume_usage(CallPtr call) {
 
 CinderApi::Reply CinderApi::volume_metadata(CallPtr call) {
   VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
-  co_return json_reply(200, json::object{{"metadata", metadata_view(detail.volume.metadata)}});
+  http::Response reply = json_reply(200, json::object{{"metadata", metadata_view(detail.volume.metadata)}});
+  if (call->version.at_least(15)) reply.headers.emplace_back("ETag", metadata_etag(detail.volume.metadata));
+  co_return reply;
 }
 
 CinderApi::Reply CinderApi::set_volume_metadata(CallPtr call) {
   model::Metadata metadata = metadata_body(*call->request);
   bool merge = call->request->method == Verb::post;
-  model::Metadata all =
-      co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), std::move(metadata), merge);
+  model::Metadata all = co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")),
+                                                         std::move(metadata), merge, if_match(*call));
   co_return json_reply(200, json::object{{"metadata", metadata_view(all)}});
 }
 
@@ -239,12 +246,13 @@ CinderApi::Reply CinderApi::volume_metadata_item(CallPtr call) {
 
 CinderApi::Reply CinderApi::set_volume_metadata_item(CallPtr call) {
   model::Metadata item = metadata_item_body(*call->request, call->path.get("key"));
-  co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), item, true);
+  co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), item, true, if_match(*call));
   co_return json_reply(200, json::object{{"meta", metadata_view(item)}});
 }
 
 CinderApi::Reply CinderApi::delete_volume_metadata_item(CallPtr call) {
-  co_await s_.volumes.remove_metadata(call->actor, VolumeId(call->path.get("id")), call->path.get("key"));
+  co_await s_.volumes.remove_metadata(call->actor, VolumeId(call->path.get("id")), call->path.get("key"),
+                                      if_match(*call));
   co_return empty_reply(200);
 }
 

@@ -228,6 +228,15 @@ std::optional<model::Metadata> Fields::metadata(std::string_view key) {
   return out;
 }
 
+std::vector<std::string> Fields::comma_list(std::string_view key) {
+  constexpr std::size_t kMaxList = 64 << 10;
+  std::vector<std::string> out;
+  for (const std::string& part : split(text(key, kMaxList).value_or(""), ',')) {
+    if (std::string_view trimmed = trim(part); !trimmed.empty()) out.emplace_back(trimmed);
+  }
+  return out;
+}
+
 const json::value* Fields::any(std::string_view key) {
   return take(key);
 }

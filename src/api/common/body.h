@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "http/message.h"
@@ -54,8 +55,9 @@ class Fields {
   // JSON booleans, or the words that Cinder takes for them.
   std::optional<bool> boolean(std::string_view key);
   std::optional<model::Metadata> metadata(std::string_view key);
-  const json::value* any(std::string_view key);  // nullptr if it is not there
-  Fields object(std::string_view key);           // required
+  std::vector<std::string> comma_list(std::string_view key);  // "id,id", as some of Cinder's bodies have lists
+  const json::value* any(std::string_view key);               // nullptr if it is not there
+  Fields object(std::string_view key);                        // required
 
   void ignore(std::string_view key) { seen_.emplace(key); }
   void finish() const;  // throws for a member that nobody asked for

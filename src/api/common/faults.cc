@@ -15,7 +15,7 @@ namespace json = boost::json;
 namespace {
 
 // Where EVS documents no code for a status, its scheme is followed: 5 and the status.
-constexpr std::array<std::pair<ErrorCode, Fault>, 21> kFaults{{
+constexpr std::array<std::pair<ErrorCode, Fault>, 22> kFaults{{
     {ErrorCode::InvalidInput, {400, "badRequest", "EVS.5400"}},
     {ErrorCode::MalformedBody, {400, "badRequest", "EVS.5400"}},
     {ErrorCode::MalformedUrl, {400, "badRequest", "EVS.5400"}},
@@ -26,6 +26,7 @@ constexpr std::array<std::pair<ErrorCode, Fault>, 21> kFaults{{
     {ErrorCode::UnknownRoute, {404, "itemNotFound", "EVS.5404"}},
     {ErrorCode::MethodNotAllowed, {405, "badMethod", "EVS.5405"}},
     {ErrorCode::NotAcceptable, {406, "computeFault", "EVS.5406"}},
+    {ErrorCode::PreconditionFailed, {412, "computeFault", "EVS.5412"}},
     {ErrorCode::Conflict, {409, "conflictingRequest", "EVS.5409"}},
     {ErrorCode::OverQuota, {413, "overLimit", "EVS.5413"}},
     {ErrorCode::BodyTooLarge, {413, "overLimit", "EVS.5400"}},

@@ -106,6 +106,9 @@ void add_filter(model::PageQuery& query, const ListSpec& list, const FilterSpec&
     case FilterSpec::Kind::Constant:
       if (to_lower(text) != to_lower(spec.column)) query.filters.push_back({"", Filter::Op::AnyOf, std::int64_t{0}});
       return;
+    case FilterSpec::Kind::Always:
+      if (!parse_boolean(spec.parameter, text)) query.filters.push_back({"", Filter::Op::AnyOf, std::int64_t{0}});
+      return;
     case FilterSpec::Kind::Zone:
       require_zone(list, text);
       query.filters.push_back({spec.column, Filter::Op::Equal, text});

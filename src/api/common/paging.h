@@ -26,6 +26,7 @@ struct FilterSpec {
     Status,      // one that there is
     Zone,        // one of ListSpec::zones
     Constant,    // every row has this value, which stands as the column; any case
+    Always,      // a boolean that is true of every row
   };
   std::string_view parameter;
   std::string_view column;

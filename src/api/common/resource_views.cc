@@ -77,7 +77,7 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
   out["bootable"] = volume.bootable ? "true" : "false";
   out["encrypted"] = volume.encryption_key_id.has_value();
   out["replication_status"] = nullptr;
-  out["consistencygroup_id"] = nullptr;
+  out["consistencygroup_id"] = detail.in_consistency_group ? text_or_null(volume.group_id) : json::value();
   out["multiattach"] = volume.multiattach;
   out["attachments"] = volume_attachments(call, detail);
   out["migration_status"] = text_or_null(volume.migration_status);

@@ -59,6 +59,20 @@ std::int64_t number(const json::object& object, std::string_view key) {
   return value != nullptr && value->is_number() ? value->to_number<std::int64_t>() : 0;
 }
 
+// Compute's block_device_mapping: a list, as JSON in a text.
+std::optional<std::string> boot_snapshot(const std::string& mapping) {
+  boost::system::error_code fault;
+  json::value parsed = json::parse(mapping, fault);
+  if (fault || !parsed.is_array()) return std::nullopt;
+  for (const json::value& one : parsed.get_array()) {
+    if (!one.is_object() || text(one.get_object(), "source_type") != "snapshot") continue;
+    const json::value* index = one.get_object().if_contains("boot_index");
+    std::string id = text(one.get_object(), "snapshot_id");
+    if (index != nullptr && index->is_number() && number(one.get_object(), "boot_index") == 0 && !id.empty()) return id;
+  }
+  return std::nullopt;
+}
+
 Image image_of(const std::string& body) {
   boost::system::error_code fault;
   json::value parsed = json::parse(body, fault);
@@ -81,6 +95,7 @@ Image image_of(const std::string& body) {
   for (const auto& [key, value] : object) {
     if (value.is_string() && !is_core(key)) image.properties[std::string(key)] = std::string(value.as_string());
   }
+  image.boot_snapshot_id = boot_snapshot(text(object, "block_device_mapping"));
   return image;
 }
 
