@@ -150,13 +150,24 @@ asio::awaitable<void> Volumes::remove_metadata(model::Actor actor, VolumeId id, 
   co_await change(actor, id, apply);
 }
 
-asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, std::string status) {
-  std::optional<VolumeStatus> to = model::parse_volume_status(status);
-  if (!to) throw Error(ErrorCode::InvalidInput, "Must specify a valid status: '" + status + "' is none.");
+asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, VolumeReset reset) {
+  constexpr std::string_view kMigration[] = {"none", "starting", "migrating", "completing", "success", "error"};
+  std::optional<VolumeStatus> to;
+  if (reset.status) to = model::parse_volume_status(*reset.status);
+  if (reset.status && !to) invalid("Must specify a valid status: '" + *reset.status + "' is none.");
+  if (to == VolumeStatus::Deleting) invalid("Cannot reset status to deleting: what is to go is deleted.");
+  if (reset.migration_status && std::ranges::find(kMigration, *reset.migration_status) == std::end(kMigration)) {
+    invalid("Must specify a valid migration_status: '" + *reset.migration_status + "' is none.");
+  }
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
-    if (tx.tasks().works_on(id)) require_status(volume, {*to}, "reset it while a task works on it");
-    volume.status = *to;
+    if (to && tx.tasks().works_on(id)) require_status(volume, {*to}, "reset it while a task works on it");
+    if (to == VolumeStatus::InUse && tx.attachments().of_volume(id).empty()) {
+      invalid("Cannot reset status to in-use: volume " + id.str() + " does not have any attachments.");
+    }
+    if (to) volume.status = *to;
+    if (reset.migration_status) volume.migration_status = reset.migration_status;
+    if (reset.migration_status == "none") volume.migration_status.reset();
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
   };

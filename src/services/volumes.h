@@ -66,6 +66,12 @@ struct VolumeChange {
 // Asked about the metadata that a change meets, in the same transaction; throws to refuse it. Empty: no condition.
 using MetadataCondition = std::function<void(const model::Metadata&)>;
 
+// What an administrator sets right by hand; what is nullopt stays as it is.
+struct VolumeReset {
+  std::optional<std::string> status;
+  std::optional<std::string> migration_status;  // "none": there is none
+};
+
 struct VolumeSummary {
   store::Usage usage;
   std::vector<model::Metadata> metadata;
@@ -96,7 +102,7 @@ class Volumes {
   // may_migrate: into another pool, when the new type wants that.
   boost::asio::awaitable<TaskId> retype(model::Actor actor, VolumeId id, std::string new_type, bool may_migrate);
   boost::asio::awaitable<TaskId> migrate(model::Actor actor, VolumeId id, std::string pool);
-  boost::asio::awaitable<void> reset_status(model::Actor actor, VolumeId id, std::string status);
+  boost::asio::awaitable<void> reset_status(model::Actor actor, VolumeId id, VolumeReset reset);
   boost::asio::awaitable<void> set_bootable(model::Actor actor, VolumeId id, bool bootable);
   boost::asio::awaitable<void> set_read_only(model::Actor actor, VolumeId id, bool read_only);
 

@@ -2,7 +2,7 @@
 import uuid
 
 import pytest
-from varve import fault
+from varve import fault, qemu_io
 
 
 def test_create_shows_every_field(admin):
@@ -113,14 +113,28 @@ def test_retype_changes_the_type_and_its_quota(admin):
     assert "same as original" in fault(admin.request("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "SSD"}}), 400)
 
 
-def test_reset_status_is_for_administrators_and_takes_any_status(admin, member):
+def test_reset_status_is_for_administrators(admin, member):
     volume = admin.create_volume()
-    for status in ("error", "maintenance", "deleting", "available"):
+    for status in ("error", "maintenance", "extending", "available"):
         admin.action(volume, "os-reset_status", {"status": status}, 202)
         assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == status
     assert "gone" in fault(admin.request("POST", f"/volumes/{volume}/action", {"os-reset_status": {"status": "gone"}}), 400)
+    for bad in ({"status": "deleting"}, {"status": "in-use"}, {"attach_status": "maybe"}, {"migration_status": "maybe"}, {}, {"bogus": "x"}):
+        refusal = fault(admin.request("POST", f"/volumes/{volume}/action", {"os-reset_status": bad}), 400)
+        assert (list(bad) or ["status"])[0].split("_")[0] in refusal, refusal
     own = member.create_volume()
     assert member.request("POST", f"/volumes/{own}/action", {"os-reset_status": {"status": "error"}}).status_code == 403
+    admin.delete_volume(volume)
+
+
+def test_reset_to_detached_ends_the_attachments(admin):
+    volume = admin.create_volume()
+    _, uri = admin.attach(volume)
+    admin.action(volume, "os-reset_status", {"status": "IN-USE", "attach_status": "attached"}, 202)
+    assert qemu_io(uri, "read 0 64k")
+    admin.action(volume, "os-reset_status", {"status": "available", "attach_status": "detached"}, 202)
+    shown = admin.call("GET", f"/volumes/{volume}")["volume"]
+    assert (shown["status"], shown["attachments"]) == ("available", []) and not qemu_io(uri, "read 0 64k")
     admin.delete_volume(volume)
 
 
@@ -128,7 +142,7 @@ def test_a_status_that_only_a_task_may_have_is_healed_at_the_next_start(own_serv
     admin = own_server.start().login()
     volume = admin.create_volume()
     snapshot = admin.create_snapshot(volume)
-    admin.action(volume, "os-reset_status", {"status": "deleting"}, 202)
+    admin.action(volume, "os-reset_status", {"status": "extending"}, 202)
     admin.call("POST", f"/snapshots/{snapshot}/action", {"os-reset_status": {"status": "creating"}}, 202)
     own_server.restart()
     admin = own_server.login()

@@ -7,6 +7,7 @@
 #include "api/cinder/hosts.h"
 #include "api/common/body.h"
 #include "api/common/resource_views.h"
+#include "base/text.h"
 
 namespace varve::api::cinder {
 
@@ -58,14 +59,32 @@ asio::awaitable<http::Response> retype(ActionPtr action) {
 }
 
 asio::awaitable<http::Response> reset_status(ActionPtr action) {
-  action->call->require_admin();
+  const Call& call = *action->call;
+  call.require_admin();
   Fields fields = action->fields();
-  std::optional<std::string> status = fields.text("status");
-  fields.ignore("attach_status");
-  fields.ignore("migration_status");
+  auto lower = [](std::optional<std::string> text) {
+    return text && !text->empty() ? std::optional(to_lower(*text)) : std::nullopt;
+  };
+  services::VolumeReset reset;
+  reset.status = lower(fields.text("status"));
+  reset.migration_status = lower(fields.text("migration_status"));
+  std::optional<std::string> attached = lower(fields.text("attach_status"));
   fields.finish();
-  // Attachments are rows of their own here: resetting only their mark changes nothing.
-  if (status) co_await action->services.volumes.reset_status(action->call->actor, action->volume, *status);
+  if (!reset.status && !reset.migration_status && !attached) {
+    Fields::refuse(action->name, action->arguments, "'status', 'attach_status' or 'migration_status' is wanted");
+  }
+  if (attached && attached != "attached" && attached != "detached") {
+    Fields::refuse("attach_status", json::value(*attached), "'attached' or 'detached' is wanted");
+  }
+  std::vector<model::Attachment> ending = action->services.volumes.show(call.actor, action->volume).attachments;
+  if (attached != "detached") ending.clear();
+  for (const model::Attachment& one : ending) {
+    co_await action->services.attachments.detach(call.actor, action->volume, one.id.str());
+  }
+  // Attached is what has attachments: there is nothing to mark.
+  if (reset.status || reset.migration_status) {
+    co_await action->services.volumes.reset_status(call.actor, action->volume, std::move(reset));
+  }
   co_return empty_reply(202);
 }
 
