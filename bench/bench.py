@@ -68,7 +68,8 @@ def fill(server, admin, count):
     start = int(datetime.datetime(2026, 1, 1).timestamp()) * 1_000_000
     with sqlite3.connect(server.store / "varve.db") as db:
         db.executemany(
-            "INSERT INTO snapshots VALUES (?, ?, ?, ?, ?, NULL, 'available', 1, '{}', ?, NULL)",
+            "INSERT INTO snapshots (id, project_id, user_id, volume_id, name, status, size_gib, metadata, created_at)"
+            " VALUES (?, ?, ?, ?, ?, 'available', 1, '{}', ?)",
             ((str(uuid.uuid4()), admin.project, user, volume, f"snap-{i:06}", start + i) for i in range(count)))
     db.close()
     server.start()
