@@ -133,7 +133,8 @@ ClientResponse Client::send(const ClientRequest& request) const {
   }
   if (!request.sign_as.empty()) {
     set(curl, CURLOPT_AWS_SIGV4, request.sign_as.c_str());
-    set(curl, CURLOPT_USERPWD, request.credentials.c_str());
+    set(curl, CURLOPT_USERNAME, request.access_key.c_str());
+    set(curl, CURLOPT_PASSWORD, request.secret_key.c_str());
   }
   set(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   set(curl, CURLOPT_HTTPHEADER, headers.get());

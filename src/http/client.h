@@ -27,8 +27,9 @@ struct ClientRequest {
   std::function<void(std::string_view)> sink;  // takes the reply's body when its status is 2xx; what it throws
                                                // ends the request and reaches the caller
   std::string sign_as;                         // "aws:amz:<region>:s3": signed with AWS signature version 4
-  std::string credentials;                     // "<access key>:<secret>", for that
-  std::function<bool()> cancelled;             // true: the request is given up
+  std::string access_key;                      // for that; a colon may be in it (Swift's have one)
+  std::string secret_key;
+  std::function<bool()> cancelled;  // true: the request is given up
 };
 
 struct ClientResponse {

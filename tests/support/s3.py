@@ -10,7 +10,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-KEY, SECRET, BUCKET, REGION = "access", "secret/with+signs", "shelf", "eu-de"
+KEY, SECRET, BUCKET, REGION = "test:tester", "secret/with+signs", "shelf", "eu-de"
 PAGE = 3  # keys in one listing
 
 

@@ -60,7 +60,8 @@ inline services::MetadataCondition if_match(const Call& call) {
       std::string_view given = trim(one);
       if (given == "*" || given == tag || given == std::string_view(tag).substr(1, tag.size() - 2)) return;
     }
-    throw Error(ErrorCode::PreconditionFailed, "The ETag of the metadata is now " + tag + ", which If-Match does not name.");
+    throw Error(ErrorCode::PreconditionFailed,
+                "The ETag of the metadata is now " + tag + ", which If-Match does not name.");
   };
 }
 

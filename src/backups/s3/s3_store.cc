@@ -33,7 +33,8 @@ http::ClientRequest S3Store::request(const std::string& method, const std::strin
   out.headers = {{"x-amz-content-sha256", sha256_hex(body)}};
   if (!body.empty()) out.headers.emplace_back("Content-Type", "application/octet-stream");
   out.sign_as = "aws:amz:" + config_.region + ":s3";
-  out.credentials = config_.access_key + ":" + config_.secret_key;
+  out.access_key = config_.access_key;
+  out.secret_key = config_.secret_key;
   return out;
 }
 
