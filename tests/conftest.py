@@ -10,9 +10,11 @@ from varve import Server  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def server():
-    """One varved for the tests of a file; the invariants are checked at its end."""
+def server(request):
+    """One varved for the tests of a file, with the pools that it names in POOLS; the invariants are checked at its end."""
     made = Server()
+    for name in getattr(request.module, "POOLS", ()):
+        made.add_pool(name)
     made.start()
     yield made
     try:

@@ -102,45 +102,48 @@ asio::awaitable<void> Attachments::terminate_connection(model::Actor actor, Volu
   }
 }
 
-asio::awaitable<void> Attachments::attach(model::Actor actor, VolumeId id, AttachSpec spec) {
-  store::Work write = [&](store::Transaction& tx) {
-    Volume volume = tx.volumes().get(actor.scope(), id);
-    std::vector<Attachment> present = tx.attachments().of_volume(id);
-    auto is_same = [&](const Attachment& one) {
-      return one.status == AttachmentStatus::Attached && one.instance_id == spec.instance_id &&
-             (spec.instance_id || one.host_name == spec.host_name);
-    };
-    if (std::any_of(present.begin(), present.end(), is_same)) return;
-    bool used = std::any_of(present.begin(), present.end(),
-                            [](const Attachment& one) { return one.status == AttachmentStatus::Attached; });
-    if (used && !volume.multiattach) {
-      throw Error(ErrorCode::InvalidState,
-                  "Error attaching volume - InvalidVolume: Invalid volume: volume is already attached and multiple "
-                  "attachments are not enabled");
-    }
-    require_status(volume,
-                   {VolumeStatus::Available, VolumeStatus::Attaching, VolumeStatus::Reserved, VolumeStatus::InUse},
-                   "attach");
-    AttachmentSpec wanted;
-    wanted.volume_id = id;
-    wanted.mode = spec.mode;
-    auto waiting = std::find_if(present.begin(), present.end(),
-                                [](const Attachment& one) { return one.status == AttachmentStatus::Attaching; });
-    bool is_new = waiting == present.end();
-    Attachment attachment = is_new ? new_attachment(actor, volume, wanted) : *waiting;
-    attachment.instance_id = spec.instance_id;
-    if (spec.host_name) attachment.host_name = spec.host_name;
-    attachment.mountpoint = spec.mountpoint;
-    attachment.status = AttachmentStatus::Attached;
-    attachment.attached_at = clock_.now();
-    attachment.updated_at = attachment.attached_at;
-    if (is_new) {
-      tx.attachments().insert(attachment);
-    } else {
-      tx.attachments().update(attachment);
-    }
-    move_volume(tx, volume, VolumeStatus::InUse);
+void Attachments::attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id,
+                            const AttachSpec& spec) {
+  Volume volume = tx.volumes().get(actor.scope(), id);
+  std::vector<Attachment> present = tx.attachments().of_volume(id);
+  auto is_same = [&](const Attachment& one) {
+    return one.status == AttachmentStatus::Attached && one.instance_id == spec.instance_id &&
+           (spec.instance_id || one.host_name == spec.host_name);
   };
+  if (std::any_of(present.begin(), present.end(), is_same)) return;
+  bool used = std::any_of(present.begin(), present.end(),
+                          [](const Attachment& one) { return one.status == AttachmentStatus::Attached; });
+  if (used && !volume.multiattach) {
+    throw Error(ErrorCode::InvalidState,
+                "Error attaching volume - InvalidVolume: Invalid volume: volume is already attached and multiple "
+                "attachments are not enabled");
+  }
+  require_status(volume,
+                 {VolumeStatus::Available, VolumeStatus::Attaching, VolumeStatus::Reserved, VolumeStatus::InUse},
+                 "attach");
+  AttachmentSpec wanted;
+  wanted.volume_id = id;
+  wanted.mode = spec.mode;
+  auto waiting = std::find_if(present.begin(), present.end(),
+                              [](const Attachment& one) { return one.status == AttachmentStatus::Attaching; });
+  bool is_new = waiting == present.end();
+  Attachment attachment = is_new ? new_attachment(actor, volume, wanted) : *waiting;
+  attachment.instance_id = spec.instance_id;
+  if (spec.host_name) attachment.host_name = spec.host_name;
+  attachment.mountpoint = spec.mountpoint;
+  attachment.status = AttachmentStatus::Attached;
+  attachment.attached_at = clock_.now();
+  attachment.updated_at = attachment.attached_at;
+  if (is_new) {
+    tx.attachments().insert(attachment);
+  } else {
+    tx.attachments().update(attachment);
+  }
+  move_volume(tx, volume, VolumeStatus::InUse);
+}
+
+asio::awaitable<void> Attachments::attach(model::Actor actor, VolumeId id, AttachSpec spec) {
+  store::Work write = [&](store::Transaction& tx) { attach_in(tx, actor, id, spec); };
   co_await db_.write(write);
 }
 
@@ -163,6 +166,32 @@ asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::
   };
   co_await db_.write(write);
   if (ended) co_await stop_export(actor, *ended, true);
+}
+
+asio::awaitable<void> Attachments::detach_all(model::Actor actor, VolumeId id) {
+  std::vector<Attachment> ending;
+  store::Work read = [&](store::Transaction& tx) {
+    tx.volumes().get(actor.scope(), id);
+    ending = tx.attachments().of_volume(id);
+  };
+  db_.read(read);
+  for (const Attachment& one : ending) co_await stop_export(actor, one, true);
+}
+
+asio::awaitable<void> Attachments::swap(model::Actor actor, VolumeId from, VolumeId to) {
+  if (from == to) throw Error(ErrorCode::InvalidInput, "Volume " + to.str() + " cannot take the place of itself.");
+  std::vector<Attachment> moving;
+  store::Work write = [&](store::Transaction& tx) {
+    tx.volumes().get(actor.scope(), from);
+    tx.volumes().get(actor.scope(), to);
+    moving = tx.attachments().of_volume(from);
+    std::erase_if(moving, [](const Attachment& one) { return one.status != AttachmentStatus::Attached; });
+    for (const Attachment& one : moving) {
+      attach_in(tx, actor, to, {one.instance_id, one.host_name, one.mountpoint.value_or("na"), one.mode});
+    }
+  };
+  co_await db_.write(write);
+  for (const Attachment& one : moving) co_await stop_export(actor, one, true);
 }
 
 }  // namespace varve::services

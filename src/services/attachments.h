@@ -58,6 +58,9 @@ class Attachments {
   boost::asio::awaitable<void> terminate_connection(model::Actor actor, VolumeId id, std::optional<std::string> host);
   boost::asio::awaitable<void> attach(model::Actor actor, VolumeId id, AttachSpec spec);
   boost::asio::awaitable<void> detach(model::Actor actor, VolumeId id, std::optional<std::string> attachment);
+  boost::asio::awaitable<void> detach_all(model::Actor actor, VolumeId id);
+  // Who has the one volume has the other instead. Cut off in the middle, it can be called again.
+  boost::asio::awaitable<void> swap(model::Actor actor, VolumeId from, VolumeId to);
 
   // At start, and when a storage daemon died: brings back what should be served.
   void restore_all();
@@ -68,6 +71,7 @@ class Attachments {
   boost::asio::awaitable<void> stop_export(model::Actor actor, model::Attachment attachment, bool forget);
   void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);
   model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);
+  void attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, const AttachSpec& spec);
   void move_volume(store::Transaction& tx, model::Volume volume, model::VolumeStatus to);
   void settle_volume(store::Transaction& tx, const VolumeId& id);
 

@@ -4,7 +4,7 @@ import signal
 import uuid
 
 import invariants
-from varve import qemu_io, wait_until
+from varve import fault, qemu_io, wait_until
 
 
 def status(admin, volume):
@@ -157,6 +157,8 @@ def test_compute_swaps_one_volume_for_another(admin):
     failed = admin.call("POST", f"/volumes/{old}/action", swap(True), 200)
     assert failed == {"save_volume_id": new} and (status(admin, old), status(admin, new)) == ("in-use", "available")
     assert admin.request("POST", f"/volumes/{old}/action", swap(False, str(uuid.uuid4()))).status_code == 404
+    assert "itself" in fault(admin.request("POST", f"/volumes/{old}/action", swap(False, old)), 400)
+    assert status(admin, old) == "in-use"
     assert admin.call("POST", f"/volumes/{old}/action", swap(False), 200) == {"save_volume_id": new}
     assert (status(admin, old), status(admin, new)) == ("available", "in-use")
     (entry,) = admin.call("GET", f"/volumes/{new}")["volume"]["attachments"]

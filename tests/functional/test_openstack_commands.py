@@ -11,18 +11,11 @@ import pytest
 import requests
 from openstackclient import shell
 
-from varve import Server, wait_until
+from varve import wait_until
 
 COMMANDS = sorted((point.name.replace("_", " ") for point in importlib.metadata.entry_points(group="openstack.volume.v3")), key=len, reverse=True)
 USED = set()
-
-
-@pytest.fixture(scope="module")
-def server():
-    made = Server().add_pool("second").start()
-    yield made
-    made.stop()
-    made.destroy()
+POOLS = ["second"]
 
 
 def forked(arguments, environment, directory):

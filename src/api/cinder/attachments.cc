@@ -74,9 +74,8 @@ CinderApi::Reply CinderApi::list_attachments_detail(CallPtr call) {
 CinderApi::Reply CinderApi::attachment_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Attachment> page = s_.attachments.list(query);
-  json::array items;
-  for (const Attachment& row : page.rows) items.push_back(attachment_view(row, detail));
-  co_return json_reply(200, list_view(*call, "attachments", query, std::move(items), page.count));
+  auto view = [&](const Attachment& row) { return attachment_view(row, detail); };
+  co_return page_reply(*call, "attachments", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_attachment(CallPtr call) {

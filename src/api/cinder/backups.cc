@@ -180,11 +180,10 @@ CinderApi::Reply CinderApi::list_backups_detail(CallPtr call) {
 CinderApi::Reply CinderApi::backup_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<BackupDetail> page = s_.backups.list(query);
-  json::array items;
-  for (const BackupDetail& row : page.rows) {
-    items.push_back(detail ? detail_view(*call, row) : summary_view(*call, row.backup));
-  }
-  co_return json_reply(200, list_view(*call, "backups", query, std::move(items), page.count));
+  auto view = [&](const BackupDetail& row) {
+    return detail ? detail_view(*call, row) : summary_view(*call, row.backup);
+  };
+  co_return page_reply(*call, "backups", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_backup(CallPtr call) {

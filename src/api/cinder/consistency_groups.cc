@@ -4,10 +4,10 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
+#include "api/cinder/group_views.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
-#include "base/text.h"
 #include "services/group_types.h"
 
 namespace varve::api::cinder {
@@ -19,33 +19,18 @@ using services::GroupDetail;
 
 namespace {
 
-json::object group_summary(const VolumeGroup& group) {
-  return {{"id", group.id.str()}, {"name", text_or_null(group.name)}};
-}
-
-json::object group_detail(const VolumeGroup& group) {
-  json::object out = group_summary(group);
-  out["status"] = to_string(group.status);
-  out["availability_zone"] = group.availability_zone;
-  out["created_at"] = format_time(group.created_at);
-  out["description"] = text_or_null(group.description);
-  json::array types;
-  for (const std::string& id : split(group.volume_types, ',')) types.emplace_back(id);
-  out["volume_types"] = std::move(types);
-  return out;
-}
-
-json::object snapshot_summary(const GroupSnapshot& snapshot) {
-  return {{"id", snapshot.id.str()}, {"name", text_or_null(snapshot.name)}};
-}
-
-json::object snapshot_detail(const GroupSnapshot& snapshot) {
-  json::object out = snapshot_summary(snapshot);
+json::object cgsnapshot_view(const GroupSnapshot& snapshot) {
+  json::object out = common_view(snapshot);
   out["consistencygroup_id"] = snapshot.group_id.str();
-  out["status"] = to_string(snapshot.status);
-  out["created_at"] = format_time(snapshot.created_at);
-  out["description"] = text_or_null(snapshot.description);
   return out;
+}
+
+// What every new one may be called. Old clients send beside it what is taken from the token.
+template <typename Spec>
+void read_labels(Fields& fields, Spec& spec) {
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  for (const char* of_token : {"user_id", "project_id", "status"}) fields.ignore(of_token);
 }
 
 }  // namespace
@@ -70,33 +55,28 @@ CinderApi::Reply CinderApi::create_consistency_group(CallPtr call) {
   Body body(*call->request, "consistencygroup");
   Fields& fields = body.fields();
   services::GroupSpec spec;
-  spec.name = fields.text("name");
-  spec.description = fields.text("description");
+  read_labels(fields, spec);
   spec.group_type = services::kConsistencyGroupType;
   spec.volume_types = fields.comma_list("volume_types");
   spec.availability_zone = fields.text("availability_zone");
-  // Sent by clients, which take them from the token.
-  for (const char* of_token : {"user_id", "project_id", "status"}) fields.ignore(of_token);
   fields.finish();
   VolumeGroup made = co_await s_.groups.create(call->actor, std::move(spec));
-  co_return json_reply(202, json::object{{"consistencygroup", group_summary(made)}});
+  co_return json_reply(202, json::object{{"consistencygroup", summary_view(made)}});
 }
 
 CinderApi::Reply CinderApi::copy_consistency_group(CallPtr call) {
   Body body(*call->request, "consistencygroup-from-src");
   Fields& fields = body.fields();
   services::GroupCopySpec spec;
-  spec.name = fields.text("name");
-  spec.description = fields.text("description");
+  read_labels(fields, spec);
   spec.group_snapshot_id = fields.uuid("cgsnapshot_id");
   spec.source_group_id = fields.uuid("source_cgid");
-  for (const char* of_token : {"user_id", "project_id", "status"}) fields.ignore(of_token);
   fields.finish();
   if (spec.group_snapshot_id.has_value() == spec.source_group_id.has_value()) {
     Fields::refuse("consistencygroup-from-src", json::object(), "One of 'cgsnapshot_id' and 'source_cgid' is wanted");
   }
   VolumeGroup made = co_await s_.groups.copy(call->actor, std::move(spec));
-  co_return json_reply(202, json::object{{"consistencygroup", group_summary(made)}});
+  co_return json_reply(202, json::object{{"consistencygroup", summary_view(made)}});
 }
 
 CinderApi::Reply CinderApi::list_consistency_groups(CallPtr call) {
@@ -109,16 +89,13 @@ CinderApi::Reply CinderApi::list_consistency_groups_detail(CallPtr call) {
 CinderApi::Reply CinderApi::consistency_group_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, group_list());
   model::Page<GroupDetail> page = s_.groups.list(query, false);
-  json::array items;
-  for (const GroupDetail& row : page.rows) {
-    items.push_back(detail ? group_detail(row.group) : group_summary(row.group));
-  }
-  co_return json_reply(200, list_view(*call, "consistencygroups", query, std::move(items), page.count));
+  auto view = [&](const GroupDetail& row) { return detail ? common_view(row.group) : summary_view(row.group); };
+  co_return page_reply(*call, "consistencygroups", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_consistency_group(CallPtr call) {
   GroupDetail detail = s_.groups.show(call->actor, GroupId(call->path.get("id")));
-  co_return json_reply(200, json::object{{"consistencygroup", group_detail(detail.group)}});
+  co_return json_reply(200, json::object{{"consistencygroup", common_view(detail.group)}});
 }
 
 CinderApi::Reply CinderApi::update_consistency_group(CallPtr call) {
@@ -159,12 +136,10 @@ CinderApi::Reply CinderApi::create_cgsnapshot(CallPtr call) {
   Fields& fields = body.fields();
   services::GroupSnapshotSpec spec;
   spec.group_id = GroupId(fields.required_uuid("consistencygroup_id"));
-  spec.name = fields.text("name");
-  spec.description = fields.text("description");
-  for (const char* of_token : {"user_id", "project_id", "status"}) fields.ignore(of_token);
+  read_labels(fields, spec);
   fields.finish();
   GroupSnapshot made = co_await s_.groups.create_snapshot(call->actor, std::move(spec));
-  co_return json_reply(202, json::object{{"cgsnapshot", snapshot_summary(made)}});
+  co_return json_reply(202, json::object{{"cgsnapshot", summary_view(made)}});
 }
 
 CinderApi::Reply CinderApi::list_cgsnapshots(CallPtr call) {
@@ -177,16 +152,13 @@ CinderApi::Reply CinderApi::list_cgsnapshots_detail(CallPtr call) {
 CinderApi::Reply CinderApi::cgsnapshot_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
   model::Page<GroupSnapshot> page = s_.groups.list_snapshots(query);
-  json::array items;
-  for (const GroupSnapshot& row : page.rows) {
-    items.push_back(detail ? snapshot_detail(row) : snapshot_summary(row));
-  }
-  co_return json_reply(200, list_view(*call, "cgsnapshots", query, std::move(items), page.count));
+  auto view = [&](const GroupSnapshot& row) { return detail ? cgsnapshot_view(row) : summary_view(row); };
+  co_return page_reply(*call, "cgsnapshots", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_cgsnapshot(CallPtr call) {
   GroupSnapshot snapshot = s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
-  co_return json_reply(200, json::object{{"cgsnapshot", snapshot_detail(snapshot)}});
+  co_return json_reply(200, json::object{{"cgsnapshot", cgsnapshot_view(snapshot)}});
 }
 
 }  // namespace varve::api::cinder

@@ -53,9 +53,8 @@ CinderApi::Reply CinderApi::list_group_types(CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   query.project_id.reset();
   model::Page<GroupType> page = s_.group_types.list(query);
-  json::array items;
-  for (const GroupType& row : page.rows) items.push_back(type_view(*call, row));
-  co_return json_reply(200, list_view(*call, "group_types", query, std::move(items), page.count));
+  auto view = [&](const GroupType& row) { return type_view(*call, row); };
+  co_return page_reply(*call, "group_types", query, page, view);
 }
 
 CinderApi::Reply CinderApi::create_group_type(CallPtr call) {

@@ -4,6 +4,7 @@
 
 #include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
+#include "api/cinder/group_views.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -41,25 +42,10 @@ constexpr SortSpec kSnapshotSorts[] = {{"id", "id"},
                                        {"created_at", "created_at"},
                                        {"updated_at", "updated_at"}};
 
-json::array split_ids(const std::string& ids) {
-  json::array out;
-  for (const std::string& id : split(ids, ',')) out.emplace_back(id);
-  return out;
-}
-
-json::object summary_view(const model::VolumeGroup& group) {
-  return {{"id", group.id.str()}, {"name", text_or_null(group.name)}};
-}
-
 json::object group_view(const Call& call, const GroupDetail& detail, bool with_volumes) {
   const model::VolumeGroup& group = detail.group;
-  json::object out = summary_view(group);
-  out["status"] = to_string(group.status);
-  out["availability_zone"] = group.availability_zone;
-  out["created_at"] = format_time(group.created_at);
-  out["description"] = text_or_null(group.description);
+  json::object out = common_view(group);
   out["group_type"] = group.group_type_id.str();
-  out["volume_types"] = split_ids(group.volume_types);
   if (call.version.at_least(kGroupSnapshots)) {
     out["group_snapshot_id"] = text_or_null(group.group_snapshot_id);
     out["source_group_id"] = text_or_null(group.source_group_id);
@@ -74,17 +60,10 @@ json::object group_view(const Call& call, const GroupDetail& detail, bool with_v
   return out;
 }
 
-json::object snapshot_summary(const GroupSnapshot& snapshot) {
-  return {{"id", snapshot.id.str()}, {"name", text_or_null(snapshot.name)}};
-}
-
 json::object snapshot_detail(const Call& call, const GroupSnapshot& snapshot) {
-  json::object out = snapshot_summary(snapshot);
+  json::object out = common_view(snapshot);
   out["group_type_id"] = snapshot.group_type_id.str();
   out["group_id"] = snapshot.group_id.str();
-  out["status"] = to_string(snapshot.status);
-  out["created_at"] = format_time(snapshot.created_at);
-  out["description"] = text_or_null(snapshot.description);
   if (call.version.at_least(58)) out["project_id"] = snapshot.project_id.str();
   return out;
 }
@@ -178,11 +157,10 @@ CinderApi::Reply CinderApi::group_page(CallPtr call, bool detail) {
   std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
   model::PageQuery query = parse_page(*call, group_list());
   model::Page<GroupDetail> page = s_.groups.list(query, with_volumes);
-  json::array items;
-  for (const GroupDetail& row : page.rows) {
-    items.push_back(detail ? group_view(*call, row, with_volumes) : summary_view(row.group));
-  }
-  co_return json_reply(200, list_view(*call, "groups", query, std::move(items), page.count));
+  auto view = [&](const GroupDetail& row) {
+    return detail ? group_view(*call, row, with_volumes) : summary_view(row.group);
+  };
+  co_return page_reply(*call, "groups", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_group(CallPtr call) {
@@ -244,7 +222,7 @@ CinderApi::Reply CinderApi::create_group_snapshot(CallPtr call) {
   spec.description = fields.text("description");
   fields.finish();
   GroupSnapshot made = co_await s_.groups.create_snapshot(call->actor, std::move(spec));
-  json::object view = snapshot_summary(made);
+  json::object view = summary_view(made);
   view["group_type_id"] = made.group_type_id.str();
   co_return json_reply(202, json::object{{"group_snapshot", std::move(view)}});
 }
@@ -259,11 +237,8 @@ CinderApi::Reply CinderApi::list_group_snapshots_detail(CallPtr call) {
 CinderApi::Reply CinderApi::group_snapshot_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
   model::Page<GroupSnapshot> page = s_.groups.list_snapshots(query);
-  json::array items;
-  for (const GroupSnapshot& row : page.rows) {
-    items.push_back(detail ? snapshot_detail(*call, row) : snapshot_summary(row));
-  }
-  co_return json_reply(200, list_view(*call, "group_snapshots", query, std::move(items), page.count));
+  auto view = [&](const GroupSnapshot& row) { return detail ? snapshot_detail(*call, row) : summary_view(row); };
+  co_return page_reply(*call, "group_snapshots", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_group_snapshot(CallPtr call) {

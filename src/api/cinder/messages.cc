@@ -63,9 +63,8 @@ void CinderApi::register_messages(Dispatcher& d) {
 CinderApi::Reply CinderApi::list_messages(CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Message> page = s_.messages.list(query);
-  json::array items;
-  for (const Message& row : page.rows) items.push_back(message_view(*call, row));
-  co_return json_reply(200, list_view(*call, "messages", query, std::move(items), page.count));
+  auto view = [&](const Message& row) { return message_view(*call, row); };
+  co_return page_reply(*call, "messages", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_message(CallPtr call) {

@@ -85,12 +85,10 @@ CinderApi::Reply CinderApi::list_snapshots_detail(CallPtr call) {
 CinderApi::Reply CinderApi::snapshot_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Snapshot> page = s_.snapshots.list(query);
-  json::array items;
-  items.reserve(page.rows.size());
-  for (const Snapshot& row : page.rows) {
-    items.push_back(snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Listed));
-  }
-  co_return json_reply(200, list_view(*call, "snapshots", query, std::move(items), page.count));
+  auto view = [&](const Snapshot& row) {
+    return snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Listed);
+  };
+  co_return page_reply(*call, "snapshots", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_snapshot(CallPtr call) {

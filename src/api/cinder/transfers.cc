@@ -80,10 +80,8 @@ CinderApi::Reply CinderApi::list_transfers_detail(CallPtr call) {
 CinderApi::Reply CinderApi::transfer_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Transfer> page = s_.transfers.list(query);
-  json::array items;
-  for (const Transfer& row : page.rows) items.push_back(transfer_view(*call, row, detail));
-  json::object reply = list_view(*call, "transfers", query, std::move(items), page.count);
-  co_return json_reply(200, reply);
+  auto view = [&](const Transfer& row) { return transfer_view(*call, row, detail); };
+  co_return page_reply(*call, "transfers", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_transfer(CallPtr call) {

@@ -125,9 +125,8 @@ CinderApi::Reply CinderApi::list_qos_specs(CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kSpecFilters, kSpecSorts});
   query.project_id.reset();
   model::Page<QosSpec> page = s_.type_extras.list_specs(query);
-  json::array items;
-  for (const QosSpec& row : page.rows) items.push_back(spec_view(row));
-  co_return json_reply(200, list_view(*call, "qos_specs", query, std::move(items), page.count));
+  auto view = [&](const QosSpec& row) { return spec_view(row); };
+  co_return page_reply(*call, "qos_specs", query, page, view);
 }
 
 CinderApi::Reply CinderApi::create_qos_spec(CallPtr call) {

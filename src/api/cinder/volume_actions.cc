@@ -76,12 +76,8 @@ asio::awaitable<http::Response> reset_status(ActionPtr action) {
   if (attached && attached != "attached" && attached != "detached") {
     Fields::refuse("attach_status", json::value(*attached), "'attached' or 'detached' is wanted");
   }
-  std::vector<model::Attachment> ending = action->services.volumes.show(call.actor, action->volume).attachments;
-  if (attached != "detached") ending.clear();
-  for (const model::Attachment& one : ending) {
-    co_await action->services.attachments.detach(call.actor, action->volume, one.id.str());
-  }
-  // Attached is what has attachments: there is nothing to mark.
+  if (attached == "detached") co_await action->services.attachments.detach_all(call.actor, action->volume);
+  // Attached is what has attachments: nothing to mark.
   if (reset.status || reset.migration_status) {
     co_await action->services.volumes.reset_status(call.actor, action->volume, std::move(reset));
   }
@@ -272,19 +268,8 @@ asio::awaitable<http::Response> migrate_completion(ActionPtr action) {
   VolumeId other(fields.required_uuid("new_volume"));
   bool failed = fields.boolean("error").value_or(false);
   fields.finish();
-  std::vector<model::Attachment> moving = action->services.volumes.show(call.actor, action->volume).attachments;
-  action->services.volumes.show(call.actor, other);
-  if (failed) moving.clear();
-  for (const model::Attachment& one : moving) {
-    if (one.status != model::AttachmentStatus::Attached || one.snapshot_id) continue;
-    services::AttachSpec spec;
-    spec.instance_id = one.instance_id;
-    spec.host_name = one.host_name;
-    spec.mountpoint = one.mountpoint.value_or("na");
-    spec.mode = one.mode;
-    co_await action->services.attachments.attach(call.actor, other, std::move(spec));
-    co_await action->services.attachments.detach(call.actor, action->volume, one.id.str());
-  }
+  for (const VolumeId& id : {action->volume, other}) action->services.volumes.show(call.actor, id);
+  if (!failed) co_await action->services.attachments.swap(call.actor, action->volume, other);
   co_return json_reply(200, json::object{{"save_volume_id", other.str()}});
 }
 

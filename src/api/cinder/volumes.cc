@@ -137,12 +137,10 @@ CinderApi::Reply CinderApi::list_volumes_detail(CallPtr call) {
 CinderApi::Reply CinderApi::volume_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<VolumeDetail> page = s_.volumes.list(query);
-  json::array items;
-  items.reserve(page.rows.size());
-  for (const VolumeDetail& row : page.rows) {
-    items.push_back(detail ? volume_view(*call, row, s_.settings, true) : volume_summary_view(*call, row.volume));
-  }
-  co_return json_reply(200, list_view(*call, "volumes", query, std::move(items), page.count));
+  auto view = [&](const VolumeDetail& row) {
+    return detail ? volume_view(*call, row, s_.settings, true) : volume_summary_view(*call, row.volume);
+  };
+  co_return page_reply(*call, "volumes", query, page, view);
 }
 
 CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {

@@ -29,4 +29,14 @@ json::object metadata_view(const model::Metadata& metadata);
 json::object list_view(const Call& call, std::string_view name, const model::PageQuery& query, json::array items,
                        const std::optional<std::int64_t>& count);
 
+// That, of a page of rows, each shown by `view`.
+template <typename Row, typename View>
+http::Response page_reply(const Call& call, std::string_view name, const model::PageQuery& query,
+                          const model::Page<Row>& page, const View& view) {
+  json::array items;
+  items.reserve(page.rows.size());
+  for (const Row& row : page.rows) items.push_back(view(row));
+  return json_reply(200, list_view(call, name, query, std::move(items), page.count));
+}
+
 }  // namespace varve::api

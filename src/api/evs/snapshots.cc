@@ -52,14 +52,12 @@ EvsApi::Reply EvsApi::create_snapshot(CallPtr call) {
 EvsApi::Reply EvsApi::list_snapshots_detail(CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, {}});
   model::Page<Snapshot> page = s_.snapshots.list(query);
-  json::array items;
-  items.reserve(page.rows.size());
-  for (const Snapshot& row : page.rows) {
-    json::object view = snapshot_view(*call, row, SnapshotFields::Extended);
-    view["service_type"] = "EVS";
-    items.push_back(std::move(view));
-  }
-  co_return json_reply(200, list_view(*call, "snapshots", query, std::move(items), page.count));
+  auto view = [&](const Snapshot& row) {
+    json::object out = snapshot_view(*call, row, SnapshotFields::Extended);
+    out["service_type"] = "EVS";
+    return out;
+  };
+  co_return page_reply(*call, "snapshots", query, page, view);
 }
 
 EvsApi::Reply EvsApi::show_snapshot(CallPtr call) {

@@ -171,12 +171,10 @@ EvsApi::Reply EvsApi::volume_page(CallPtr call, bool detail) {
       parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, s_.settings.availability_zones});
   query.with_count = detail;
   model::Page<VolumeDetail> page = s_.volumes.list(query);
-  json::array items;
-  items.reserve(page.rows.size());
-  for (const VolumeDetail& row : page.rows) {
-    items.push_back(detail ? evs_volume_view(*call, row, s_.settings) : volume_summary_view(*call, row.volume));
-  }
-  co_return json_reply(200, list_view(*call, "volumes", query, std::move(items), page.count));
+  auto view = [&](const VolumeDetail& row) {
+    return detail ? evs_volume_view(*call, row, s_.settings) : volume_summary_view(*call, row.volume);
+  };
+  co_return page_reply(*call, "volumes", query, page, view);
 }
 
 EvsApi::Reply EvsApi::show_volume(CallPtr call) {
