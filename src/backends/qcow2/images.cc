@@ -3,6 +3,7 @@
 #include <boost/endian/conversion.hpp>
 #include <boost/json.hpp>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "base/digest.h"
@@ -27,16 +28,16 @@ json::object throttle_limits(const model::QosLimits& qos) {
   return limits;
 }
 
+constexpr std::size_t kLayerNode = 29;  // the length of a layer's node name; QEMU takes 31 characters
 const std::string kThrottleGroup = "qos";
 const std::string kThrottleNode = "volume";
 
 }  // namespace
 
-// At most 31 characters: QEMU's limit for a node name.
 std::string Images::node(const LayerId& layer) {
   std::string out = "L";
   for (char c : layer.str()) {
-    if (c != '-' && out.size() < 29) out += c;
+    if (c != '-' && out.size() < kLayerNode) out += c;
   }
   return out;
 }
@@ -173,14 +174,34 @@ namespace {
 
 // Not query-named-block-nodes: QEMU 7.2 asserts in it when it meets an image that a blockdev-create job is just
 // opening.
-json::value block_graph(qemu::QmpClient& qmp) {
-  return qmp.execute("x-debug-query-block-graph");
-}
+struct BlockGraph {
+  explicit BlockGraph(qemu::QmpClient& qmp) {
+    json::value graph = qmp.execute("x-debug-query-block-graph");
+    std::map<std::int64_t, std::string> names;
+    for (const json::value& entry : graph.at("nodes").as_array()) {
+      std::string name(entry.at("name").as_string());
+      names[entry.at("id").to_number<std::int64_t>()] = name;
+      nodes.insert(std::move(name));
+    }
+    for (const json::value& edge : graph.at("edges").as_array()) {
+      const std::string& parent = names[edge.at("parent").to_number<std::int64_t>()];
+      const std::string& child = names[edge.at("child").to_number<std::int64_t>()];
+      used.insert(child);
+      if (edge.at("name").as_string() == "backing") backing[parent] = child;
+    }
+  }
+
+  std::set<std::string> nodes;
+  std::set<std::string> used;                  // those that something stands on
+  std::map<std::string, std::string> backing;  // by the node above
+};
 
 std::set<std::string> open_nodes(qemu::QmpClient& qmp) {
-  std::set<std::string> out;
-  for (const json::value& entry : block_graph(qmp).at("nodes").as_array()) out.emplace(entry.at("name").as_string());
-  return out;
+  return BlockGraph(qmp).nodes;
+}
+
+bool is_layer(const std::string& name) {
+  return name.size() == kLayerNode && name.front() == 'L';
 }
 
 }  // namespace
@@ -203,21 +224,30 @@ bool Images::is_open(qemu::QmpClient& qmp, const LayerId& layer) {
   return open_nodes(qmp).contains(node(layer));
 }
 
-bool Images::is_switched(qemu::QmpClient& qmp, const LayerId& overlay) {
-  json::value graph = block_graph(qmp);
-  std::int64_t id = -1;
-  for (const json::value& entry : graph.at("nodes").as_array()) {
-    if (entry.at("name").as_string() == node(overlay)) id = entry.at("id").to_number<std::int64_t>();
+bool Images::stands_on(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& base) {
+  BlockGraph graph(qmp);
+  auto found = graph.backing.find(node(layer));
+  if (!base) return found == graph.backing.end();
+  return found != graph.backing.end() && found->second == node(*base);
+}
+
+void Images::close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chain) {
+  std::set<std::string> kept;
+  for (const LayerId& layer : chain) kept.insert(node(layer));
+  for (bool closed = true; closed;) {
+    closed = false;
+    BlockGraph graph(qmp);
+    for (const std::string& name : graph.nodes) {
+      if (!is_layer(name) || kept.contains(name) || graph.used.contains(name)) continue;
+      qmp.execute("blockdev-del", {{"node-name", name}});
+      closed = true;
+    }
   }
-  for (const json::value& edge : graph.at("edges").as_array()) {
-    if (edge.at("parent").to_number<std::int64_t>() == id && edge.at("name").as_string() == "backing") return true;
-  }
-  return false;
 }
 
 void Images::switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key) {
   if (!is_open(qmp, overlay)) add_node(qmp, overlay, std::nullopt, true, key);
-  if (is_switched(qmp, overlay)) return;
+  if (!stands_on(qmp, overlay, std::nullopt)) return;  // switched already
   qmp.execute("blockdev-snapshot", {{"node", node(active)}, {"overlay", node(overlay)}});
 }
 

@@ -59,12 +59,14 @@ class Images {
   // key: of the layers that are encrypted.
   void open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable, const KeyId& key);
   void close_node(qemu::QmpClient& qmp, const LayerId& layer);  // if it is there
+  // Closes the layers that are open besides the chain, but those that something else in the daemon uses.
+  void close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chain);
 
   // Puts an (existing, empty) overlay on an open layer; whatever used the layer uses the overlay afterwards.
   void switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key);
   bool is_open(qemu::QmpClient& qmp, const LayerId& layer);
-  // An open overlay is switched when it has its backing node.
-  bool is_switched(qemu::QmpClient& qmp, const LayerId& overlay);
+  // Does an open layer stand on this one there (nullopt: on none)?
+  bool stands_on(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& base);
 
   // The layer is open with its chain.
   void resize(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib);

@@ -110,6 +110,10 @@ void Qcow2Backend::resume_opened() {
     if (manifest.intent) unfinished.push_back(id);
   }
   for (const VolumeId& id : unfinished) finish_intent(id);
+  // A merge that was cut off leaves nodes that would keep what is below them.
+  for (const auto& [key, opened] : opened_) {
+    if (auto daemon = daemons_.find(key)) images_.close_others(daemon->qmp(), graph_.chain(opened.top));
+  }
 }
 
 // The layer that a daemon of this key has open; nullopt: its volume or snapshot is gone.

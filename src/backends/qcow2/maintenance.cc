@@ -149,25 +149,45 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
   if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
   FAILPOINT("layer.merge.before_stream");
-  if (offline) images_.open_chain(daemon->qmp(), chain, true, key_of(merge.target));
+  if (!offline) {
+    run_live_merge(daemon->qmp(), running);
+    return;
+  }
+  images_.open_chain(daemon->qmp(), chain, true, key_of(merge.target));
   auto close_all = [&] {
     for (const LayerId& layer : chain) images_.close_node(daemon->qmp(), layer);
   };
   try {
     images_.stream(daemon->qmp(), merge.target, merge.base);
   } catch (const Error&) {
-    if (offline && !daemon->qmp().lost()) close_all();
+    if (!daemon->qmp().lost()) close_all();
     throw;
   }
   FAILPOINT("layer.merge.after_stream");
-  if (offline) {
-    close_all();
-    return;
+  close_all();
+}
+
+// The daemon has the chain open, and goes on with it. Of a merge that is tried again only what is left is done.
+void Qcow2Backend::run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running) {
+  const Merge& merge = running.merge;
+  if (!images_.stands_on(qmp, merge.target, merge.base)) {
+    images_.stream(qmp, merge.target, merge.base);
   }
-  // The nodes that dropped out of the daemon's chain.
-  for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
-    images_.close_node(daemon->qmp(), chain[i]);
+  FAILPOINT("layer.merge.after_stream");
+  std::vector<LayerId> kept;
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto opened = opened_.find(running.daemon);
+    if (opened == opened_.end()) return;
+    for (const LayerId& layer : graph_.chain(opened->second.top)) {
+      kept.push_back(layer);
+      if (layer == merge.target) break;
+    }
+    if (merge.base) {
+      for (const LayerId& layer : graph_.chain(*merge.base)) kept.push_back(layer);
+    }
   }
+  images_.close_others(qmp, kept);
 }
 
 // The images are as they should be; now the manifests, then the memory. A merge down to nothing made the volume whose

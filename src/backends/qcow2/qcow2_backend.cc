@@ -335,7 +335,7 @@ LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot,
     if (daemon) images_.switch_to_overlay(daemon->qmp(), frozen, changed.intent->overlay, changed.key);
   } catch (const Error&) {
     // Whether the switch happened is only known while the daemon lives; then nothing was switched, and the intent goes.
-    if (daemon && !daemon->qmp().lost() && !images_.is_switched(daemon->qmp(), changed.intent->overlay)) {
+    if (daemon && !daemon->qmp().lost() && images_.stands_on(daemon->qmp(), changed.intent->overlay, std::nullopt)) {
       images_.close_node(daemon->qmp(), changed.intent->overlay);
       files::remove_durably(images_.file(changed.intent->overlay));
       changed.intent.reset();

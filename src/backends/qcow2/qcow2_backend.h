@@ -125,6 +125,7 @@ class Qcow2Backend final : public backends::Backend {
   bool may_run_live(const Merge& merge) const;
   std::optional<RunningMerge> pick_merge();
   void run_merge(const RunningMerge& running);
+  void run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running);
   void finish_merge(const RunningMerge& running);
   std::vector<std::string> holders(const LayerId& layer) const;
   void cancel_merges(const std::set<LayerId>& chain);
