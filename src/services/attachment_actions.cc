@@ -169,29 +169,30 @@ asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::
 }
 
 asio::awaitable<void> Attachments::detach_all(model::Actor actor, VolumeId id) {
-  std::vector<Attachment> ending;
-  store::Work read = [&](store::Transaction& tx) {
+  std::vector<model::Task> stops;
+  store::Work write = [&](store::Transaction& tx) {
+    stops.clear();
     tx.volumes().get(actor.scope(), id);
-    ending = tx.attachments().of_volume(id);
+    for (const Attachment& one : tx.attachments().of_volume(id)) stops.push_back(begin_stop(tx, actor, one, true));
   };
-  db_.read(read);
-  for (const Attachment& one : ending) co_await stop_export(actor, one, true);
+  co_await db_.write(write);
+  co_await tasks_.run_and_wait(std::move(stops), settings_.export_timeout);
 }
 
 asio::awaitable<void> Attachments::swap(model::Actor actor, VolumeId from, VolumeId to) {
   if (from == to) throw Error(ErrorCode::InvalidInput, "Volume " + to.str() + " cannot take the place of itself.");
-  std::vector<Attachment> moving;
+  std::vector<model::Task> stops;
   store::Work write = [&](store::Transaction& tx) {
+    stops.clear();
     tx.volumes().get(actor.scope(), from);
-    tx.volumes().get(actor.scope(), to);
-    moving = tx.attachments().of_volume(from);
-    std::erase_if(moving, [](const Attachment& one) { return one.status != AttachmentStatus::Attached; });
-    for (const Attachment& one : moving) {
+    for (const Attachment& one : tx.attachments().of_volume(from)) {
+      if (one.status != AttachmentStatus::Attached) continue;
       attach_in(tx, actor, to, {one.instance_id, one.host_name, one.mountpoint.value_or("na"), one.mode});
+      stops.push_back(begin_stop(tx, actor, one, true));
     }
   };
   co_await db_.write(write);
-  for (const Attachment& one : moving) co_await stop_export(actor, one, true);
+  co_await tasks_.run_and_wait(std::move(stops), settings_.export_timeout);
 }
 
 }  // namespace varve::services

@@ -183,19 +183,24 @@ asio::awaitable<Attachment> Attachments::start_export(model::Actor actor, Attach
 }
 
 // forget: the attachment goes with its export; otherwise it stays, unconnected.
-asio::awaitable<void> Attachments::stop_export(model::Actor actor, Attachment attachment, bool forget) {
+Task Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, const Attachment& attachment,
+                             bool forget) {
   Task task = tasks_.make(TaskKind::StopExport, actor, attachment.volume_id);
   task.attachment_id = attachment.id.str();
   task.snapshot_id = attachment.snapshot_id;
   task.project_id = attachment.project_id;
   if (forget) task.target = "forget";
   task.resume_status = std::string(to_string(attachment.status));
-  store::Work write = [&](store::Transaction& tx) {
-    Attachment present = tx.attachments().get(std::nullopt, attachment.id);
-    present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
-    tx.attachments().update(present);
-    tx.tasks().insert(task);
-  };
+  Attachment present = tx.attachments().get(std::nullopt, attachment.id);
+  present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
+  tx.attachments().update(present);
+  tx.tasks().insert(task);
+  return task;
+}
+
+asio::awaitable<void> Attachments::stop_export(model::Actor actor, Attachment attachment, bool forget) {
+  Task task;
+  store::Work write = [&](store::Transaction& tx) { task = begin_stop(tx, actor, attachment, forget); };
   co_await db_.write(write);
   co_await tasks_.run_and_wait(task, settings_.export_timeout);
 }

@@ -59,7 +59,7 @@ class Attachments {
   boost::asio::awaitable<void> attach(model::Actor actor, VolumeId id, AttachSpec spec);
   boost::asio::awaitable<void> detach(model::Actor actor, VolumeId id, std::optional<std::string> attachment);
   boost::asio::awaitable<void> detach_all(model::Actor actor, VolumeId id);
-  // Who has the one volume has the other instead. Cut off in the middle, it can be called again.
+  // Who has the one volume has the other instead: one commit, whatever happens after it.
   boost::asio::awaitable<void> swap(model::Actor actor, VolumeId from, VolumeId to);
 
   // At start, and when a storage daemon died: brings back what should be served.
@@ -68,6 +68,8 @@ class Attachments {
  private:
   void register_tasks();
   boost::asio::awaitable<model::Attachment> start_export(model::Actor actor, model::Attachment attachment);
+  model::Task begin_stop(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment,
+                         bool forget);
   boost::asio::awaitable<void> stop_export(model::Actor actor, model::Attachment attachment, bool forget);
   void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);
   model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);

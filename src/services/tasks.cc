@@ -138,35 +138,43 @@ std::size_t TaskRunner::waiting() const {
 }
 
 asio::awaitable<void> TaskRunner::run_and_wait(model::Task task, std::chrono::seconds timeout) {
+  std::vector<model::Task> one{std::move(task)};
+  return run_and_wait(std::move(one), timeout);
+}
+
+asio::awaitable<void> TaskRunner::run_and_wait(std::vector<model::Task> tasks, std::chrono::seconds timeout) {
+  if (tasks.empty()) co_return;
   asio::any_io_executor executor = co_await asio::this_coro::executor;
   struct Outcome {
     explicit Outcome(const asio::any_io_executor& ex) : timer(ex) {}
     asio::steady_timer timer;
-    bool ended = false;
-    std::optional<Error> fault;
+    std::size_t running = 0;
+    std::optional<Error> fault;  // the first
   };
   auto outcome = std::make_shared<Outcome>(executor);
   outcome->timer.expires_after(timeout);
+  outcome->running = tasks.size();
   {
     std::lock_guard lock(mutex_);
-    waiters_[task.id] = [outcome, executor](std::optional<Error> fault) {
-      asio::post(executor, [outcome, fault = std::move(fault)] {
-        outcome->ended = true;
-        outcome->fault = fault;
-        outcome->timer.cancel();
-      });
-    };
+    for (const model::Task& task : tasks) {
+      waiters_[task.id] = [outcome, executor](std::optional<Error> fault) {
+        asio::post(executor, [outcome, fault = std::move(fault)] {
+          if (fault && !outcome->fault) outcome->fault = fault;
+          if (--outcome->running == 0) outcome->timer.cancel();
+        });
+      };
+    }
   }
-  TaskId id = task.id;
-  enqueue(task);
+  for (const model::Task& task : tasks) enqueue(task);
   boost::system::error_code cancelled;
   auto token = asio::redirect_error(asio::use_awaitable, cancelled);
   co_await outcome->timer.async_wait(token);
   {
     std::lock_guard lock(mutex_);
-    waiters_.erase(id);
+    for (const model::Task& task : tasks) waiters_.erase(task.id);
   }
-  if (!outcome->ended) throw Error(ErrorCode::Unavailable, "the storage takes longer than usual; the work goes on");
+  if (outcome->running > 0)
+    throw Error(ErrorCode::Unavailable, "the storage takes longer than usual; the work goes on");
   if (outcome->fault) throw Error(*outcome->fault);
 }
 

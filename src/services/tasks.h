@@ -60,8 +60,9 @@ class TaskRunner {
   model::Task make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume);
   void enqueue(const model::Task& task);
 
-  // Enqueues and waits for the end. A failed task throws its Error; one that takes longer than the timeout throws
-  // Error(Unavailable) and goes on by itself.
+  // Enqueues them all and waits for the end of the last. A failed task throws its Error; when they take longer than the
+  // timeout Error(Unavailable) is thrown. The others go on by themselves.
+  boost::asio::awaitable<void> run_and_wait(std::vector<model::Task> tasks, std::chrono::seconds timeout);
   boost::asio::awaitable<void> run_and_wait(model::Task task, std::chrono::seconds timeout);
 
   // Work without a row (a restored export, a check): runs on the same threads.

@@ -203,7 +203,9 @@ def test_an_image_of_a_server_names_the_snapshot_of_its_disk(member, glance):
     volume = member.create_volume(name="boot")
     assert member.io(volume, "write -P 0x46 0 1M")
     snapshot = member.create_snapshot(volume)
-    mapping = [{"source_type": "blank", "boot_index": 1}, {"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot}]
+    other = "11111111-1111-4111-8111-111111111111"
+    mapping = [{"source_type": "snapshot", "boot_index": 1, "snapshot_id": other}, {"source_type": "blank", "boot_index": 0},
+               {"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot}]
     image = glance.create(member, b"", block_device_mapping=json.dumps(mapping))
 
     def make(version):
