@@ -99,6 +99,13 @@ class Backend {
   virtual void forget_key(const KeyId& key) = 0;
 
   virtual bool has_volume(const VolumeId& volume) = 0;
+
+  // What is wrong with the bytes of a volume or a snapshot, in words for an operator; nullopt: nothing is known to be.
+  // Calls that need them throw Error(BackendFailed) then; deletion works. Damage concerns what reads through it and
+  // nothing else, and ends when the bytes can be read again. The version changes whenever an answer may have changed.
+  virtual std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) = 0;
+  virtual std::uint64_t damage_version() = 0;
+
   virtual Usage volume_usage(const VolumeId& volume) = 0;
   virtual Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) = 0;
   virtual std::vector<std::string> pools() const = 0;  // the default one first

@@ -65,6 +65,13 @@ std::string read(const fs::path& path) {
   }
 }
 
+bool exists(const fs::path& path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) == 0) return true;
+  if (errno != ENOENT) fail("cannot examine", path);
+  return false;
+}
+
 void remove_durably(const fs::path& path) {
   if (::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;

@@ -17,6 +17,9 @@ void replace_atomically(const std::filesystem::path& path, std::string_view cont
 
 std::string read(const std::filesystem::path& path);
 
+// False only when it is certain that there is nothing; what cannot be examined throws.
+bool exists(const std::filesystem::path& path);
+
 // Removes the file if it is there and makes that durable.
 void remove_durably(const std::filesystem::path& path);
 

@@ -58,7 +58,7 @@ class App::Impl {
         objects_(object_store(config_)),
         backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth, config_.pools,
                                [this](const KeyId& key) { return keys_.secret(key); }},
-                 daemons_, rng_),
+                 daemons_, clock_, rng_),
         exporter_(config_.nbd, daemons_),
         messages_(*db_, clock_, rng_, config_.services),
         tasks_(*db_, messages_, clock_, rng_, config_.services),

@@ -2,31 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-
 #include "backends/fake/fake_backend.h"
-#include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
 #include "base/failpoint.h"
-#include "base/files.h"
-#include "base/rng.h"
-#include "exports/nbd/nbd_exporter.h"
-#include "qemu/process.h"
+#include "qcow2_rig.h"
 
 namespace varve {
 namespace {
-
-// A backend with a place to live in, and a way to look at a volume's bytes.
-class Rig {
- public:
-  virtual ~Rig() = default;
-  virtual backends::Backend& backend() = 0;
-  virtual void restart() = 0;
-  virtual bool io(const VolumeId& volume, const std::string& command) = 0;
-  virtual void settle() = 0;
-  virtual std::size_t layers() = 0;
-};
 
 class FakeRig final : public Rig {
  public:
@@ -38,67 +20,6 @@ class FakeRig final : public Rig {
 
  private:
   fake::FakeBackend backend_;
-};
-
-class Qcow2Rig final : public Rig {
- public:
-  Qcow2Rig() {
-    char pattern[] = "/tmp/varve-contract-XXXXXX";
-    directory_ = mkdtemp(pattern);
-    start();
-  }
-  ~Qcow2Rig() override {
-    backend_.reset();
-    for (const std::string& key : daemons_->keys()) daemons_->stop(key);
-    daemons_.reset();
-    std::filesystem::remove_all(directory_);
-  }
-
-  backends::Backend& backend() override { return *backend_; }
-
-  void restart() override {
-    backend_.reset();
-    daemons_->release_all();
-    daemons_.reset();
-    start();
-  }
-
-  bool io(const VolumeId& volume, const std::string& command) override {
-    nbd::NbdExporter exporter({}, *daemons_);
-    model::BlockDevice device = backend_->open(volume, {});
-    std::string uri = exporter.add(device, AttachmentId("test"), false, std::nullopt);
-    int status = qemu::run_process({"qemu-io", "-f", "raw", "-c", command, uri}, directory_ / "io.log");
-    std::string log = files::read(directory_ / "io.log");
-    std::filesystem::remove(directory_ / "io.log");
-    backend_->close(volume);
-    // qemu-io tells a failed pattern in words only.
-    return status == 0 && log.find("verification failed") == std::string::npos &&
-           log.find("error") == std::string::npos;
-  }
-
-  void settle() override {
-    while (backend_->maintain()) {
-    }
-  }
-
-  std::size_t layers() override {
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(directory_ / "layers")) {
-      count += entry.path().extension() == ".qcow2";
-    }
-    return count;
-  }
-
- private:
-  void start() {
-    daemons_ = std::make_unique<qemu::StorageDaemons>(directory_ / "run", "qemu-storage-daemon");
-    backend_ = std::make_unique<qcow2::Qcow2Backend>(qcow2::Config{.directory = directory_}, *daemons_, rng_);
-  }
-
-  std::filesystem::path directory_;
-  SystemRng rng_;
-  std::unique_ptr<qemu::StorageDaemons> daemons_;
-  std::unique_ptr<qcow2::Qcow2Backend> backend_;
 };
 
 class BackendContract : public testing::TestWithParam<std::string> {

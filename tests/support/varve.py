@@ -173,7 +173,19 @@ class Server:
         return set(self.layer_files())
 
     def manifests(self):
-        return {path.stem: json.loads(path.read_text()) for path in (self.store / "volumes").glob("*.json")}
+        """Of volumes that are not deleted."""
+        out = {}
+        for path in (self.store / "volumes").glob("*.json"):
+            try:
+                manifest = json.loads(path.read_text())
+            except FileNotFoundError:  # a tombstone that has served
+                continue
+            if not manifest.get("deleted"):
+                out[path.stem] = manifest
+        return out
+
+    def quarantined(self):
+        return [path for pool in (self.store, *self.pools) for path in (pool / "quarantine").glob("*")]
 
 
 class Client:

@@ -21,10 +21,6 @@ namespace {
 
 constexpr std::int64_t kGib = 1LL << 30;
 
-fs::path manageable(const Pool& pool) {
-  return pool.directory.parent_path() / "manageable";
-}
-
 std::int64_t whole_gib(std::uint64_t bytes) {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>((bytes + kGib - 1) / kGib));
 }
@@ -36,9 +32,9 @@ std::optional<Found> Qcow2Backend::found_file(const fs::directory_entry& entry, 
   Found found;
   found.name = entry.path().filename().string();
   found.pool = pool.name;
-  std::optional<Header> header = read_header(entry.path());
+  std::expected<Header, std::string> header = read_header(entry.path());
   if (!header) {
-    found.refusal = "it is no qcow2 image; make one of it with qemu-img convert";
+    found.refusal = header.error() + "; of an image in another format qemu-img convert makes a qcow2 one";
     return found;
   }
   found.size_gib = whole_gib(header->virtual_size);
@@ -61,7 +57,7 @@ std::vector<Found> Qcow2Backend::found() {
     }
   }
   for (const Pool& pool : images_.pools()) {
-    for (const auto& entry : fs::directory_iterator(manageable(pool))) {
+    for (const auto& entry : fs::directory_iterator(pool.manageable())) {
       if (std::optional<Found> file = found_file(entry, pool)) out.push_back(std::move(*file));
     }
   }
@@ -82,15 +78,19 @@ void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name)
       commit(moved);
     }
     FAILPOINT("volume.adopt.after_manifest");
-    files::remove_durably(manifest_file(*one.volume));
-    std::lock_guard graph(graph_mutex_);
-    Manifest gone = std::move(manifests_.at(*one.volume));
-    manifests_.erase(*one.volume);
-    graph_.release(gone.active);
-    for (const auto& [id, frozen] : gone.snapshots) graph_.release(frozen.layer);
+    forget_manifest(*one.volume);
     return;
   }
   if (!has_volume(volume)) throw Error(ErrorCode::BackendFailed, "there is no image " + name);
+}
+
+// Another manifest has all that this one has.
+void Qcow2Backend::forget_manifest(const VolumeId& volume) {
+  files::remove_durably(manifest_file(volume));
+  std::lock_guard graph(graph_mutex_);
+  Manifest gone = std::move(manifests_.at(volume));
+  manifests_.erase(volume);
+  for (const LayerId& layer : gone.referred()) graph_.release(layer);
 }
 
 // The file gets a second name among the layers and loses its first one when the manifest is there: whatever happens, it
@@ -98,22 +98,20 @@ void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name)
 void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
   Hold hold(*this, volume);
   const Pool& pool = images_.pool(file.pool);
-  fs::path source = manageable(pool) / file.name;
+  fs::path source = pool.manageable() / file.name;
   if (!has_volume(volume)) {
     LayerId layer = new_layer(file.pool);
-    if (::link(source.c_str(), images_.file(layer).c_str()) != 0) {
+    if (::link(source.c_str(), images_.draft(layer).c_str()) != 0) {
       throw Error(ErrorCode::BackendFailed, "cannot take " + source.string() + ": " + std::strerror(errno));
     }
-    files::sync_directory(pool.directory);
-    Pin pin(*this, layer, std::nullopt);
-    commit({volume, file.size_gib, layer, LayerId(), file.pool, KeyId(), {}, std::nullopt});
+    Draft draft(*this, layer);
+    files::sync_directory(pool.layers());
+    commit({.volume = volume, .size_gib = file.size_gib, .active = layer, .pool = file.pool}, &draft);
     FAILPOINT("volume.adopt.after_manifest");
   }
   Manifest made = manifest(volume);
-  std::optional<Header> header = read_header(images_.file(made.active));
-  if (header && header->virtual_size != static_cast<std::uint64_t>(made.size_gib * kGib)) {
-    resize_closed(made, made.size_gib);
-  }
+  Header header = require_header(images_.file(made.active));
+  if (header.virtual_size != static_cast<std::uint64_t>(made.size_gib * kGib)) resize_closed(made, made.size_gib);
   files::remove_durably(source);
 }
 

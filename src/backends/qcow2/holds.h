@@ -2,14 +2,23 @@
 #pragma once
 
 #include "backends/qcow2/qcow2_backend.h"
+#include "base/error.h"
+#include "base/log.h"
 
 namespace varve::qcow2 {
 
+[[noreturn]] inline void missing(std::string_view kind, std::string_view id) {
+  throw Error(ErrorCode::BackendFailed, "the " + std::string(kind) + " " + std::string(id) + " has no image");
+}
+
 class Qcow2Backend::Hold {
  public:
-  Hold(Qcow2Backend& backend, const VolumeId& volume) : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
-    // A switch that failed half-way may have moved the guest's writes to the overlay already.
-    if (backend_.has_intent(volume)) backend_.finish_intent(volume);
+  // AsItIs: for its deletion, which what an interrupted operation left must not hinder.
+  enum class State : std::uint8_t { Settled, AsItIs };
+
+  Hold(Qcow2Backend& backend, const VolumeId& volume, State state = State::Settled)
+      : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
+    if (state == State::Settled) backend_.settle_doubts(volume);
     std::unique_lock graph(backend_.graph_mutex_);
     auto found = backend_.manifests_.find(volume);
     if (found == backend_.manifests_.end()) return;
@@ -40,13 +49,6 @@ class Qcow2Backend::Pin {
     std::lock_guard graph(backend_.graph_mutex_);
     backend_.graph_.refer(layer_);
   }
-  // A layer whose file has just been made.
-  Pin(Qcow2Backend& backend, LayerId layer, const std::optional<LayerId>& parent)
-      : backend_(backend), layer_(std::move(layer)) {
-    std::lock_guard graph(backend_.graph_mutex_);
-    if (!backend_.graph_.contains(layer_)) backend_.graph_.add(layer_, parent);
-    backend_.graph_.refer(layer_);
-  }
   ~Pin() {
     {
       std::lock_guard graph(backend_.graph_mutex_);
@@ -60,6 +62,62 @@ class Qcow2Backend::Pin {
  private:
   Qcow2Backend& backend_;
   LayerId layer_;
+};
+
+// A layer that is being made: its file has a draft's name until it is settled, and goes with the draft when it never
+// was. Nobody writes to an unsettled one, so nothing is lost with it.
+class Qcow2Backend::Draft {
+ public:
+  Draft(Qcow2Backend& backend, LayerId layer, std::int64_t size_gib, const std::optional<LayerId>& parent,
+        const KeyId& key)
+      : backend_(backend), layer_(std::move(layer)) {
+    backend_.images_.create(backend_.pool(), layer_, size_gib, parent, key);
+    register_with(parent);
+  }
+  // Bytes that are there already, with a draft's name.
+  Draft(Qcow2Backend& backend, LayerId layer) : backend_(backend), layer_(std::move(layer)) {
+    register_with(std::nullopt);
+  }
+  ~Draft() {
+    {
+      std::lock_guard graph(backend_.graph_mutex_);
+      backend_.graph_.release(layer_);
+      if (state_ == State::Made) backend_.graph_.remove(layer_);
+    }
+    if (state_ == State::Made) discard();
+    backend_.notify_work();
+  }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+
+  const LayerId& id() const { return layer_; }
+
+  void settle(bool durable) {
+    backend_.images_.settle(layer_, durable);
+    state_ = State::Settled;
+  }
+  // Whether a manifest names it is not known: the next start will tell.
+  void leave() { state_ = State::Left; }
+
+ private:
+  enum class State : std::uint8_t { Made, Settled, Left };
+
+  void register_with(const std::optional<LayerId>& parent) {
+    std::lock_guard graph(backend_.graph_mutex_);
+    backend_.graph_.add(layer_, parent);
+    backend_.graph_.refer(layer_);
+  }
+  void discard() {
+    try {
+      backend_.images_.discard_draft(layer_);
+    } catch (const Error& fault) {
+      log::warning("a draft was left and will go at the next start", {{"layer", layer_}, {"error", fault.message()}});
+    }
+  }
+
+  Qcow2Backend& backend_;
+  LayerId layer_;
+  State state_ = State::Made;
 };
 
 }  // namespace varve::qcow2

@@ -1,8 +1,9 @@
 #include "backends/qcow2/images.h"
 
-#include <boost/endian/conversion.hpp>
 #include <boost/json.hpp>
-#include <fstream>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <map>
 #include <set>
 
@@ -114,7 +115,7 @@ void Images::create_encrypted(qemu::QmpClient& qmp, const LayerId& layer, std::i
     format(qmp, path, "T" + node(LayerId(key.str())).substr(1),
            {{"size", bytes}, {"backing-file", placeholder}, {"backing-fmt", "qcow2"}, {"encrypt", std::move(encrypt)}});
   };
-  encrypted_.create(file(layer), key, size, backing, format_template);
+  encrypted_.create(draft(layer), key, size, backing, format_template);
 }
 
 void Images::create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib,
@@ -128,21 +129,32 @@ void Images::create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t siz
         options["backing-file"] = *backing;
         options["backing-fmt"] = "qcow2";
       }
-      format(qmp, file(layer), "N" + node(layer).substr(1), std::move(options));
+      format(qmp, draft(layer), "N" + node(layer).substr(1), std::move(options));
     } else {
       create_encrypted(qmp, layer, size_gib * kGib, backing, key);
     }
-    files::sync_directory(pool_of(layer).directory);
+    files::sync_directory(pool_of(layer).layers());
   } catch (...) {
     std::error_code ignored;
-    std::filesystem::remove(file(layer), ignored);
+    std::filesystem::remove(draft(layer), ignored);
     throw;
   }
 }
 
+void Images::settle(const LayerId& layer, bool durable) {
+  if (::rename(draft(layer).c_str(), file(layer).c_str()) != 0) {
+    throw Error(ErrorCode::BackendFailed,
+                "cannot rename " + draft(layer).string() + ": " + std::string(std::strerror(errno)));
+  }
+  if (durable) files::sync_directory(pool_of(layer).layers());
+}
+
+void Images::discard_draft(const LayerId& layer) {
+  files::remove_durably(draft(layer));
+}
+
 void Images::forget_key(const KeyId& key) {
-  for (const Pool& pool : pools_)
-    files::remove_durably(pool.directory.parent_path() / "templates" / (key.str() + ".qcow2"));
+  for (const Pool& pool : pools_) files::remove_durably(pool.root / "templates" / (key.str() + ".qcow2"));
 }
 
 void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
@@ -158,8 +170,7 @@ void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::opt
                          {"discard", "unmap"},
                          {"detect-zeroes", "unmap"},
                          {"cache", json::object{{"direct", io.direct}}}};
-  std::optional<Header> header = key.empty() ? std::nullopt : read_header(file(layer));
-  if (header && header->encrypted) {
+  if (!key.empty() && require_header(file(layer)).encrypted) {
     arguments["encrypt"] = json::object{{"format", "luks"}, {"key-secret", add_secret(qmp, key)}};
   }
   if (parent) {
@@ -283,36 +294,6 @@ void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const mod
 void Images::set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos) {
   qmp.execute("qom-set",
               {{"path", "/objects/" + kThrottleGroup}, {"property", "limits"}, {"value", throttle_limits(qos)}});
-}
-
-// Layout: QEMU's docs/interop/qcow2.txt.
-std::optional<Header> read_header(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  char raw[80] = {};
-  in.read(raw, sizeof raw);
-  if (in.gcount() < 72) return std::nullopt;
-  in.clear();
-  using boost::endian::load_big_u32;
-  using boost::endian::load_big_u64;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(raw);
-  constexpr std::uint32_t kMagic = 0x514649fb;  // "QFI\xfb"
-  if (load_big_u32(bytes) != kMagic) return std::nullopt;
-  std::uint64_t name_at = load_big_u64(bytes + 8);
-  std::uint32_t name_size = load_big_u32(bytes + 16);
-  Header header;
-  header.virtual_size = load_big_u64(bytes + 24);
-  header.encrypted = load_big_u32(bytes + 32) != 0;
-  constexpr std::uint64_t kExternalDataFile = 4;
-  header.foreign_data = load_big_u32(bytes + 4) >= 3 && (load_big_u64(bytes + 72) & kExternalDataFile) != 0;
-  if (name_at == 0) return header;
-  if (name_size > 1023) return std::nullopt;
-  std::string name(name_size, '\0');
-  in.seekg(static_cast<std::streamoff>(name_at));
-  if (!in.read(name.data(), name_size)) return std::nullopt;
-  std::filesystem::path parent(name);
-  header.has_backing = true;
-  if (parent.extension() == ".qcow2") header.parent = LayerId(parent.stem().string());
-  return header;
 }
 
 }  // namespace varve::qcow2

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backends/qcow2/encrypted_layers.h"
+#include "backends/qcow2/survey.h"
 #include "base/id.h"
 #include "model/resources.h"
 #include "qemu/qmp_client.h"
@@ -25,9 +26,7 @@ struct IoOptions {
 };
 
 // A directory of layers, perhaps on a disk of its own.
-struct Pool {
-  std::string name;
-  std::filesystem::path directory;
+struct Pool : PoolDirectories {
   IoOptions io;
 };
 
@@ -44,13 +43,18 @@ class Images {
   // Which pool a layer's file is in; one that nobody told of is in the default pool. Any thread.
   void place(const LayerId& layer, const std::string& pool);
   const Pool& pool_of(const LayerId& layer) const;
-  std::filesystem::path file(const LayerId& layer) const { return pool_of(layer).directory / (layer.str() + ".qcow2"); }
+  std::filesystem::path file(const LayerId& layer) const { return pool_of(layer).layers() / (layer.str() + ".qcow2"); }
+  std::filesystem::path draft(const LayerId& layer) const { return file(layer).string() + ".new"; }
   static std::string node(const LayerId& layer);
 
-  // An empty layer, on a parent or not, encrypted when there is a key. Its place is known. Durable when it returns; on
-  // a throw no file is left.
+  // An empty layer, on a parent or not, encrypted when there is a key, under the name of a draft (survey.h). Its place
+  // is known. Durable when it returns; on a throw no file is left.
   void create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib, const std::optional<LayerId>& parent,
               const KeyId& key);
+
+  // Gives a draft its final name. durable: so that a power cut does not take the name back.
+  void settle(const LayerId& layer, bool durable);
+  void discard_draft(const LayerId& layer);
 
   // No layer will be made with this key any more.
   void forget_key(const KeyId& key);
@@ -98,16 +102,5 @@ class Images {
   mutable std::mutex places_mutex_;
   std::map<LayerId, std::size_t> places_;  // of layers that are not in the default pool
 };
-
-struct Header {
-  bool has_backing = false;
-  std::optional<LayerId> parent;  // when the backing file is named as a layer is
-  std::uint64_t virtual_size = 0;
-  bool encrypted = false;
-  bool foreign_data = false;  // its bytes are in another file
-};
-
-// Reads a layer's own header; nullopt if the file is not a whole qcow2 header (a creation was cut off).
-std::optional<Header> read_header(const std::filesystem::path& file);
 
 }  // namespace varve::qcow2

@@ -4,10 +4,21 @@
 
 namespace varve::qcow2 {
 
-void LayerGraph::add(const LayerId& id, const std::optional<LayerId>& parent) {
+void LayerGraph::add(const LayerId& id, const std::optional<LayerId>& parent, std::string damage) {
   VARVE_CHECK(!layers_.contains(id), "a layer was added twice");
   if (parent) at(*parent).children.insert(id);
-  layers_[id].parent = parent;
+  Layer& layer = layers_[id];
+  layer.parent = parent;
+  layer.damage = std::move(damage);
+}
+
+void LayerGraph::mend(const LayerId& id, const std::optional<LayerId>& parent) {
+  Layer& layer = at(id);
+  VARVE_CHECK(!layer.damage.empty(), "a sound layer was mended");
+  if (layer.parent) at(*layer.parent).children.erase(id);
+  if (parent) at(*parent).children.insert(id);
+  layer.parent = parent;
+  layer.damage.clear();
 }
 
 void LayerGraph::refer(const LayerId& id) {
@@ -40,11 +51,29 @@ std::vector<LayerId> LayerGraph::all() const {
   return out;
 }
 
-std::optional<LayerId> LayerGraph::removable(const std::set<LayerId>& busy) const {
-  for (const auto& [id, layer] : layers_) {
-    if (layer.references == 0 && layer.children.empty() && !busy.contains(id)) return id;
+std::optional<Damage> LayerGraph::damage(const LayerId& top) const {
+  for (std::optional<LayerId> next = top; next;) {
+    const Layer& layer = at(*next);
+    if (!layer.damage.empty()) return Damage{*next, layer.damage};
+    next = layer.parent;
   }
   return std::nullopt;
+}
+
+std::vector<LayerId> LayerGraph::damaged() const {
+  std::vector<LayerId> out;
+  for (const auto& [id, layer] : layers_) {
+    if (!layer.damage.empty()) out.push_back(id);
+  }
+  return out;
+}
+
+std::vector<LayerId> LayerGraph::removable(const std::set<LayerId>& busy) const {
+  std::vector<LayerId> out;
+  for (const auto& [id, layer] : layers_) {
+    if (layer.references == 0 && layer.children.empty() && !busy.contains(id)) out.push_back(id);
+  }
+  return out;
 }
 
 std::vector<Merge> LayerGraph::merges(const std::set<LayerId>& busy) const {
@@ -52,7 +81,7 @@ std::vector<Merge> LayerGraph::merges(const std::set<LayerId>& busy) const {
   for (const auto& [id, layer] : layers_) {
     if (layer.references > 0 || layer.children.size() != 1 || busy.contains(id)) continue;
     const LayerId& child = *layer.children.begin();
-    if (!busy.contains(child)) out.push_back({child, layer.parent});
+    if (!busy.contains(child) && !damage(child)) out.push_back({child, layer.parent});
   }
   return out;
 }

@@ -3,6 +3,8 @@
 // A layer is one qcow2 file; its parent is its backing file. A layer is referred to by a volume (its active layer) or
 // by a snapshot (its frozen layer), or by nothing. What nothing refers to can go: a leaf is removed, a layer with one
 // child is merged into that child. A layer with two or more children stays.
+// A damaged layer is one whose file is missing or cannot be read: what it stands on may be unknown. It is kept in the
+// graph, so that what refers to it can say so; nothing is merged in a chain that has one.
 #pragma once
 
 #include <map>
@@ -15,6 +17,11 @@
 
 namespace varve::qcow2 {
 
+struct Damage {
+  LayerId layer;
+  std::string reason;
+};
+
 // Copy into `target` all that it reads from the layers between it and `base` (nullopt: from all below it).
 struct Merge {
   LayerId target;
@@ -25,7 +32,9 @@ struct Merge {
 
 class LayerGraph {
  public:
-  void add(const LayerId& id, const std::optional<LayerId>& parent);
+  // damage: "" for a sound layer. The parent is in the graph.
+  void add(const LayerId& id, const std::optional<LayerId>& parent, std::string damage = "");
+  void mend(const LayerId& id, const std::optional<LayerId>& parent);  // it is sound after all
   bool contains(const LayerId& id) const { return layers_.contains(id); }
 
   // Counted: a layer may be held by a snapshot and, for a moment, by an operation.
@@ -36,8 +45,11 @@ class LayerGraph {
   std::size_t children(const LayerId& id) const;
   std::vector<LayerId> chain(const LayerId& top) const;  // top first, root last
   std::vector<LayerId> all() const;
+  std::optional<Damage> damage(const LayerId& top) const;  // the uppermost of its chain
+  std::vector<LayerId> damaged() const;
 
-  std::optional<LayerId> removable(const std::set<LayerId>& busy) const;
+  // Nothing refers to them or stands on them.
+  std::vector<LayerId> removable(const std::set<LayerId>& busy) const;
   // Every merge that would drop a layer; the caller picks one that can run now.
   std::vector<Merge> merges(const std::set<LayerId>& busy) const;
 
@@ -51,6 +63,7 @@ class LayerGraph {
     std::optional<LayerId> parent;
     std::set<LayerId> children;
     int references = 0;
+    std::string damage;
   };
   Layer& at(const LayerId& id);
   const Layer& at(const LayerId& id) const;

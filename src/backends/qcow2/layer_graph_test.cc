@@ -23,10 +23,10 @@ TEST(LayerGraph, RemovesOnlyAnUnreferencedLeaf) {
   graph.add(id("a"), std::nullopt);
   graph.add(id("b"), id("a"));
   graph.refer(id("b"));
-  EXPECT_FALSE(graph.removable({}));
+  EXPECT_TRUE(graph.removable({}).empty());
   graph.release(id("b"));
-  EXPECT_EQ(graph.removable({}), id("b"));
-  EXPECT_FALSE(graph.removable({id("b")}));
+  EXPECT_EQ(graph.removable({}), std::vector{id("b")});
+  EXPECT_TRUE(graph.removable({id("b")}).empty());
 }
 
 TEST(LayerGraph, MergesALayerWithOneChildAndKeepsOneWithTwo) {
@@ -41,7 +41,20 @@ TEST(LayerGraph, MergesALayerWithOneChildAndKeepsOneWithTwo) {
   EXPECT_EQ(merges.front().target, id("b"));
   EXPECT_EQ(merges.front().base, std::nullopt);
   graph.reparent(merges.front());
-  EXPECT_EQ(graph.removable({id("b")}), id("a"));
+  EXPECT_EQ(graph.removable({id("b")}), std::vector{id("a")});
+}
+
+TEST(LayerGraph, MergesNothingInADamagedChain) {
+  LayerGraph graph;
+  graph.add(id("a"), std::nullopt, "unreadable");
+  graph.add(id("b"), id("a"));
+  graph.add(id("c"), id("b"));
+  graph.refer(id("c"));
+  EXPECT_EQ(graph.damage(id("c"))->layer, id("a"));
+  EXPECT_TRUE(graph.merges({}).empty());
+  graph.mend(id("a"), std::nullopt);
+  EXPECT_FALSE(graph.damage(id("c")));
+  EXPECT_EQ(graph.merges({}).size(), 2U);
 }
 
 // Whatever is dropped in whatever order, maintenance ends with exactly the referenced layers and those with two
@@ -63,8 +76,8 @@ RC_GTEST_PROP(LayerGraph, MaintenanceKeepsWhatIsNeededOnly, ()) {
   }
   for (bool more = true; more;) {
     more = false;
-    if (auto leaf = graph.removable({})) {
-      graph.remove(*leaf);
+    if (auto leaves = graph.removable({}); !leaves.empty()) {
+      graph.remove(leaves.front());
       more = true;
     } else if (auto merges = graph.merges({}); !merges.empty()) {
       graph.reparent(merges.front());

@@ -1,21 +1,36 @@
 // The start of the backend: what the files and the storage daemons that outlived the last varved tell about layers,
-// volumes and snapshots. Runs in the constructor, before anybody else works.
+// volumes and snapshots. Runs in the constructor, before anybody else works. A fault of one file is noted as that of
+// the volumes and snapshots that need it; the start goes on.
 
 #include <algorithm>
 #include <functional>
 
+#include "backends/qcow2/assessment.h"
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/quarantine.h"
 
 namespace varve::qcow2 {
 
-namespace fs = std::filesystem;
-
 namespace {
+
 constexpr char kPool[] = "pool";
 constexpr std::string_view kSnapshotKey = "snapshot-";
+constexpr std::string_view kResizeKey = "resize-";
+constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
+
+// One step of the start that concerns one thing: when it fails the others are done all the same.
+void attempt(std::string_view what, std::string_view id, const std::function<void()>& step) {
+  try {
+    step();
+  } catch (const Error& fault) {
+    log::error("a step of the start failed; the next start tries it again",
+               {{"step", what}, {"of", id}, {"error", fault.message()}});
+  }
+}
+
 }  // namespace
 
 // A merge that the last varved began may still run in a storage daemon that outlived it, and change the very headers
@@ -26,63 +41,91 @@ void Qcow2Backend::quiet_adopted() {
   }
 }
 
-void Qcow2Backend::load_layers() {
-  std::map<LayerId, std::optional<LayerId>> parents;
-  for (const Pool& pool : images_.pools()) {
-    for (const auto& entry : fs::directory_iterator(pool.directory)) {
-      if (entry.path().extension() != ".qcow2") continue;
-      LayerId id(entry.path().stem().string());
-      if (std::optional<Header> header = read_header(entry.path())) {
-        parents[id] = header->parent;
-        images_.place(id, pool.name);
-      } else {
-        log::warning("an image whose creation was cut off is removed", {{"layer", id}});
-        files::remove_durably(entry.path());
-      }
-    }
+void Qcow2Backend::load() {
+  std::vector<PoolDirectories> directories(images_.pools().begin(), images_.pools().end());
+  Survey found = survey(config_.directory / "volumes", directories);
+  Assessment told = assess(found);
+  for (const auto* files : {&found.quarantined, &found.drafts, &found.layers}) {
+    for (const auto& [layer, file] : *files) images_.place(layer, file.pool);
   }
-  // Parents first; a parent that is missing breaks only the layers that stand on it.
-  std::function<bool(const LayerId&)> add = [&](const LayerId& id) {
-    if (graph_.contains(id)) return true;
-    auto found = parents.find(id);
-    if (found == parents.end()) return false;
-    if (found->second && !add(*found->second)) return false;
-    graph_.add(id, found->second);
-    return true;
-  };
-  for (const auto& [id, parent] : parents) {
-    if (!add(id)) log::error("a layer's parent is missing", {{"layer", id}});
+  report(found, told);
+  tidy(found, told);
+  graph_ = std::move(told.graph);
+  manifests_ = std::move(told.manifests);
+  deleted_ = std::move(told.deleted);
+  unreadable_ = std::move(told.unreadable);
+  dropped_ = std::move(told.dropped);
+  for (const auto& [id, manifest] : manifests_) {
+    if (manifest.intent) unfinished_[id] = manifest.intent->overlay;
+  }
+  note_damaged();
+  for (auto& [id, manifest] : manifests_) {
+    attempt("repair the root", id.str(), [&] { repair_root(manifest); });
   }
 }
 
-void Qcow2Backend::load_manifests() {
-  for (const auto& entry : fs::directory_iterator(config_.directory / "volumes")) {
-    if (entry.path().extension() != ".json") continue;
-    Manifest manifest = load(entry.path());
-    bool whole = graph_.contains(manifest.active);
-    for (const auto& [id, frozen] : manifest.snapshots) whole &= graph_.contains(frozen.layer);
-    if (!whole) {
-      throw Error(ErrorCode::BackendFailed, "the images of volume " + manifest.volume.str() +
-                                                " are not all there (see " + entry.path().string() + ")");
-    }
-    graph_.refer(manifest.active);
-    for (const auto& [id, frozen] : manifest.snapshots) graph_.refer(frozen.layer);
-    manifests_[manifest.volume] = std::move(manifest);
+void Qcow2Backend::report(const Survey& found, const Assessment& told) {
+  for (const std::string& directory : found.unlisted)
+    log::error("a directory cannot be read", {{"directory", directory}});
+  for (const auto& stray : found.strays) log::warning("a file that is none of the store's", {{"file", stray.string()}});
+  for (const auto& [volume, why] : told.unreadable) {
+    log::error("a volume is damaged: its manifest cannot be read", {{"volume", volume}, {"reason", why}});
   }
-  for (auto& [id, manifest] : manifests_) repair_root(manifest);
+  for (const auto& [volume, manifest] : told.manifests) {
+    for (const LayerId& top : manifest.referred()) {
+      if (auto fault = told.graph.damage(top)) {
+        log::error("a volume is damaged", {{"volume", volume}, {"layer", fault->layer}, {"reason", fault->reason}});
+      }
+    }
+  }
+  for (const auto& [layer, why] : told.unaccounted) {
+    log::warning("a layer cannot be accounted for; it is left alone", {{"layer", layer}, {"reason", why}});
+  }
+}
+
+// What the assessment found to be done to the files.
+void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
+  for (const LayerId& layer : told.drafts_to_finish) {
+    attempt("finish a layer", layer.str(), [&] { images_.settle(layer, true); });
+  }
+  for (const LayerId& layer : told.to_put_back) {
+    attempt("put a layer back", layer.str(), [&] { put_back(found.quarantined.at(layer).path, images_.file(layer)); });
+  }
+  for (const LayerId& layer : told.drafts_to_remove) {
+    attempt("remove a draft", layer.str(), [&] { files::remove_durably(found.drafts.at(layer).path); });
+  }
+  for (const auto& [layer, why] : told.to_set_aside) {
+    attempt("set a layer aside", layer.str(),
+            [&] { set_aside(found.layers.at(layer).path, images_.pool_of(layer).quarantine(), why); });
+  }
+  for (const auto& [volume, remaining] : told.deleted) {
+    if (!remaining.empty()) continue;
+    attempt("remove a tombstone", volume.str(), [&] { files::remove_durably(manifest_file(volume)); });
+  }
+}
+
+// The volumes that need a layer which is damaged. graph_mutex_ is held, or nobody else works yet.
+void Qcow2Backend::note_damaged() {
+  damaged_.clear();
+  if (graph_.damaged().empty()) return;
+  for (const auto& [id, manifest] : manifests_) {
+    for (const LayerId& top : manifest.referred()) {
+      if (graph_.damage(top)) damaged_.insert(id);
+    }
+  }
 }
 
 // A crash between a merge and its manifest leaves a root that the chain has no more: it is then the layer above the
 // first one that another volume uses too, or none.
 void Qcow2Backend::repair_root(Manifest& manifest) {
+  if (graph_.damage(manifest.active)) return;
   std::vector<LayerId> chain = graph_.chain(manifest.active);
   if (manifest.root.empty() || std::find(chain.begin(), chain.end(), manifest.root) != chain.end()) return;
   std::set<LayerId> foreign;
   for (const auto& [id, other] : manifests_) {
     if (id == manifest.volume) continue;
-    for (const LayerId& layer : graph_.chain(other.active)) foreign.insert(layer);
-    for (const auto& [snapshot, frozen] : other.snapshots) {
-      for (const LayerId& layer : graph_.chain(frozen.layer)) foreign.insert(layer);
+    for (const LayerId& top : other.referred()) {
+      for (const LayerId& layer : graph_.chain(top)) foreign.insert(layer);
     }
   }
   manifest.root = LayerId();
@@ -98,33 +141,65 @@ void Qcow2Backend::repair_root(Manifest& manifest) {
 void Qcow2Backend::resume_opened() {
   for (const std::string& key : daemons_.keys()) {
     if (key == kPool) continue;
-    if (!daemons_.find(key)) continue;
     if (std::optional<LayerId> top = top_of(key)) {
-      opened_[key] = {key, *top};
-    } else {
+      if (daemons_.find(key)) opened_[key] = {key, *top};
+    } else if (is_of_no_use(key)) {
       daemons_.stop(key);
+    } else {
+      log::error("a storage daemon serves what no manifest names; it is left alone", {{"daemon", key}});
     }
   }
-  std::vector<VolumeId> unfinished;
-  for (const auto& [id, manifest] : manifests_) {
-    if (manifest.intent) unfinished.push_back(id);
+  for (const auto& [volume, overlay] : std::map(unfinished_)) {
+    attempt("finish a switch", volume.str(), [&] { finish_intent(volume); });
   }
-  for (const VolumeId& id : unfinished) finish_intent(id);
   // A merge that was cut off leaves nodes that would keep what is below them.
   for (const auto& [key, opened] : opened_) {
+    if (graph_.damage(opened.top)) continue;  // where its chain ends is not known
     if (auto daemon = daemons_.find(key)) images_.close_others(daemon->qmp(), graph_.chain(opened.top));
   }
 }
 
-// The layer that a daemon of this key has open; nullopt: its volume or snapshot is gone.
+// A daemon that the last varved ran for itself, or one whose volume was deleted.
+bool Qcow2Backend::is_of_no_use(const std::string& key) const {
+  return key.starts_with(kResizeKey) || deleted_.contains(VolumeId(key));
+}
+
+// The layer that a daemon of this key has open; nullopt: no manifest tells.
 std::optional<LayerId> Qcow2Backend::top_of(const std::string& key) const {
+  if (auto found = manifests_.find(VolumeId(key)); found != manifests_.end()) return found->second.active;
+  if (!key.starts_with(kSnapshotKey)) return std::nullopt;
+  SnapshotId snapshot(key.substr(kSnapshotKey.size()));
   for (const auto& [id, manifest] : manifests_) {
-    if (id.str() == key) return manifest.active;
-    if (!key.starts_with(kSnapshotKey)) continue;
-    auto frozen = manifest.snapshots.find(SnapshotId(key.substr(kSnapshotKey.size())));
+    auto frozen = manifest.snapshots.find(snapshot);
     if (frozen != manifest.snapshots.end()) return frozen->second.layer;
   }
   return std::nullopt;
+}
+
+// Damage may have been an I/O fault that has passed, or somebody put a file back.
+bool Qcow2Backend::look_again() {
+  std::vector<LayerId> damaged;
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (damaged_.empty() || clock_.steady() < next_look_) return false;
+    next_look_ = clock_.steady() + kLookEvery;
+    damaged = graph_.damaged();
+  }
+  bool mended = false;
+  for (const LayerId& layer : damaged) {
+    std::expected<Header, std::string> header = read_header(images_.file(layer));
+    if (!header || (header->has_backing && !header->parent)) continue;
+    std::lock_guard graph(graph_mutex_);
+    if (header->parent && (!graph_.contains(*header->parent) || *header->parent == layer)) continue;
+    graph_.mend(layer, header->parent);
+    log::warning("a damaged layer is whole again", {{"layer", layer}});
+    mended = true;
+  }
+  if (!mended) return false;
+  std::lock_guard graph(graph_mutex_);
+  note_damaged();
+  ++damage_version_;
+  return true;
 }
 
 }  // namespace varve::qcow2

@@ -2,43 +2,134 @@
 // cloned volumes are made independent of their sources. What is to be done follows from the graph alone, so that
 // nothing needs to be remembered over a restart; a merge that was cut off is simply run again.
 
+#include <algorithm>
+
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/quarantine.h"
 
 namespace varve::qcow2 {
 
+namespace fs = std::filesystem;
+
 namespace {
 constexpr char kPool[] = "pool";
-}
+// What fails is tried again after a second, and then less and less often.
+constexpr std::chrono::steady_clock::duration kFirstWait = std::chrono::seconds(1);
+constexpr std::chrono::steady_clock::duration kLongestWait = std::chrono::minutes(5);
+}  // namespace
 
 bool Qcow2Backend::maintain() {
-  return remove_one_layer() || merge_one_layer();
+  return remove_one_layer() || merge_one_layer() || look_again();
 }
 
 // Layers that maintenance must leave alone now. graph_mutex_ is held.
 std::set<LayerId> Qcow2Backend::busy_layers() const {
   std::set<LayerId> busy(held_.begin(), held_.end());
+  for (const auto& [volume, overlay] : unfinished_) busy.insert(overlay);
+  for (const auto& [layer, entry] : postponed_) {
+    if (entry.until > clock_.steady()) busy.insert(layer);
+  }
   return busy;
 }
 
+// A layer that nothing refers to or stands on and that was dropped goes; one of which no deletion is on record is set
+// aside.
 bool Qcow2Backend::remove_one_layer() {
-  LayerId layer;
+  std::optional<LayerId> layer = pick_removable();
+  if (!layer) return false;
+  try {
+    remove_layer(*layer);
+  } catch (const Error& fault) {
+    postpone(*layer, fault);
+  }
+  return true;
+}
+
+std::optional<LayerId> Qcow2Backend::pick_removable() const {
+  std::lock_guard graph(graph_mutex_);
+  std::set<LayerId> busy = busy_layers();
+  for (const auto& [key, opened] : opened_) busy.insert(opened.top);
+  for (const LayerId& layer : graph_.removable(busy)) {
+    if (!may_be_below_damage(layer)) return layer;
+  }
+  return std::nullopt;
+}
+
+// What a damaged layer stands on may be known from its header alone: until it is readable again no layer goes that the
+// volume may need. graph_mutex_ is held.
+bool Qcow2Backend::may_be_below_damage(const LayerId& layer) const {
+  if (damaged_.empty()) return false;
+  auto owner = dropped_.find(layer);
+  for (const VolumeId& volume : damaged_) {
+    auto manifest = manifests_.find(volume);
+    if (manifest == manifests_.end()) continue;
+    if (owner == dropped_.end() || owner->second == volume || !manifest->second.root.empty()) return true;
+  }
+  return false;
+}
+
+void Qcow2Backend::remove_layer(const LayerId& layer) {
+  bool proven = false;
   {
     std::lock_guard graph(graph_mutex_);
-    std::set<LayerId> busy = busy_layers();
-    for (const auto& [key, opened] : opened_) busy.insert(opened.top);
-    std::optional<LayerId> found = graph_.removable(busy);
-    if (!found) return false;
-    layer = *found;
-    graph_.remove(layer);
+    proven = dropped_.contains(layer);
   }
-  files::remove_durably(images_.file(layer));
+  fs::path file = images_.file(layer);
+  if (proven) {
+    files::remove_durably(file);
+    log::debug("layer removed", {{"layer", layer}});
+  } else if (files::exists(file)) {
+    set_aside(file, images_.pool_of(layer).quarantine(), "nothing refers to it and no deletion of it is on record");
+  }
   FAILPOINT("layer.remove.after_unlink");
-  log::debug("layer removed", {{"layer", layer}});
-  return true;
+  std::optional<VolumeId> finished;
+  {
+    std::lock_guard graph(graph_mutex_);
+    graph_.remove(layer);
+    postponed_.erase(layer);
+    finished = forget_dropped(layer);
+  }
+  if (finished) remove_tombstone(*finished);
+}
+
+// Returns the deleted volume whose last layer it was. graph_mutex_ is held.
+std::optional<VolumeId> Qcow2Backend::forget_dropped(const LayerId& layer) {
+  auto owner = dropped_.find(layer);
+  if (owner == dropped_.end()) return std::nullopt;
+  VolumeId volume = owner->second;
+  dropped_.erase(owner);
+  if (auto manifest = manifests_.find(volume); manifest != manifests_.end()) manifest->second.dropped.erase(layer);
+  auto deleted = deleted_.find(volume);
+  if (deleted == deleted_.end()) return std::nullopt;
+  deleted->second.erase(layer);
+  if (!deleted->second.empty()) return std::nullopt;
+  return volume;
+}
+
+void Qcow2Backend::remove_tombstone(const VolumeId& volume) {
+  KeyedMutex::Lock lock(volume_locks_, volume.str());
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto deleted = deleted_.find(volume);
+    if (deleted == deleted_.end() || !deleted->second.empty()) return;
+  }
+  files::remove_durably(manifest_file(volume));
+  std::lock_guard graph(graph_mutex_);
+  deleted_.erase(volume);
+}
+
+// It is tried again later and later; what concerns other layers goes on.
+void Qcow2Backend::postpone(const LayerId& layer, const Error& fault) {
+  log::warning("storage maintenance of a layer failed and will be tried again",
+               {{"layer", layer}, {"error", fault.message()}});
+  std::lock_guard graph(graph_mutex_);
+  Postponed& entry = postponed_[layer];
+  entry.wait = std::clamp(entry.wait * 2, kFirstWait, kLongestWait);
+  entry.until = clock_.steady() + entry.wait;
 }
 
 // Who has a chain open that goes through this layer. graph_mutex_ is held.
@@ -52,9 +143,11 @@ std::vector<std::string> Qcow2Backend::holders(const LayerId& layer) const {
 }
 
 std::vector<Merge> Qcow2Backend::wanted_merges() const {
-  std::vector<Merge> wanted = graph_.merges(busy_layers());
+  std::set<LayerId> busy = busy_layers();
+  std::vector<Merge> wanted = graph_.merges(busy);
   for (const auto& [id, manifest] : manifests_) {
-    if (manifest.root.empty() || held_.contains(manifest.root) || !graph_.contains(manifest.root)) continue;
+    if (manifest.root.empty() || busy.contains(manifest.root) || !graph_.contains(manifest.root)) continue;
+    if (graph_.damage(manifest.root)) continue;
     wanted.push_back({manifest.root, std::nullopt});
   }
   return wanted;
@@ -67,7 +160,7 @@ bool Qcow2Backend::has_room_for(const Merge& merge) const {
   for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
     needed += files::allocated_bytes(images_.file(chain[i]));
   }
-  return files::space(images_.pool_of(merge.target).directory).available >= needed;
+  return files::space(images_.pool_of(merge.target).root).available >= needed;
 }
 
 // QEMU 7.2 answers reads behind the end of a shorter parent with whatever its buffer holds while a merge runs (its
@@ -76,8 +169,8 @@ bool Qcow2Backend::has_room_for(const Merge& merge) const {
 bool Qcow2Backend::may_run_live(const Merge& merge) const {
   std::vector<LayerId> chain = chain_of(merge.target);
   if (chain.size() < 2) return true;
-  std::optional<Header> target = read_header(images_.file(chain[0]));
-  std::optional<Header> parent = read_header(images_.file(chain[1]));
+  std::expected<Header, std::string> target = read_header(images_.file(chain[0]));
+  std::expected<Header, std::string> parent = read_header(images_.file(chain[1]));
   return target && parent && parent->virtual_size >= target->virtual_size;
 }
 
@@ -118,12 +211,9 @@ bool Qcow2Backend::merge_one_layer() {
     finish_merge(*picked);
     done = true;
   } catch (const Error& fault) {
-    std::lock_guard graph(graph_mutex_);
-    bool cancelled = running_->cancelled || interrupted_;
-    if (!cancelled)
-      log::warning("a merge failed and will be tried again",
-                   {{"layer", picked->merge.target}, {"error", fault.message()}});
-    done = cancelled && !interrupted_;
+    bool cancelled = was_cancelled();
+    if (!cancelled) postpone(picked->merge.target, fault);
+    done = true;
   }
   {
     std::lock_guard graph(graph_mutex_);
@@ -131,6 +221,11 @@ bool Qcow2Backend::merge_one_layer() {
   }
   merge_ended_.notify_all();
   return done;
+}
+
+bool Qcow2Backend::was_cancelled() const {
+  std::lock_guard graph(graph_mutex_);
+  return interrupted_ || (running_ && running_->cancelled);
 }
 
 // Of the volume that reads through the layer; a layer that is merged is read by one.

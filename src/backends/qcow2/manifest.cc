@@ -4,62 +4,129 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/text.h"
 
 namespace varve::qcow2 {
 
 namespace json = boost::json;
 
-void save(const std::filesystem::path& file, const Manifest& manifest) {
+namespace {
+
+constexpr int kVersion = 2;
+
+std::string text_of(const json::object& object, std::string_view key) {
+  return std::string(object.at(key).as_string());
+}
+
+// Manifests of earlier releases lack what came later.
+std::string later_text_of(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value == nullptr ? std::string() : std::string(value->as_string());
+}
+
+// Ids become names of files: only what was made as one is taken.
+template <class SomeId>
+SomeId id_of(std::string text) {
+  if (!text.empty() && !is_uuid(text)) throw Error(ErrorCode::BackendFailed, "'" + text + "' is no id");
+  return SomeId(std::move(text));
+}
+
+template <class SomeId>
+SomeId required_id(std::string text) {
+  if (text.empty()) throw Error(ErrorCode::BackendFailed, "an id is missing");
+  return id_of<SomeId>(std::move(text));
+}
+
+Manifest from_json(const json::object& in) {
+  int version = in.at("version").to_number<int>();
+  if (version < 1 || version > kVersion) {
+    throw Error(ErrorCode::BackendFailed, "version " + std::to_string(version) + " is not known");
+  }
+  Manifest manifest;
+  manifest.volume = required_id<VolumeId>(text_of(in, "volume"));
+  if (const json::value* dropped = in.if_contains("dropped")) {
+    for (const json::value& layer : dropped->as_array()) {
+      manifest.dropped.insert(required_id<LayerId>(std::string(layer.as_string())));
+    }
+  }
+  const json::value* deleted = in.if_contains("deleted");
+  manifest.deleted = deleted != nullptr && deleted->as_bool();
+  if (manifest.deleted) return manifest;
+  manifest.size_gib = in.at("size_gib").to_number<std::int64_t>();
+  manifest.active = required_id<LayerId>(text_of(in, "active"));
+  manifest.root = id_of<LayerId>(text_of(in, "root"));
+  manifest.pool = later_text_of(in, "pool");
+  manifest.key = id_of<KeyId>(later_text_of(in, "key"));
+  for (const auto& [id, value] : in.at("snapshots").as_object()) {
+    const json::object& frozen = value.as_object();
+    manifest.snapshots[required_id<SnapshotId>(std::string(id))] = {required_id<LayerId>(text_of(frozen, "layer")),
+                                                                    frozen.at("size_gib").to_number<std::int64_t>()};
+  }
+  if (const json::value* intent = in.if_contains("intent")) {
+    const json::object& object = intent->as_object();
+    manifest.intent = Intent{required_id<LayerId>(text_of(object, "overlay")),
+                             id_of<SnapshotId>(text_of(object, "snapshot")), later_text_of(object, "pool")};
+  }
+  return manifest;
+}
+
+json::array list_of(const std::set<LayerId>& layers) {
+  json::array out;
+  for (const LayerId& layer : layers) out.emplace_back(layer.str());
+  return out;
+}
+
+}  // namespace
+
+std::set<LayerId> Manifest::referred() const {
+  std::set<LayerId> out;
+  if (deleted) return out;
+  out.insert(active);
+  for (const auto& [id, frozen] : snapshots) out.insert(frozen.layer);
+  return out;
+}
+
+std::string serialize(const Manifest& manifest) {
+  json::object out{{"version", kVersion}, {"volume", manifest.volume.str()}};
+  if (manifest.deleted) {
+    out["deleted"] = true;
+    out["dropped"] = list_of(manifest.dropped);
+    return json::serialize(out) + "\n";
+  }
+  out["size_gib"] = manifest.size_gib;
+  out["active"] = manifest.active.str();
+  out["root"] = manifest.root.str();
+  out["pool"] = manifest.pool;
+  out["key"] = manifest.key.str();
   json::object snapshots;
   for (const auto& [id, frozen] : manifest.snapshots) {
     snapshots[id.str()] = json::object{{"layer", frozen.layer.str()}, {"size_gib", frozen.size_gib}};
   }
-  json::object out{{"version", 1},
-                   {"volume", manifest.volume.str()},
-                   {"size_gib", manifest.size_gib},
-                   {"active", manifest.active.str()},
-                   {"root", manifest.root.str()},
-                   {"pool", manifest.pool},
-                   {"key", manifest.key.str()},
-                   {"snapshots", std::move(snapshots)}};
+  out["snapshots"] = std::move(snapshots);
   if (manifest.intent) {
     out["intent"] = json::object{{"overlay", manifest.intent->overlay.str()},
                                  {"snapshot", manifest.intent->snapshot.str()},
                                  {"pool", manifest.intent->pool}};
   }
-  files::replace_atomically(file, json::serialize(out) + "\n");
+  if (!manifest.dropped.empty()) out["dropped"] = list_of(manifest.dropped);
+  return json::serialize(out) + "\n";
 }
 
-Manifest load(const std::filesystem::path& file) {
-  auto text = [](const json::object& object, std::string_view key) { return std::string(object.at(key).as_string()); };
-  // Manifests of earlier releases lack what came later.
-  auto later = [](const json::object& object, std::string_view key) {
-    const json::value* value = object.if_contains(key);
-    return value == nullptr ? std::string() : std::string(value->as_string());
-  };
+Manifest parse_manifest(std::string_view text) {
+  if (trim(text).empty()) throw Error(ErrorCode::BackendFailed, "it is empty");
   try {
-    json::object in = json::parse(files::read(file)).as_object();
-    if (in.at("version").to_number<int>() != 1) throw Error(ErrorCode::BackendFailed, "unknown version");
-    Manifest manifest;
-    manifest.volume = VolumeId(text(in, "volume"));
-    manifest.size_gib = in.at("size_gib").to_number<std::int64_t>();
-    manifest.active = LayerId(text(in, "active"));
-    manifest.root = LayerId(text(in, "root"));
-    manifest.pool = later(in, "pool");
-    manifest.key = KeyId(later(in, "key"));
-    for (const auto& [id, value] : in.at("snapshots").as_object()) {
-      const json::object& frozen = value.as_object();
-      manifest.snapshots[SnapshotId(std::string(id))] = {LayerId(text(frozen, "layer")),
-                                                         frozen.at("size_gib").to_number<std::int64_t>()};
-    }
-    if (const json::value* intent = in.if_contains("intent")) {
-      manifest.intent = Intent{LayerId(text(intent->as_object(), "overlay")),
-                               SnapshotId(text(intent->as_object(), "snapshot")), later(intent->as_object(), "pool")};
-    }
-    return manifest;
+    return from_json(json::parse(text).as_object());
+  } catch (const Error&) {
+    throw;
+  } catch (const boost::system::system_error& fault) {
+    throw Error(ErrorCode::BackendFailed, "it is cut off or damaged: " + fault.code().message());
   } catch (const std::exception& fault) {
-    throw Error(ErrorCode::BackendFailed, "cannot read the manifest " + file.string() + ": " + fault.what());
+    throw Error(ErrorCode::BackendFailed, std::string("it is damaged: ") + fault.what());
   }
+}
+
+void save(const std::filesystem::path& file, const Manifest& manifest) {
+  files::replace_atomically(file, serialize(manifest));
 }
 
 }  // namespace varve::qcow2

@@ -1,21 +1,28 @@
 // What a volume is made of, on disk: volumes/<id>.json, replaced atomically. The manifests and the backing-file names
 // in the images are all that is needed to find every byte of every volume and snapshot, without the database.
 //
-//   {"version":1, "volume":"<id>", "size_gib":10, "active":"<layer>", "root":"<layer>",
+//   {"version":2, "volume":"<id>", "size_gib":10, "active":"<layer>", "root":"<layer>",
 //    "pool":"<name>", "key":"<id>"|"", "snapshots":{"<id>":{"layer":"<layer>","size_gib":10}},
-//    "intent":{"overlay":"<layer>","snapshot":"<id>"|"","pool":"<name>"|""}}
+//    "intent":{"overlay":"<layer>","snapshot":"<id>"|"","pool":"<name>"|""}, "dropped":["<layer>", ...]}
+//   {"version":2, "volume":"<id>", "deleted":true, "dropped":["<layer>", ...]}
 //
 // root: the lowest layer that the volume does not share with the volume it was cloned from; "" when it shares nothing.
 // pool: where new layers go; "" is the default one. key: of the layers that are encrypted.
 // intent: an open volume is being switched to this overlay. It is written before the switch and cleared after it;
 // whoever finds it rolls forward, since an empty overlay on the active layer reads the same.
+// dropped: layers that were the volume's until an operation that committed let go of them. Being listed here is the
+// proof that a layer's file may be removed (once nothing stands on it); what is not listed is never removed.
+// deleted: a tombstone, which keeps that proof until the last of a deleted volume's layers has gone.
+// Version 1 (read, never written) had no dropped layers and no tombstones.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "base/id.h"
 
@@ -41,10 +48,17 @@ struct Manifest {
   KeyId key;  // empty: not encrypted
   std::map<SnapshotId, FrozenLayer> snapshots;
   std::optional<Intent> intent;
+  std::set<LayerId> dropped;
+  bool deleted = false;  // then only volume and dropped mean something
+
+  // The layers that it refers to: the active one and those of the snapshots.
+  std::set<LayerId> referred() const;
 };
 
+std::string serialize(const Manifest& manifest);
+// Throws Error(BackendFailed), saying why, when the text is not a manifest of a known version.
+Manifest parse_manifest(std::string_view text);
+
 void save(const std::filesystem::path& file, const Manifest& manifest);
-// Throws Error(BackendFailed) naming the file when it is not a manifest of this version.
-Manifest load(const std::filesystem::path& file);
 
 }  // namespace varve::qcow2

@@ -1,7 +1,6 @@
 #include "backends/qcow2/qcow2_backend.h"
 
 #include <boost/json.hpp>
-#include <fstream>
 
 #include "backends/qcow2/holds.h"
 #include "base/check.h"
@@ -9,6 +8,7 @@
 #include "base/failpoint.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/quarantine.h"
 
 namespace varve::qcow2 {
 
@@ -17,25 +17,17 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kPool[] = "pool";
-constexpr std::string_view kSnapshotKey = "snapshot-";
-
-std::string snapshot_key(const SnapshotId& snapshot) {
-  return std::string(kSnapshotKey) + snapshot.str();
-}
-
-[[noreturn]] void missing(std::string_view kind, std::string_view id) {
-  throw Error(ErrorCode::BackendFailed, "the " + std::string(kind) + " " + std::string(id) + " has no image");
-}
-
 std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
   files::make_directory(config.directory / "volumes");
   // A daemon that outlived a crash may hold images open; all its work can be done anew.
   daemons.stop(kPool);
   std::vector<Pool> pools;
   auto add = [&](const std::string& name, const fs::path& directory) {
-    files::make_directory(directory / "layers");
-    files::make_directory(directory / "manageable");
-    pools.push_back({name, directory / "layers", probe_io(directory / "layers", daemons.start(kPool)->qmp())});
+    Pool pool{{name, directory}, {}};
+    files::make_directory(pool.layers());
+    files::make_directory(pool.manageable());
+    pool.io = probe_io(pool.layers(), daemons.start(kPool)->qmp());
+    pools.push_back(std::move(pool));
   };
   add("default", config.directory);
   for (const auto& [name, directory] : config.pools) add(name, directory);
@@ -72,39 +64,16 @@ IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
   return chosen;
 }
 
-Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rng)
-    : config_(std::move(config)), daemons_(daemons), rng_(rng), images_(probe(config_, daemons), config_.secret_of) {
+Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng)
+    : config_(std::move(config)),
+      daemons_(daemons),
+      clock_(clock),
+      rng_(rng),
+      images_(probe(config_, daemons), config_.secret_of) {
   quiet_adopted();
-  load_layers();
-  load_manifests();
+  load();
   resume_opened();
   daemons_.on_lost([this](const std::string& key) { lost(key); });
-}
-
-// A storage daemon ended that nobody asked to end. The pool and those of a moment are started again when wanted.
-void Qcow2Backend::lost(const std::string& key) {
-  VolumeId volume;
-  std::optional<SnapshotId> snapshot;
-  {
-    std::lock_guard graph(graph_mutex_);
-    opened_.erase(key);
-    for (const auto& [id, manifest] : manifests_) {
-      if (id.str() == key) volume = id;
-      for (const auto& [name, frozen] : manifest.snapshots) {
-        if (snapshot_key(name) != key) continue;
-        volume = id;
-        snapshot = name;
-      }
-    }
-  }
-  if (volume.empty()) return;
-  LostCallback callback;
-  {
-    std::lock_guard lock(callback_mutex_);
-    callback = on_lost_;
-  }
-  log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});
-  if (callback) callback(volume, snapshot);
 }
 
 Qcow2Backend::~Qcow2Backend() {
@@ -122,6 +91,19 @@ std::set<LayerId> Qcow2Backend::layers_of(const Manifest& manifest) const {
   return out;
 }
 
+// Throws unless every layer of the chain is there and readable.
+void Qcow2Backend::require_sound(const std::string& whose, const LayerId& top) const {
+  std::lock_guard graph(graph_mutex_);
+  if (std::optional<Damage> found = graph_.damage(top)) {
+    throw Error(ErrorCode::BackendFailed, whose + " is damaged: layer " + found->layer.str() + ": " + found->reason);
+  }
+}
+
+bool Qcow2Backend::is_unreadable(const VolumeId& volume) const {
+  std::lock_guard graph(graph_mutex_);
+  return unreadable_.contains(volume);
+}
+
 fs::path Qcow2Backend::manifest_file(const VolumeId& volume) const {
   return config_.directory / "volumes" / (volume.str() + ".json");
 }
@@ -129,26 +111,82 @@ fs::path Qcow2Backend::manifest_file(const VolumeId& volume) const {
 Manifest Qcow2Backend::manifest(const VolumeId& volume) const {
   std::lock_guard graph(graph_mutex_);
   auto found = manifests_.find(volume);
-  if (found == manifests_.end()) missing("volume", volume.str());
-  return found->second;
+  if (found != manifests_.end()) return found->second;
+  if (auto fault = unreadable_.find(volume); fault != unreadable_.end()) {
+    throw Error(ErrorCode::BackendFailed,
+                "the volume " + volume.str() + " is damaged: its manifest cannot be read: " + fault->second);
+  }
+  missing("volume", volume.str());
 }
 
-// The commit point of every operation: first the file, then the memory.
-void Qcow2Backend::commit(const Manifest& manifest) {
-  save(manifest_file(manifest.volume), manifest);
-  std::lock_guard graph(graph_mutex_);
-  graph_.refer(manifest.active);
-  for (const auto& [id, frozen] : manifest.snapshots) graph_.refer(frozen.layer);
-  auto before = manifests_.find(manifest.volume);
-  if (before != manifests_.end()) {
-    graph_.release(before->second.active);
-    for (const auto& [id, frozen] : before->second.snapshots) graph_.release(frozen.layer);
+// The commit point of every operation: first the file, then the memory. What the volume referred to before and does not
+// any more is dropped. draft: a layer that the manifest names for the first time.
+void Qcow2Backend::commit(Manifest changed, Draft* draft) {
+  note_dropped(changed);
+  std::exception_ptr fault;
+  try {
+    save(manifest_file(changed.volume), changed);
+  } catch (const Error&) {
+    fault = std::current_exception();
+    if (!is_written(changed, draft)) throw;
   }
-  manifests_[manifest.volume] = manifest;
+  if (draft != nullptr) draft->settle(false);
+  remember(changed);
+  if (fault) std::rethrow_exception(fault);
+}
+
+void Qcow2Backend::note_dropped(Manifest& changed) const {
+  std::lock_guard graph(graph_mutex_);
+  auto before = manifests_.find(changed.volume);
+  if (before != manifests_.end()) {
+    changed.dropped.insert(before->second.dropped.begin(), before->second.dropped.end());
+    for (const LayerId& layer : before->second.referred()) changed.dropped.insert(layer);
+    if (before->second.intent) changed.dropped.insert(before->second.intent->overlay);
+  }
+  auto deleted = deleted_.find(changed.volume);
+  if (deleted != deleted_.end()) changed.dropped.insert(deleted->second.begin(), deleted->second.end());
+  std::set<LayerId> kept = changed.referred();
+  if (changed.intent) kept.insert(changed.intent->overlay);
+  std::erase_if(changed.dropped, [&](const LayerId& layer) { return kept.contains(layer) || !graph_.contains(layer); });
+}
+
+// Writing failed, but perhaps not before the file was replaced. When that cannot be told the memory's state is written
+// once more before the volume is worked on.
+bool Qcow2Backend::is_written(const Manifest& changed, Draft* draft) {
+  try {
+    if (files::read(manifest_file(changed.volume)) == serialize(changed)) return true;
+  } catch (const Error& unknown) {
+    log::warning("a manifest may or may not have been written",
+                 {{"volume", changed.volume}, {"error", unknown.message()}});
+    if (draft != nullptr) draft->leave();
+  }
+  std::lock_guard graph(graph_mutex_);
+  if (manifests_.contains(changed.volume)) doubtful_.insert(changed.volume);
+  return false;
+}
+
+void Qcow2Backend::remember(const Manifest& changed) {
+  std::lock_guard graph(graph_mutex_);
+  for (const LayerId& layer : changed.referred()) graph_.refer(layer);
+  auto before = manifests_.find(changed.volume);
+  if (before != manifests_.end()) {
+    for (const LayerId& layer : before->second.referred()) graph_.release(layer);
+  }
+  for (const LayerId& layer : changed.dropped) dropped_[layer] = changed.volume;
+  deleted_.erase(changed.volume);
+  unfinished_.erase(changed.volume);
+  if (changed.intent) unfinished_[changed.volume] = changed.intent->overlay;
+  if (changed.deleted) {
+    damaged_.erase(changed.volume);
+    manifests_.erase(changed.volume);
+    deleted_[changed.volume] = changed.dropped;
+  } else {
+    manifests_[changed.volume] = changed;
+  }
 }
 
 void Qcow2Backend::require_space(const std::string& pool) const {
-  files::Space space = files::space(images_.pool(pool).directory);
+  files::Space space = files::space(images_.pool(pool).root);
   if (space.available < config_.min_free_bytes) {
     throw Error(ErrorCode::NoSpace, "the store has " + std::to_string(space.available >> 20) + " MiB left and keeps " +
                                         std::to_string(config_.min_free_bytes >> 20) + " MiB free");
@@ -171,18 +209,6 @@ std::vector<LayerId> Qcow2Backend::chain_of(const LayerId& top) const {
   return graph_.chain(top);
 }
 
-// The daemon that has it open, nullptr if nobody has.
-std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& opened) {
-  std::string key;
-  {
-    std::lock_guard graph(graph_mutex_);
-    auto found = opened_.find(opened);
-    if (found == opened_.end()) return nullptr;
-    key = found->second.daemon;
-  }
-  return daemons_.find(key);
-}
-
 // An id whose file will be in the pool.
 LayerId Qcow2Backend::new_layer(const std::string& pool) {
   LayerId layer(rng_.uuid());
@@ -195,11 +221,9 @@ void Qcow2Backend::create_volume(const VolumeId& volume, std::int64_t size_gib, 
   if (has_volume(volume)) return;
   require_space(placement.pool);
   KeyId key = placement.key.value_or(KeyId());
-  LayerId layer = new_layer(placement.pool);
-  images_.create(pool(), layer, size_gib, std::nullopt, key);
+  Draft layer(*this, new_layer(placement.pool), size_gib, std::nullopt, key);
   FAILPOINT("volume.create.after_layer");
-  Pin pin(*this, layer, std::nullopt);
-  commit({volume, size_gib, layer, LayerId(), placement.pool, key, {}, std::nullopt});
+  commit({.volume = volume, .size_gib = size_gib, .active = layer.id(), .pool = placement.pool, .key = key}, &layer);
   FAILPOINT("volume.create.after_manifest");
 }
 
@@ -216,6 +240,7 @@ void Qcow2Backend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib,
     if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
     frozen = found->second.layer;
     key = from.key;
+    require_sound("the snapshot " + snapshot.str(), frozen);
     pin.emplace(*this, frozen);
   }
   attach_clone(volume, size_gib, frozen, key, pool);
@@ -243,37 +268,36 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
   Hold hold(*this, volume);
   require_space(to_pool);
   require_depth(source);
-  LayerId layer = new_layer(to_pool);
-  images_.create(pool(), layer, size_gib, source, key);
+  Draft layer(*this, new_layer(to_pool), size_gib, source, key);
   FAILPOINT("clone.after_overlay");
-  Pin pin(*this, layer, source);
-  commit({volume, size_gib, layer, layer, to_pool, key, {}, std::nullopt});
+  commit(
+      {.volume = volume, .size_gib = size_gib, .active = layer.id(), .root = layer.id(), .pool = to_pool, .key = key},
+      &layer);
   FAILPOINT("clone.after_manifest");
 }
 
-bool Qcow2Backend::has_intent(const VolumeId& volume) const {
-  std::lock_guard graph(graph_mutex_);
-  auto found = manifests_.find(volume);
-  return found != manifests_.end() && found->second.intent;
-}
-
+// A tombstone takes the manifest's place until the last of the volume's layers has gone. What an unreadable manifest
+// named is not known: the manifest is set aside, as its layers were.
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
-  Hold hold(*this, volume);
+  Hold hold(*this, volume, Hold::State::AsItIs);
   if (!has_volume(volume)) return;
   FAILPOINT("volume.delete.before_manifest");
-  files::remove_durably(manifest_file(volume));
+  if (is_unreadable(volume)) {
+    set_aside(manifest_file(volume), images_.pool("").quarantine(),
+              "the manifest of a deleted volume; it is unreadable");
+    std::lock_guard graph(graph_mutex_);
+    unreadable_.erase(volume);
+  } else {
+    commit({.volume = volume, .deleted = true});
+  }
   FAILPOINT("volume.delete.after_manifest");
-  std::lock_guard graph(graph_mutex_);
-  Manifest gone = std::move(manifests_.at(volume));
-  manifests_.erase(volume);
-  graph_.release(gone.active);
-  for (const auto& [id, frozen] : gone.snapshots) graph_.release(frozen.layer);
 }
 
 void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) {
   Hold hold(*this, volume);
   Manifest changed = manifest(volume);
   if (changed.size_gib >= size_gib) return;
+  require_sound("the volume " + volume.str(), changed.active);
   FAILPOINT("volume.extend.before_resize");
   if (auto daemon = daemon_of(volume.str())) {
     images_.resize(daemon->qmp(), changed.active, size_gib);
@@ -283,20 +307,6 @@ void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) 
   FAILPOINT("volume.extend.after_resize");
   changed.size_gib = size_gib;
   commit(changed);
-}
-
-// With its whole chain open, in a daemon that no restart adopts: QEMU then covers with zeros what a larger layer below
-// holds behind the old end.
-void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
-  const std::string key = "resize-" + manifest.volume.str();
-  open_chain(key, manifest.active, true, manifest.key);
-  try {
-    images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);
-  } catch (const Error&) {
-    close_chain(key);
-    throw;
-  }
-  close_chain(key);
 }
 
 void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
@@ -319,66 +329,117 @@ void Qcow2Backend::migrate(const VolumeId& volume, const std::string& pool) {
 // Puts an empty overlay on the active layer and returns the layer that is frozen now. to_pool: where the overlay goes;
 // "": where the volume is. The volume is held.
 LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& to_pool) {
-  Manifest changed = manifest(volume);
-  const std::string& target = to_pool.empty() ? changed.pool : to_pool;
+  Manifest present = manifest(volume);
+  const std::string& target = to_pool.empty() ? present.pool : to_pool;
+  require_sound("the volume " + volume.str(), present.active);
   require_space(target);
-  require_depth(changed.active);
-  LayerId frozen = changed.active;
-  changed.intent = Intent{new_layer(target), snapshot, to_pool};
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(volume.str());
-  // A closed volume needs no intent: until its manifest names it, the overlay is a file that nothing refers to.
-  if (daemon) commit(changed);
+  require_depth(present.active);
+  Intent intent{new_layer(target), snapshot, to_pool};
+  if (auto daemon = daemon_of(volume.str())) {
+    freeze_open(present, intent, daemon->qmp());
+  } else {
+    freeze_closed(present, intent);
+  }
+  FAILPOINT("snapshot.create.after_manifest");
+  return present.active;
+}
+
+// What a manifest says once the overlay is the active layer.
+Manifest Qcow2Backend::switched(Manifest manifest, const Intent& intent) {
+  if (!intent.snapshot.empty()) manifest.snapshots[intent.snapshot] = {manifest.active, manifest.size_gib};
+  if (!intent.pool.empty()) {
+    manifest.pool = intent.pool;
+    manifest.root = intent.overlay;
+  }
+  manifest.active = intent.overlay;
+  manifest.intent.reset();
+  return manifest;
+}
+
+// Needs no intent: until its manifest names it, the overlay is a draft.
+void Qcow2Backend::freeze_closed(const Manifest& present, const Intent& intent) {
+  FAILPOINT("snapshot.create.after_intent");
+  Draft overlay(*this, intent.overlay, present.size_gib, present.active, present.key);
+  FAILPOINT("snapshot.create.after_overlay");
+  FAILPOINT("snapshot.create.after_switch");
+  commit(switched(present, intent), &overlay);
+}
+
+// The overlay gets its final name before the client's writes can reach it: an intent whose overlay has no such file is
+// one that was not carried out.
+void Qcow2Backend::freeze_open(const Manifest& present, const Intent& intent, qemu::QmpClient& qmp) {
+  Manifest changed = present;
+  changed.intent = intent;
+  commit(changed);
   FAILPOINT("snapshot.create.after_intent");
   try {
-    images_.create(pool(), changed.intent->overlay, changed.size_gib, frozen, changed.key);
+    Draft overlay(*this, intent.overlay, present.size_gib, present.active, present.key);
     FAILPOINT("snapshot.create.after_overlay");
-    if (daemon) images_.switch_to_overlay(daemon->qmp(), frozen, changed.intent->overlay, changed.key);
+    overlay.settle(true);
+    images_.switch_to_overlay(qmp, present.active, intent.overlay, present.key);
+    FAILPOINT("snapshot.create.after_switch");
+    finish_intent(present.volume);
   } catch (const Error&) {
-    // Whether the switch happened is only known while the daemon lives; then nothing was switched, and the intent goes.
-    if (daemon && !daemon->qmp().lost() && images_.stands_on(daemon->qmp(), changed.intent->overlay, std::nullopt)) {
-      images_.close_node(daemon->qmp(), changed.intent->overlay);
-      files::remove_durably(images_.file(changed.intent->overlay));
-      changed.intent.reset();
-      commit(changed);
-    }
+    if (!has_intent(present.volume)) throw;
+    drop_intent_if_not_switched(present, qmp);
     throw;
   }
-  FAILPOINT("snapshot.create.after_switch");
+}
+
+// Whether the switch happened is only known while the daemon answers; else the intent stays, and is rolled forward.
+void Qcow2Backend::drop_intent_if_not_switched(const Manifest& before, qemu::QmpClient& qmp) {
+  const LayerId overlay = manifest(before.volume).intent->overlay;
+  if (qmp.lost() || !images_.stands_on(qmp, overlay, std::nullopt)) return;
+  images_.close_node(qmp, overlay);
+  Manifest changed = before;
+  changed.dropped.insert(overlay);
+  commit(changed);
+}
+
+// What an interrupted operation may have left to be told before the volume is worked on: a manifest of which it is not
+// known whether it was written, a switch that may have moved the guest's writes to the overlay already.
+void Qcow2Backend::settle_doubts(const VolumeId& volume) {
+  std::optional<Manifest> again;
   {
     std::lock_guard graph(graph_mutex_);
-    if (!daemon) manifests_.at(volume).intent = changed.intent;
+    if (doubtful_.contains(volume)) again = manifests_.at(volume);
   }
-  finish_intent(volume);
-  FAILPOINT("snapshot.create.after_manifest");
-  return frozen;
+  if (again) {
+    save(manifest_file(volume), *again);
+    std::lock_guard graph(graph_mutex_);
+    doubtful_.erase(volume);
+  }
+  if (has_intent(volume)) finish_intent(volume);
 }
 
 // Rolls an intent forward: the overlay becomes the active layer. Whether or not the switch had happened, the overlay
 // reads the same as the layer below; without the overlay's file nothing had happened yet, and the intent is dropped.
 void Qcow2Backend::finish_intent(const VolumeId& volume) {
-  Manifest changed = manifest(volume);
-  Intent intent = *changed.intent;
-  LayerId frozen = changed.active;
-  changed.intent.reset();
-  if (!read_header(images_.file(intent.overlay))) {
-    files::remove_durably(images_.file(intent.overlay));
-    commit(changed);
+  Manifest present = manifest(volume);
+  Intent intent = *present.intent;
+  if (!is_known(intent.overlay)) {
+    present.intent.reset();
+    commit(present);
     return;
   }
+  require_sound("the volume " + volume.str(), intent.overlay);
   if (auto daemon = daemon_of(volume.str())) {
-    images_.switch_to_overlay(daemon->qmp(), frozen, intent.overlay, changed.key);
+    images_.switch_to_overlay(daemon->qmp(), present.active, intent.overlay, present.key);
   }
-  Pin pin(*this, intent.overlay, frozen);
-  if (!intent.snapshot.empty()) changed.snapshots[intent.snapshot] = {frozen, changed.size_gib};
-  if (!intent.pool.empty()) {
-    changed.pool = intent.pool;
-    changed.root = intent.overlay;
-  }
-  changed.active = intent.overlay;
-  commit(changed);
+  commit(switched(present, intent));
   std::lock_guard graph(graph_mutex_);
   auto opened = opened_.find(volume.str());
   if (opened != opened_.end()) opened->second.top = intent.overlay;
+}
+
+bool Qcow2Backend::has_intent(const VolumeId& volume) const {
+  std::lock_guard graph(graph_mutex_);
+  return unfinished_.contains(volume);
+}
+
+bool Qcow2Backend::is_known(const LayerId& layer) const {
+  std::lock_guard graph(graph_mutex_);
+  return graph_.contains(layer);
 }
 
 void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
@@ -399,122 +460,12 @@ void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) 
   auto found = changed.snapshots.find(snapshot);
   if (found == changed.snapshots.end()) missing("snapshot", snapshot.str());
   LayerId frozen = found->second.layer;
-  LayerId overlay = new_layer(changed.pool);
-  images_.create(pool(), overlay, changed.size_gib, frozen, changed.key);
+  require_sound("the snapshot " + snapshot.str(), frozen);
+  Draft overlay(*this, new_layer(changed.pool), changed.size_gib, frozen, changed.key);
   FAILPOINT("volume.rollback.after_overlay");
-  Pin pin(*this, overlay, frozen);
-  changed.active = overlay;
-  commit(changed);
+  changed.active = overlay.id();
+  commit(changed, &overlay);
   FAILPOINT("volume.rollback.after_manifest");
-}
-
-model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable,
-                                            const KeyId& secret) {
-  std::vector<LayerId> chain = chain_of(top);
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
-  FAILPOINT("attach.after_daemon");
-  {
-    std::lock_guard graph(graph_mutex_);
-    opened_[key] = {key, top};
-  }
-  try {
-    images_.open_chain(daemon->qmp(), chain, writable, secret);
-  } catch (...) {
-    close_chain(key);
-    throw;
-  }
-  return {key, Images::node(top)};
-}
-
-model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLimits& qos) {
-  Hold hold(*this, volume);
-  Manifest present = manifest(volume);
-  const LayerId& active = present.active;
-  model::BlockDevice device = open_chain(volume.str(), active, true, present.key);
-  FAILPOINT("attach.after_open");
-  images_.add_throttle(daemons_.start(volume.str())->qmp(), active, qos);
-  return {device.daemon, Images::throttle_node()};
-}
-
-void Qcow2Backend::close_chain(const std::string& key) {
-  daemons_.stop(key);
-  std::lock_guard graph(graph_mutex_);
-  opened_.erase(key);
-}
-
-void Qcow2Backend::close(const VolumeId& volume) {
-  Hold hold(*this, volume);
-  close_chain(volume.str());
-  FAILPOINT("detach.after_close");
-}
-
-void Qcow2Backend::set_qos(const VolumeId& volume, const model::QosLimits& qos) {
-  Hold hold(*this, volume);
-  if (auto daemon = daemon_of(volume.str())) images_.set_throttle(daemon->qmp(), qos);
-}
-
-model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  Hold hold(*this, volume);
-  Manifest from = manifest(volume);
-  auto found = from.snapshots.find(snapshot);
-  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
-  return open_chain(snapshot_key(snapshot), found->second.layer, false, from.key);
-}
-
-void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  Hold hold(*this, volume);
-  close_chain(snapshot_key(snapshot));
-  FAILPOINT("detach.after_close");
-}
-
-bool Qcow2Backend::has_volume(const VolumeId& volume) {
-  std::lock_guard graph(graph_mutex_);
-  return manifests_.contains(volume);
-}
-
-backends::Usage Qcow2Backend::volume_usage(const VolumeId& volume) {
-  LayerId active = manifest(volume).active;
-  backends::Usage usage;
-  for (const LayerId& layer : chain_of(active)) usage.allocated += files::allocated_bytes(images_.file(layer));
-  usage.exclusive = files::allocated_bytes(images_.file(active));
-  return usage;
-}
-
-backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) {
-  Manifest from = manifest(volume);
-  auto found = from.snapshots.find(snapshot);
-  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
-  backends::Usage usage;
-  for (const LayerId& layer : chain_of(found->second.layer)) {
-    usage.allocated += files::allocated_bytes(images_.file(layer));
-  }
-  std::lock_guard graph(graph_mutex_);
-  // Its layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
-  if (graph_.children(found->second.layer) == 0) {
-    usage.exclusive = files::allocated_bytes(images_.file(found->second.layer));
-  }
-  return usage;
-}
-
-std::vector<std::string> Qcow2Backend::pools() const {
-  std::vector<std::string> names;
-  for (const Pool& pool : images_.pools()) names.push_back(pool.name);
-  return names;
-}
-
-backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
-  files::Space space = files::space(images_.pool(pool).directory);
-  return {space.total, space.available};
-}
-
-// A pool is told from the others by its own backend name; the default one has had the driver's.
-model::Metadata Qcow2Backend::capabilities(const std::string& pool) const {
-  std::string name = images_.pool(pool).name;
-  return {{"volume_backend_name", name == "default" ? "qcow2" : name},
-          {"storage_protocol", "nbd"},
-          {"vendor_name", "Varve"},
-          {"driver_version", "1.0"},
-          {"pool_name", name}};
 }
 
 void Qcow2Backend::on_work(std::function<void()> callback) {

@@ -1,8 +1,9 @@
 // The backend that keeps bytes in a tree of qcow2 layers.
 //
 // Files under the store's directory: layers/<id>.qcow2, volumes/<volume>.json (manifest.h). An operation makes its
-// files first and commits by replacing a manifest; what a crash leaves unreferenced is removed by maintenance. Locks,
-// in this order: the volume's (operations), then graph_mutex_ (memory only, never held during I/O).
+// files first and commits by replacing a manifest. What may be removed is what a manifest lists as dropped; what nobody
+// can account for goes to quarantine/. Locks, in this order: the volume's (operations), then graph_mutex_ (memory only,
+// never held during I/O).
 #pragma once
 
 #include <atomic>
@@ -13,9 +14,12 @@
 #include <set>
 
 #include "backends/backend.h"
+#include "backends/qcow2/assessment.h"
 #include "backends/qcow2/images.h"
 #include "backends/qcow2/layer_graph.h"
 #include "backends/qcow2/manifest.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "base/keyed_mutex.h"
 #include "base/rng.h"
 #include "qemu/storage_daemons.h"
@@ -33,8 +37,8 @@ struct Config {
 
 class Qcow2Backend final : public backends::Backend {
  public:
-  // Reads all manifests and layer headers; throws Error(BackendFailed) when they contradict each other.
-  Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Rng& rng);
+  // Reads all manifests and layer headers. What is damaged concerns the volumes that need it, see damage().
+  Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng);
   ~Qcow2Backend() override;
 
   void create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement& placement) override;
@@ -58,6 +62,8 @@ class Qcow2Backend final : public backends::Backend {
   void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void forget_key(const KeyId& key) override { images_.forget_key(key); }
   bool has_volume(const VolumeId& volume) override;
+  std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) override;
+  std::uint64_t damage_version() override { return damage_version_; }
   backends::Usage volume_usage(const VolumeId& volume) override;
   backends::Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) override;
   std::vector<std::string> pools() const override;
@@ -72,13 +78,20 @@ class Qcow2Backend final : public backends::Backend {
  private:
   // While it lives nobody else works on the volume and no merge runs in its chain or its snapshots'.
   class Hold;
-  // While it lives maintenance leaves the layer alone, though no manifest refers to it yet (or any more).
+  // While it lives maintenance leaves the layer alone, though no manifest refers to it any more.
   class Pin;
+  class Draft;
 
   // Somebody outside of the operations uses a chain: an open volume, an exported snapshot.
   struct Opened {
     std::string daemon;
     LayerId top;
+  };
+
+  // Maintenance of a layer failed: when it may be tried again.
+  struct Postponed {
+    std::chrono::steady_clock::duration wait{};
+    std::chrono::steady_clock::time_point until;
   };
 
   struct RunningMerge {
@@ -88,8 +101,12 @@ class Qcow2Backend final : public backends::Backend {
   };
 
   void quiet_adopted();
-  void load_layers();
-  void load_manifests();
+  void load();
+  void report(const Survey& found, const Assessment& told);
+  void tidy(const Survey& found, const Assessment& told);
+  void note_damaged();
+  bool look_again();
+  bool is_of_no_use(const std::string& key) const;
   void repair_root(Manifest& manifest);
   void resume_opened();
 
@@ -97,14 +114,26 @@ class Qcow2Backend final : public backends::Backend {
   std::set<LayerId> layers_of(const Manifest& manifest) const;
   std::filesystem::path manifest_file(const VolumeId& volume) const;
   Manifest manifest(const VolumeId& volume) const;
-  void commit(const Manifest& manifest);
+  void commit(Manifest changed, Draft* draft = nullptr);
+  void note_dropped(Manifest& changed) const;
+  bool is_written(const Manifest& changed, Draft* draft);
+  void remember(const Manifest& changed);
+  void settle_doubts(const VolumeId& volume);
+  bool is_unreadable(const VolumeId& volume) const;
+  bool is_known(const LayerId& layer) const;
+  void require_sound(const std::string& whose, const LayerId& top) const;
   void require_space(const std::string& pool) const;
   void require_depth(const LayerId& top) const;
   qemu::QmpClient& pool();
   std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
 
   LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& pool);
+  void freeze_open(const Manifest& present, const Intent& intent, qemu::QmpClient& qmp);
+  void freeze_closed(const Manifest& present, const Intent& intent);
+  void drop_intent_if_not_switched(const Manifest& before, qemu::QmpClient& qmp);
+  static Manifest switched(Manifest manifest, const Intent& intent);
   LayerId new_layer(const std::string& pool);
+  void forget_manifest(const VolumeId& volume);
   void adopt_file(const VolumeId& volume, const backends::Found& file);
   std::optional<backends::Found> found_file(const std::filesystem::directory_entry& entry, const Pool& pool) const;
   KeyId key_of(const LayerId& layer) const;
@@ -118,6 +147,13 @@ class Qcow2Backend final : public backends::Backend {
   std::vector<LayerId> chain_of(const LayerId& top) const;
 
   bool remove_one_layer();
+  std::optional<LayerId> pick_removable() const;
+  bool may_be_below_damage(const LayerId& layer) const;
+  void remove_layer(const LayerId& layer);
+  std::optional<VolumeId> forget_dropped(const LayerId& layer);
+  void remove_tombstone(const VolumeId& volume);
+  void postpone(const LayerId& layer, const Error& fault);
+  bool was_cancelled() const;
   bool merge_one_layer();
   std::vector<Merge> wanted_merges() const;
   std::set<LayerId> busy_layers() const;
@@ -134,6 +170,7 @@ class Qcow2Backend final : public backends::Backend {
 
   const Config config_;
   qemu::StorageDaemons& daemons_;
+  Clock& clock_;
   Rng& rng_;
   Images images_;
   mutable KeyedMutex volume_locks_;
@@ -142,10 +179,19 @@ class Qcow2Backend final : public backends::Backend {
   std::condition_variable merge_ended_;
   LayerGraph graph_;
   std::map<VolumeId, Manifest> manifests_;
+  std::map<VolumeId, std::set<LayerId>> deleted_;  // tombstones, and which of their layers are still there
+  std::map<VolumeId, std::string> unreadable_;     // volumes whose manifest cannot be read, and why
+  std::map<VolumeId, LayerId> unfinished_;         // volumes with an intent, and its overlay
+  std::set<VolumeId> doubtful_;                    // whose manifest may not be the one in memory
+  std::set<VolumeId> damaged_;                     // that need a damaged layer
+  std::map<LayerId, VolumeId> dropped_;            // layers that may go, and whose they were
+  std::map<LayerId, Postponed> postponed_;
   std::map<std::string, Opened> opened_;  // by volume id or "snapshot-<id>"
   std::multiset<LayerId> held_;           // chains in which no merge may start now
   std::optional<RunningMerge> running_;
   bool interrupted_ = false;
+  std::chrono::steady_clock::time_point next_look_;  // at what is damaged
+  std::atomic<std::uint64_t> damage_version_{1};
 
   std::mutex callback_mutex_;
   std::function<void()> on_work_;

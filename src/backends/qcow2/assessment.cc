@@ -1,0 +1,190 @@
+#include "backends/qcow2/assessment.h"
+
+#include <algorithm>
+
+namespace varve::qcow2 {
+
+namespace {
+
+constexpr char kMissing[] = "its file is missing";
+constexpr char kForeignBacking[] = "its backing file is no layer";
+constexpr char kCircle[] = "it stands on itself";
+constexpr char kUnaccounted[] = "no manifest names it and no deletion of it is on record";
+constexpr char kInQuarantine[] = "it is in quarantine";
+
+class Assessor {
+ public:
+  explicit Assessor(const Survey& survey) : survey_(survey) {}
+
+  Assessment run() {
+    take_manifests();
+    for (auto& [id, manifest] : out_.manifests) need(manifest);
+    for (auto& [id, manifest] : out_.manifests) own_what_is_between(manifest);
+    take_dropped();
+    take_the_rest();
+    take_drafts();
+    take_quarantined();
+    return std::move(out_);
+  }
+
+ private:
+  void take_manifests() {
+    for (const auto& [id, file] : survey_.manifests) {
+      if (!file.manifest) {
+        out_.unreadable[id] = file.manifest.error();
+      } else if (file.manifest->deleted) {
+        out_.deleted[id];
+      } else {
+        out_.manifests[id] = *file.manifest;
+      }
+    }
+  }
+
+  // Where a needed layer's file is; nullptr if nowhere.
+  const LayerFile* locate(const LayerId& id) {
+    if (auto found = survey_.layers.find(id); found != survey_.layers.end()) return &found->second;
+    if (auto found = survey_.drafts.find(id); found != survey_.drafts.end()) {
+      out_.drafts_to_finish.insert(id);
+      return &found->second;
+    }
+    if (auto found = survey_.quarantined.find(id); found != survey_.quarantined.end()) {
+      out_.to_put_back.insert(id);
+      return &found->second;
+    }
+    return nullptr;
+  }
+
+  void add_needed(const LayerId& id) {
+    if (out_.graph.contains(id)) return;
+    const LayerFile* file = locate(id);
+    if (file == nullptr) {
+      out_.graph.add(id, std::nullopt, kMissing);
+    } else {
+      add_file(id, *file);
+    }
+  }
+
+  void add_file(const LayerId& id, const LayerFile& file) {
+    if (!file.header) return out_.graph.add(id, std::nullopt, file.header.error());
+    if (!file.header->parent) {
+      return out_.graph.add(id, std::nullopt, file.header->has_backing ? kForeignBacking : "");
+    }
+    if (!path_.insert(id).second) return;
+    add_needed(*file.header->parent);
+    path_.erase(id);
+    // Only a damaged file can lead back to itself.
+    if (!out_.graph.contains(*file.header->parent)) return out_.graph.add(id, std::nullopt, kCircle);
+    if (!out_.graph.contains(id)) out_.graph.add(id, file.header->parent);
+  }
+
+  void need(const Manifest& manifest) {
+    for (const LayerId& layer : manifest.referred()) refer(layer);
+    // The overlay of a switch that was begun: once it has its name, the client may have written to it.
+    if (manifest.intent &&
+        (survey_.layers.contains(manifest.intent->overlay) || survey_.quarantined.contains(manifest.intent->overlay))) {
+      add_needed(manifest.intent->overlay);
+      note_reachable(manifest.intent->overlay);
+    }
+  }
+
+  void refer(const LayerId& id) {
+    add_needed(id);
+    out_.graph.refer(id);
+    referred_.insert(id);
+    note_reachable(id);
+  }
+
+  void note_reachable(const LayerId& top) {
+    for (std::optional<LayerId> next = top; next && reachable_.insert(*next).second;) next = out_.graph.parent(*next);
+  }
+
+  // A layer that the volume shares with nobody below and that no manifest refers to was the volume's own: it let go of
+  // it. (Stores of version 1 did not write that down.)
+  void own_what_is_between(Manifest& manifest) {
+    std::set<LayerId> own;
+    for (const LayerId& top : manifest.referred()) {
+      if (out_.graph.damage(top)) return;
+      std::vector<LayerId> chain = out_.graph.chain(top);
+      auto end = manifest.root.empty() ? chain.end() : std::find(chain.begin(), chain.end(), manifest.root);
+      if (!manifest.root.empty() && end == chain.end()) return;
+      if (end != chain.end()) ++end;
+      own.insert(chain.begin(), end);
+    }
+    for (const LayerId& layer : own) {
+      if (!referred_.contains(layer)) manifest.dropped.insert(layer);
+    }
+  }
+
+  void take_dropped() {
+    for (auto& [id, manifest] : out_.manifests) {
+      std::erase_if(manifest.dropped, [&](const LayerId& layer) { return !take_dropped(layer, id); });
+    }
+    for (auto& [id, remaining] : out_.deleted) {
+      for (const LayerId& layer : survey_.manifests.at(id).manifest->dropped) {
+        if (take_dropped(layer, id)) remaining.insert(layer);
+      }
+    }
+  }
+
+  bool take_dropped(const LayerId& layer, const VolumeId& by) {
+    auto file = survey_.layers.find(layer);
+    if (file == survey_.layers.end()) return false;
+    if (!out_.graph.contains(layer)) add_file(layer, file->second);
+    out_.dropped[layer] = by;
+    return true;
+  }
+
+  void take_the_rest() {
+    auto& where = survey_.knows_all_manifests() ? out_.to_set_aside : out_.unaccounted;
+    for (const auto& [id, file] : survey_.layers) {
+      if (reachable_.contains(id) || out_.dropped.contains(id)) continue;
+      where[id] = file.header ? kUnaccounted : std::string(kUnaccounted) + "; " + file.header.error();
+    }
+    for (const auto& [id, reason] : where) keep_in_graph(id, survey_.layers.at(id), reason);
+  }
+
+  // Whatever it stands on, if that is there, must not go either.
+  void keep_in_graph(const LayerId& id, const LayerFile& file, const std::string& reason) {
+    if (!out_.graph.contains(id)) {
+      std::optional<LayerId> parent;
+      if (file.header && file.header->parent) {
+        auto below = survey_.layers.find(*file.header->parent);
+        if (below != survey_.layers.end() && path_.insert(id).second) {
+          keep_in_graph(*file.header->parent, below->second, reason);
+          path_.erase(id);
+        }
+        if (out_.graph.contains(*file.header->parent)) parent = file.header->parent;
+      }
+      if (out_.graph.contains(id)) return;  // a circle led here
+      out_.graph.add(id, parent, reason);
+    }
+    out_.graph.refer(id);
+  }
+
+  void take_drafts() {
+    if (!survey_.knows_all_manifests()) return;
+    for (const auto& [id, file] : survey_.drafts) {
+      if (!out_.drafts_to_finish.contains(id)) out_.drafts_to_remove.insert(id);
+    }
+  }
+
+  void take_quarantined() {
+    for (const auto& [id, file] : survey_.quarantined) {
+      if (!out_.to_put_back.contains(id)) keep_in_graph(id, file, kInQuarantine);
+    }
+  }
+
+  const Survey& survey_;
+  Assessment out_;
+  std::set<LayerId> path_;      // whose parents are being added: to notice circles
+  std::set<LayerId> referred_;  // by manifests
+  std::set<LayerId> reachable_;
+};
+
+}  // namespace
+
+Assessment assess(const Survey& survey) {
+  return Assessor(survey).run();
+}
+
+}  // namespace varve::qcow2

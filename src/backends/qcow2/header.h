@@ -1,0 +1,29 @@
+// The header of a qcow2 file, as far as the layer tree needs it. Layout: QEMU's docs/interop/qcow2.txt.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/id.h"
+
+namespace varve::qcow2 {
+
+struct Header {
+  bool has_backing = false;
+  std::optional<LayerId> parent;  // when the backing file is named as a layer is
+  std::uint64_t virtual_size = 0;
+  bool encrypted = false;
+  bool foreign_data = false;  // its bytes are in another file
+};
+
+// Or why it cannot be read, without the file's name: an I/O fault, or content that is no qcow2 header. Neither says
+// that the file is worth nothing.
+std::expected<Header, std::string> read_header(const std::filesystem::path& file);
+
+// Throws Error(BackendFailed) naming the file.
+Header require_header(const std::filesystem::path& file);
+
+}  // namespace varve::qcow2

@@ -1,0 +1,133 @@
+// Chains in storage daemons: what is open, and what becomes of it.
+
+#include "backends/qcow2/holds.h"
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/files.h"
+#include "base/log.h"
+
+namespace varve::qcow2 {
+
+namespace {
+
+constexpr std::string_view kSnapshotKey = "snapshot-";
+
+std::string snapshot_key(const SnapshotId& snapshot) {
+  return std::string(kSnapshotKey) + snapshot.str();
+}
+
+}  // namespace
+
+// The daemon that has it open, nullptr if nobody has.
+std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& opened) {
+  std::string key;
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto found = opened_.find(opened);
+    if (found == opened_.end()) return nullptr;
+    key = found->second.daemon;
+  }
+  return daemons_.find(key);
+}
+
+model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable,
+                                            const KeyId& secret) {
+  require_sound(key, top);
+  std::vector<LayerId> chain = chain_of(top);
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
+  FAILPOINT("attach.after_daemon");
+  {
+    std::lock_guard graph(graph_mutex_);
+    opened_[key] = {key, top};
+  }
+  try {
+    images_.open_chain(daemon->qmp(), chain, writable, secret);
+  } catch (...) {
+    close_chain(key);
+    throw;
+  }
+  return {key, Images::node(top)};
+}
+
+model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLimits& qos) {
+  Hold hold(*this, volume);
+  Manifest present = manifest(volume);
+  const LayerId& active = present.active;
+  model::BlockDevice device = open_chain(volume.str(), active, true, present.key);
+  FAILPOINT("attach.after_open");
+  images_.add_throttle(daemons_.start(volume.str())->qmp(), active, qos);
+  return {device.daemon, Images::throttle_node()};
+}
+
+void Qcow2Backend::close_chain(const std::string& key) {
+  daemons_.stop(key);
+  std::lock_guard graph(graph_mutex_);
+  opened_.erase(key);
+}
+
+void Qcow2Backend::close(const VolumeId& volume) {
+  Hold hold(*this, volume);
+  close_chain(volume.str());
+  FAILPOINT("detach.after_close");
+}
+
+void Qcow2Backend::set_qos(const VolumeId& volume, const model::QosLimits& qos) {
+  Hold hold(*this, volume);
+  if (auto daemon = daemon_of(volume.str())) images_.set_throttle(daemon->qmp(), qos);
+}
+
+model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  Manifest from = manifest(volume);
+  auto found = from.snapshots.find(snapshot);
+  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
+  return open_chain(snapshot_key(snapshot), found->second.layer, false, from.key);
+}
+
+void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  Hold hold(*this, volume);
+  close_chain(snapshot_key(snapshot));
+  FAILPOINT("detach.after_close");
+}
+
+// With its whole chain open, in a daemon that no restart adopts: QEMU then covers with zeros what a larger layer below
+// holds behind the old end.
+void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
+  const std::string key = "resize-" + manifest.volume.str();
+  open_chain(key, manifest.active, true, manifest.key);
+  try {
+    images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);
+  } catch (const Error&) {
+    close_chain(key);
+    throw;
+  }
+  close_chain(key);
+}
+
+// A storage daemon ended that nobody asked to end. The pool and those of a moment are started again when wanted.
+void Qcow2Backend::lost(const std::string& key) {
+  VolumeId volume;
+  std::optional<SnapshotId> snapshot;
+  {
+    std::lock_guard graph(graph_mutex_);
+    opened_.erase(key);
+    for (const auto& [id, manifest] : manifests_) {
+      if (id.str() == key) volume = id;
+      for (const auto& [name, frozen] : manifest.snapshots) {
+        if (snapshot_key(name) != key) continue;
+        volume = id;
+        snapshot = name;
+      }
+    }
+  }
+  if (volume.empty()) return;
+  LostCallback callback;
+  {
+    std::lock_guard lock(callback_mutex_);
+    callback = on_lost_;
+  }
+  log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});
+  if (callback) callback(volume, snapshot);
+}
+
+}  // namespace varve::qcow2

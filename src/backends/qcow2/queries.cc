@@ -1,0 +1,78 @@
+// What can be asked of the backend.
+
+#include "backends/qcow2/holds.h"
+#include "base/error.h"
+#include "base/files.h"
+
+namespace varve::qcow2 {
+
+bool Qcow2Backend::has_volume(const VolumeId& volume) {
+  std::lock_guard graph(graph_mutex_);
+  return manifests_.contains(volume) || unreadable_.contains(volume);
+}
+
+std::optional<std::string> Qcow2Backend::damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+  std::lock_guard graph(graph_mutex_);
+  if (auto fault = unreadable_.find(volume); fault != unreadable_.end()) {
+    return "its manifest cannot be read: " + fault->second;
+  }
+  auto found = manifests_.find(volume);
+  if (found == manifests_.end()) return "it has no manifest";
+  LayerId top = unfinished_.contains(volume) ? unfinished_.at(volume) : found->second.active;
+  if (!graph_.contains(top)) top = found->second.active;
+  if (snapshot) {
+    auto frozen = found->second.snapshots.find(*snapshot);
+    if (frozen == found->second.snapshots.end()) return "its volume's manifest does not name it";
+    top = frozen->second.layer;
+  }
+  std::optional<Damage> fault = graph_.damage(top);
+  if (!fault) return std::nullopt;
+  return "layer " + fault->layer.str() + ": " + fault->reason;
+}
+
+backends::Usage Qcow2Backend::volume_usage(const VolumeId& volume) {
+  LayerId active = manifest(volume).active;
+  backends::Usage usage;
+  for (const LayerId& layer : chain_of(active)) usage.allocated += files::allocated_bytes(images_.file(layer));
+  usage.exclusive = files::allocated_bytes(images_.file(active));
+  return usage;
+}
+
+backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) {
+  Manifest from = manifest(volume);
+  auto found = from.snapshots.find(snapshot);
+  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
+  backends::Usage usage;
+  for (const LayerId& layer : chain_of(found->second.layer)) {
+    usage.allocated += files::allocated_bytes(images_.file(layer));
+  }
+  std::lock_guard graph(graph_mutex_);
+  // Its layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
+  if (graph_.children(found->second.layer) == 0) {
+    usage.exclusive = files::allocated_bytes(images_.file(found->second.layer));
+  }
+  return usage;
+}
+
+std::vector<std::string> Qcow2Backend::pools() const {
+  std::vector<std::string> names;
+  for (const Pool& pool : images_.pools()) names.push_back(pool.name);
+  return names;
+}
+
+backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
+  files::Space space = files::space(images_.pool(pool).root);
+  return {space.total, space.available};
+}
+
+// A pool is told from the others by its own backend name; the default one has had the driver's.
+model::Metadata Qcow2Backend::capabilities(const std::string& pool) const {
+  std::string name = images_.pool(pool).name;
+  return {{"volume_backend_name", name == "default" ? "qcow2" : name},
+          {"storage_protocol", "nbd"},
+          {"vendor_name", "Varve"},
+          {"driver_version", "1.0"},
+          {"pool_name", name}};
+}
+
+}  // namespace varve::qcow2

@@ -1,0 +1,109 @@
+#include "backends/qcow2/survey.h"
+
+#include <functional>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+
+namespace varve::qcow2 {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kManifestSuffix = ".json";
+
+// The id in "<id><suffix>"; "" when the name is not of that form.
+std::string id_in(const std::string& name, std::string_view suffix) {
+  if (!name.ends_with(suffix)) return "";
+  std::string id = name.substr(0, name.size() - suffix.size());
+  return is_uuid(id) ? id : "";
+}
+
+// What can be read of it; a directory that is not there has nothing.
+void each_entry(Survey& out, const fs::path& directory, const std::function<void(const fs::path&)>& visit) {
+  std::error_code fault;
+  fs::directory_iterator entry(directory, fault);
+  if (fault == std::errc::no_such_file_or_directory) return;
+  for (; !fault && entry != fs::directory_iterator(); entry.increment(fault)) visit(entry->path());
+  if (fault) out.unlisted.push_back(directory.string() + ": " + fault.message());
+}
+
+ManifestFile read_manifest(const fs::path& path, const std::string& id) {
+  ManifestFile out{path, std::unexpected(std::string()), false};
+  std::string text;
+  try {
+    text = files::read(path);
+  } catch (const Error& fault) {
+    out.manifest = std::unexpected(fault.message());
+    out.unread = true;
+    return out;
+  }
+  try {
+    out.manifest = parse_manifest(text);
+  } catch (const Error& fault) {
+    out.manifest = std::unexpected(fault.message());
+    return out;
+  }
+  if (out.manifest->volume.str() != id) {
+    out.manifest = std::unexpected("it is that of the volume " + out.manifest->volume.str());
+  }
+  return out;
+}
+
+void survey_layers(Survey& out, const PoolDirectories& pool) {
+  auto visit = [&](const fs::path& path) {
+    std::string name = path.filename().string();
+    std::string layer = id_in(name, kLayerSuffix);
+    std::string draft = id_in(name, kDraftSuffix);
+    bool known = false;
+    if (!layer.empty()) {
+      known = out.layers.try_emplace(LayerId(layer), LayerFile{pool.name, path, read_header(path)}).second;
+    } else if (!draft.empty()) {
+      known = out.drafts.try_emplace(LayerId(draft), LayerFile{pool.name, path, read_header(path)}).second;
+    }
+    if (!known) out.strays.push_back(path);
+  };
+  each_entry(out, pool.layers(), visit);
+}
+
+void survey_quarantine(Survey& out, const PoolDirectories& pool) {
+  auto visit = [&](const fs::path& path) {
+    std::string layer = id_in(path.filename().string(), kLayerSuffix);
+    if (layer.empty()) return;  // what else lies there is only counted
+    out.quarantined.try_emplace(LayerId(layer), LayerFile{pool.name, path, read_header(path)});
+  };
+  each_entry(out, pool.quarantine(), visit);
+}
+
+}  // namespace
+
+bool Survey::knows_all_manifests() const {
+  if (!unlisted.empty()) return false;
+  for (const auto& [volume, file] : manifests) {
+    if (file.unread) return false;
+  }
+  return true;
+}
+
+Survey survey(const fs::path& volumes, const std::vector<PoolDirectories>& pools) {
+  Survey out;
+  auto visit = [&](const fs::path& path) {
+    std::string name = path.filename().string();
+    // A manifest that was being replaced: the old one is whole.
+    if (!id_in(name, ".json.new").empty()) return;
+    std::string id = id_in(name, kManifestSuffix);
+    if (id.empty()) {
+      out.strays.push_back(path);
+      return;
+    }
+    out.manifests.emplace(VolumeId(id), read_manifest(path, id));
+  };
+  each_entry(out, volumes, visit);
+  for (const PoolDirectories& pool : pools) survey_layers(out, pool);
+  for (const PoolDirectories& pool : pools) survey_quarantine(out, pool);
+  return out;
+}
+
+}  // namespace varve::qcow2

@@ -1,0 +1,57 @@
+// What lies in a store's directories, looked at and not touched: the first half of every start, and of `varved doctor`.
+//
+// Nothing here fails as a whole: what cannot be read is noted with the reason. Any thread; no locks.
+#pragma once
+
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "backends/qcow2/header.h"
+#include "backends/qcow2/manifest.h"
+
+namespace varve::qcow2 {
+
+// Where a pool keeps its files.
+struct PoolDirectories {
+  std::string name;
+  std::filesystem::path root;
+
+  std::filesystem::path layers() const { return root / "layers"; }
+  std::filesystem::path quarantine() const { return root / "quarantine"; }
+  std::filesystem::path manageable() const { return root / "manageable"; }
+};
+
+inline constexpr std::string_view kLayerSuffix = ".qcow2";
+// A layer that is being made. Nobody writes to it under this name; a manifest that names the layer makes it one.
+inline constexpr std::string_view kDraftSuffix = ".qcow2.new";
+
+struct LayerFile {
+  std::string pool;
+  std::filesystem::path path;
+  std::expected<Header, std::string> header;
+};
+
+struct ManifestFile {
+  std::filesystem::path path;
+  std::expected<Manifest, std::string> manifest;
+  bool unread = false;  // it could not be read (an I/O fault, access): nothing is known of its content
+};
+
+struct Survey {
+  std::map<LayerId, LayerFile> layers;
+  std::map<LayerId, LayerFile> drafts;
+  std::map<LayerId, LayerFile> quarantined;
+  std::map<VolumeId, ManifestFile> manifests;  // by the file's name
+  std::vector<std::filesystem::path> strays;   // in our directories, with names that we do not give
+  std::vector<std::string> unlisted;           // directories that could not be read to the end, and why
+
+  // Every manifest that there is was seen and its content looked at: what none of them names, none of them needs.
+  bool knows_all_manifests() const;
+};
+
+Survey survey(const std::filesystem::path& volumes, const std::vector<PoolDirectories>& pools);
+
+}  // namespace varve::qcow2
