@@ -65,6 +65,12 @@ std::string read(const fs::path& path) {
   }
 }
 
+void rename_durably(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename", from);
+  sync_directory(to.parent_path());
+  if (from.parent_path() != to.parent_path()) sync_directory(from.parent_path());
+}
+
 bool exists(const fs::path& path) {
   struct stat info;
   if (::lstat(path.c_str(), &info) == 0) return true;

@@ -20,6 +20,9 @@ std::string read(const std::filesystem::path& path);
 // False only when it is certain that there is nothing; what cannot be examined throws.
 bool exists(const std::filesystem::path& path);
 
+// Over what may have that name.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
 // Removes the file if it is there and makes that durable.
 void remove_durably(const std::filesystem::path& path);
 

@@ -66,6 +66,14 @@ struct ServiceState {
   bool frozen = false;
 };
 
+// The bytes of a volume or snapshot cannot be read: since when, and what is wrong, in words for an operator.
+struct Damage {
+  std::string id;  // the volume's or the snapshot's
+  VolumeId volume_id;
+  std::string reason;
+  Timestamp found_at;
+};
+
 // An offer of a volume to whoever knows the key: the volume is `awaiting-transfer` until it is taken or withdrawn.
 struct Transfer {
   TransferId id;

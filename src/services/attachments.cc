@@ -63,6 +63,8 @@ void Attachments::settle_volume(store::Transaction& tx, const VolumeId& id) {
     to = VolumeStatus::Attaching;
   } else if (!left.empty()) {
     to = VolumeStatus::Reserved;
+  } else if (tx.damages().find(id.str())) {
+    to = VolumeStatus::Error;
   }
   if (volume->status != to && model::may_move(volume->status, to)) move_volume(tx, *volume, to);
 }

@@ -91,6 +91,16 @@ void Messages::task_failed(store::Transaction& tx, const model::Task& task, cons
   tx.messages().insert(message);
 }
 
+void Messages::bytes_damaged(store::Transaction& tx, const ProjectId& project, const model::Damage& damage) const {
+  std::optional<std::string> snapshot;
+  if (damage.id != damage.volume_id.str()) snapshot = damage.id;
+  model::Message message = make(project, damage.volume_id, snapshot);
+  message.event_id = "VOLUME_" + message.resource_type + "_911_902";
+  message.level = "ERROR";
+  message.text = "check bytes:They cannot be read: " + damage.reason + ".";
+  tx.messages().insert(message);
+}
+
 void Messages::storage_daemon_died(store::Transaction& tx, const model::Volume& volume,
                                    const std::optional<SnapshotId>& snapshot) const {
   std::optional<std::string> id;

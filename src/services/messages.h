@@ -22,6 +22,7 @@ class Messages {
 
   // In the caller's transaction. What went wrong inside the storage is told in general words; the log has the rest.
   void task_failed(store::Transaction& tx, const model::Task& task, const Error& fault) const;
+  void bytes_damaged(store::Transaction& tx, const ProjectId& project, const model::Damage& damage) const;
   void storage_daemon_died(store::Transaction& tx, const model::Volume& volume,
                            const std::optional<SnapshotId>& snapshot) const;
 

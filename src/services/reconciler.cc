@@ -15,7 +15,12 @@ constexpr auto kIdle = std::chrono::seconds(5);
 
 Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments,
                        const Messages& messages, Clock& clock)
-    : db_(db), backend_(backend), attachments_(attachments), messages_(messages), clock_(clock) {}
+    : db_(db),
+      backend_(backend),
+      attachments_(attachments),
+      messages_(messages),
+      damages_(db, backend, messages, clock),
+      clock_(clock) {}
 
 Reconciler::~Reconciler() {
   stop();
@@ -52,6 +57,7 @@ void Reconciler::stop() {
     stopping_ = true;
   }
   wake_.notify_one();
+  damages_.stop();
   if (!thread_.joinable()) return;
   backend_.interrupt_maintenance();
   thread_.join();
@@ -66,6 +72,7 @@ void Reconciler::run() {
       work_ = false;
     }
     try {
+      damages_.follow();
       while (backend_.maintain()) {
         std::lock_guard lock(mutex_);
         if (stopping_) return;

@@ -8,6 +8,7 @@
 
 #include "backends/backend.h"
 #include "services/attachments.h"
+#include "services/damages.h"
 #include "store/database.h"
 
 namespace varve::services {
@@ -33,6 +34,7 @@ class Reconciler {
   backends::Backend& backend_;
   Attachments& attachments_;
   const Messages& messages_;
+  Damages damages_;
   Clock& clock_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -29,6 +29,7 @@ class Transaction {
   Attachments attachments() { return Attachments(db_); }
   VolumeTypes volume_types() { return VolumeTypes(db_); }
   Tasks tasks() { return Tasks(db_); }
+  Damages damages() { return Damages(db_); }
   ServiceStates service_states() { return ServiceStates(db_); }
   Backups backups() { return Backups(db_); }
   GroupTypes group_types() { return GroupTypes(db_); }

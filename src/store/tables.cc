@@ -38,6 +38,13 @@ model::Page<model::Volume> Volumes::list(const model::PageQuery& query) {
   return select_page<model::Volume>(db_, query);
 }
 
+std::vector<VolumeId> Volumes::ids_after(const VolumeId& last, std::int64_t count) {
+  std::vector<VolumeId> out;
+  constexpr std::string_view kSql = "SELECT id FROM volumes WHERE id > :last ORDER BY id LIMIT :count";
+  for (auto& [id] : query<VolumeId>(db_, kSql, last, count)) out.push_back(std::move(id));
+  return out;
+}
+
 std::vector<ProjectId> Volumes::projects() {
   std::vector<ProjectId> out;
   for (auto& [project] : query<ProjectId>(db_, "SELECT DISTINCT project_id FROM volumes ORDER BY project_id")) {
@@ -113,6 +120,15 @@ model::Page<model::Snapshot> Snapshots::list(const model::PageQuery& query) {
 
 std::vector<model::Snapshot> Snapshots::of_volume(const VolumeId& id) {
   return select<model::Snapshot>(db_, "WHERE volume_id = :volume ORDER BY created_at DESC, id DESC", id);
+}
+
+std::vector<std::pair<SnapshotId, VolumeId>> Snapshots::ids_after(const SnapshotId& last, std::int64_t count) {
+  std::vector<std::pair<SnapshotId, VolumeId>> out;
+  constexpr std::string_view kSql = "SELECT id, volume_id FROM snapshots WHERE id > :last ORDER BY id LIMIT :count";
+  for (auto& [id, volume] : query<SnapshotId, VolumeId>(db_, kSql, last, count)) {
+    out.emplace_back(std::move(id), std::move(volume));
+  }
+  return out;
 }
 
 std::int64_t Snapshots::count_of_volume(const VolumeId& id) {
@@ -241,6 +257,22 @@ void VolumeTypes::grant(const VolumeTypeId& id, const ProjectId& project) {
 bool VolumeTypes::revoke(const VolumeTypeId& id, const ProjectId& project) {
   return run(db_, "DELETE FROM volume_type_access WHERE volume_type_id = :type AND project_id = :project", id,
              project) > 0;
+}
+
+void Damages::put(const model::Damage& damage) {
+  if (!update(db_, damage)) insert(db_, damage);
+}
+
+bool Damages::remove(const std::string& id) {
+  return run(db_, "DELETE FROM damages WHERE id = :id", id) > 0;
+}
+
+std::optional<model::Damage> Damages::find(const std::string& id) {
+  return select_one<model::Damage>(db_, "WHERE id = :id", id);
+}
+
+void Damages::forget_those_without_rows() {
+  run(db_, "DELETE FROM damages WHERE id NOT IN (SELECT id FROM volumes) AND id NOT IN (SELECT id FROM snapshots)");
 }
 
 model::ServiceState ServiceStates::get(const std::string& id) {

@@ -111,6 +111,14 @@ struct Table<model::Message> {
   }
 };
 
+template <>
+struct Table<model::Damage> {
+  static constexpr std::string_view name = "damages";
+  static void columns(auto& d, auto&& f) {
+    f("id", d.id), f("volume_id", d.volume_id), f("reason", d.reason), f("found_at", d.found_at);
+  }
+};
+
 // Rows and gigabytes of a project, or of one volume type in it.
 struct Usage {
   std::int64_t count = 0;
@@ -126,6 +134,8 @@ class Volumes {
   std::optional<model::Volume> find(const Scope& scope, const VolumeId& id);
   model::Volume get(const Scope& scope, const VolumeId& id);
   model::Page<model::Volume> list(const model::PageQuery& query);
+  // The next `count` ids in their order, for work that walks over all rows.
+  std::vector<VolumeId> ids_after(const VolumeId& last, std::int64_t count);
   std::vector<ProjectId> projects();          // that have a volume
   std::vector<model::Volume> transitional();  // that only a live task may have
   // What live extensions will add is in use already.
@@ -149,6 +159,7 @@ class Snapshots {
   model::Snapshot get(const Scope& scope, const SnapshotId& id);
   model::Page<model::Snapshot> list(const model::PageQuery& query);
   std::vector<model::Snapshot> of_volume(const VolumeId& id);  // newest first
+  std::vector<std::pair<SnapshotId, VolumeId>> ids_after(const SnapshotId& last, std::int64_t count);
   std::int64_t count_of_volume(const VolumeId& id);
   std::vector<model::Snapshot> transitional();
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
@@ -213,6 +224,18 @@ class Tasks {
   bool volume_is_source(const VolumeId& id);
   void renew(const std::string& owner, Timestamp lease_until);
   void forget_ended_before(Timestamp time);
+
+ private:
+  Connection& db_;
+};
+
+class Damages {
+ public:
+  explicit Damages(Connection& db) : db_(db) {}
+  void put(const model::Damage& damage);
+  bool remove(const std::string& id);
+  std::optional<model::Damage> find(const std::string& id);
+  void forget_those_without_rows();
 
  private:
   Connection& db_;

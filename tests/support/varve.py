@@ -177,11 +177,9 @@ class Server:
         out = {}
         for path in (self.store / "volumes").glob("*.json"):
             try:
-                manifest = json.loads(path.read_text())
-            except FileNotFoundError:  # a tombstone that has served
+                out[path.stem] = json.loads(path.read_text())
+            except FileNotFoundError:  # deleted meanwhile
                 continue
-            if not manifest.get("deleted"):
-                out[path.stem] = manifest
         return out
 
     def quarantined(self):

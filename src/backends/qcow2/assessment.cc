@@ -32,8 +32,6 @@ class Assessor {
     for (const auto& [id, file] : survey_.manifests) {
       if (!file.manifest) {
         out_.unreadable[id] = file.manifest.error();
-      } else if (file.manifest->deleted) {
-        out_.deleted[id];
       } else {
         out_.manifests[id] = *file.manifest;
       }
@@ -101,17 +99,10 @@ class Assessor {
   // A layer that the volume shares with nobody below and that no manifest refers to was the volume's own: it let go of
   // it. (Stores of version 1 did not write that down.)
   void own_what_is_between(Manifest& manifest) {
-    std::set<LayerId> own;
     for (const LayerId& top : manifest.referred()) {
-      if (out_.graph.damage(top)) return;
-      std::vector<LayerId> chain = out_.graph.chain(top);
-      auto end = manifest.root.empty() ? chain.end() : std::find(chain.begin(), chain.end(), manifest.root);
-      if (!manifest.root.empty() && end == chain.end()) return;
-      if (end != chain.end()) ++end;
-      own.insert(chain.begin(), end);
-    }
-    for (const LayerId& layer : own) {
-      if (!referred_.contains(layer)) manifest.dropped.insert(layer);
+      for (const LayerId& layer : own_chain(top, manifest.root)) {
+        if (!referred_.contains(layer)) manifest.dropped.insert(layer);
+      }
     }
   }
 
@@ -119,11 +110,36 @@ class Assessor {
     for (auto& [id, manifest] : out_.manifests) {
       std::erase_if(manifest.dropped, [&](const LayerId& layer) { return !take_dropped(layer, id); });
     }
-    for (auto& [id, remaining] : out_.deleted) {
-      for (const LayerId& layer : survey_.manifests.at(id).manifest->dropped) {
-        if (take_dropped(layer, id)) remaining.insert(layer);
-      }
+    for (const auto& [id, file] : survey_.tombstones) {
+      if (file.manifest) out_.deleted[id] = take_all_of(*file.manifest);
     }
+  }
+
+  // What a deleted volume named, and what was its own between that.
+  std::set<LayerId> take_all_of(const Manifest& manifest) {
+    std::set<LayerId> named = manifest.referred();
+    named.insert(manifest.dropped.begin(), manifest.dropped.end());
+    if (manifest.intent) named.insert(manifest.intent->overlay);
+    std::set<LayerId> taken;
+    auto take = [&](const LayerId& layer) {
+      if (!referred_.contains(layer) && take_dropped(layer, manifest.volume)) taken.insert(layer);
+    };
+    for (const LayerId& layer : named) take(layer);
+    for (const LayerId& top : manifest.referred()) {
+      for (const LayerId& layer : own_chain(top, manifest.root)) take(layer);
+    }
+    return taken;
+  }
+
+  // From the top to the root of what the volume shares with nobody below; nothing when that is not known.
+  std::vector<LayerId> own_chain(const LayerId& top, const LayerId& root) {
+    if (!out_.graph.contains(top) || out_.graph.damage(top)) return {};
+    std::vector<LayerId> chain = out_.graph.chain(top);
+    if (root.empty()) return chain;
+    auto end = std::find(chain.begin(), chain.end(), root);
+    if (end == chain.end()) return {};
+    chain.erase(end + 1, chain.end());
+    return chain;
   }
 
   bool take_dropped(const LayerId& layer, const VolumeId& by) {

@@ -34,7 +34,7 @@ std::optional<Found> Qcow2Backend::found_file(const fs::directory_entry& entry, 
   found.pool = pool.name;
   std::expected<Header, std::string> header = read_header(entry.path());
   if (!header) {
-    found.refusal = header.error() + "; of an image in another format qemu-img convert makes a qcow2 one";
+    found.refusal = "it is no qcow2 image (" + header.error() + "); make one of it with qemu-img convert";
     return found;
   }
   found.size_gib = whole_gib(header->virtual_size);

@@ -100,7 +100,7 @@ void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
   }
   for (const auto& [volume, remaining] : told.deleted) {
     if (!remaining.empty()) continue;
-    attempt("remove a tombstone", volume.str(), [&] { files::remove_durably(manifest_file(volume)); });
+    attempt("remove a tombstone", volume.str(), [&] { files::remove_durably(tombstone_file(volume)); });
   }
 }
 

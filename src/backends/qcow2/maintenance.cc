@@ -117,7 +117,7 @@ void Qcow2Backend::remove_tombstone(const VolumeId& volume) {
     auto deleted = deleted_.find(volume);
     if (deleted == deleted_.end() || !deleted->second.empty()) return;
   }
-  files::remove_durably(manifest_file(volume));
+  files::remove_durably(tombstone_file(volume));
   std::lock_guard graph(graph_mutex_);
   deleted_.erase(volume);
 }

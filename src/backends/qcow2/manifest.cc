@@ -49,9 +49,6 @@ Manifest from_json(const json::object& in) {
       manifest.dropped.insert(required_id<LayerId>(std::string(layer.as_string())));
     }
   }
-  const json::value* deleted = in.if_contains("deleted");
-  manifest.deleted = deleted != nullptr && deleted->as_bool();
-  if (manifest.deleted) return manifest;
   manifest.size_gib = in.at("size_gib").to_number<std::int64_t>();
   manifest.active = required_id<LayerId>(text_of(in, "active"));
   manifest.root = id_of<LayerId>(text_of(in, "root"));
@@ -79,20 +76,13 @@ json::array list_of(const std::set<LayerId>& layers) {
 }  // namespace
 
 std::set<LayerId> Manifest::referred() const {
-  std::set<LayerId> out;
-  if (deleted) return out;
-  out.insert(active);
+  std::set<LayerId> out{active};
   for (const auto& [id, frozen] : snapshots) out.insert(frozen.layer);
   return out;
 }
 
 std::string serialize(const Manifest& manifest) {
   json::object out{{"version", kVersion}, {"volume", manifest.volume.str()}};
-  if (manifest.deleted) {
-    out["deleted"] = true;
-    out["dropped"] = list_of(manifest.dropped);
-    return json::serialize(out) + "\n";
-  }
   out["size_gib"] = manifest.size_gib;
   out["active"] = manifest.active.str();
   out["root"] = manifest.root.str();

@@ -4,7 +4,6 @@
 //   {"version":2, "volume":"<id>", "size_gib":10, "active":"<layer>", "root":"<layer>",
 //    "pool":"<name>", "key":"<id>"|"", "snapshots":{"<id>":{"layer":"<layer>","size_gib":10}},
 //    "intent":{"overlay":"<layer>","snapshot":"<id>"|"","pool":"<name>"|""}, "dropped":["<layer>", ...]}
-//   {"version":2, "volume":"<id>", "deleted":true, "dropped":["<layer>", ...]}
 //
 // root: the lowest layer that the volume does not share with the volume it was cloned from; "" when it shares nothing.
 // pool: where new layers go; "" is the default one. key: of the layers that are encrypted.
@@ -12,8 +11,9 @@
 // whoever finds it rolls forward, since an empty overlay on the active layer reads the same.
 // dropped: layers that were the volume's until an operation that committed let go of them. Being listed here is the
 // proof that a layer's file may be removed (once nothing stands on it); what is not listed is never removed.
-// deleted: a tombstone, which keeps that proof until the last of a deleted volume's layers has gone.
-// Version 1 (read, never written) had no dropped layers and no tombstones.
+// A volume is deleted by renaming its manifest to volumes/<id>.deleted: a tombstone, by which all that it names is
+// dropped, and which goes after the last of these layers. (A rename needs no room on a full disk.)
+// Version 1 (read, never written) had no dropped layers.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,6 @@ struct Manifest {
   std::map<SnapshotId, FrozenLayer> snapshots;
   std::optional<Intent> intent;
   std::set<LayerId> dropped;
-  bool deleted = false;  // then only volume and dropped mean something
 
   // The layers that it refers to: the active one and those of the snapshots.
   std::set<LayerId> referred() const;

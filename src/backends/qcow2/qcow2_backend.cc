@@ -108,6 +108,10 @@ fs::path Qcow2Backend::manifest_file(const VolumeId& volume) const {
   return config_.directory / "volumes" / (volume.str() + ".json");
 }
 
+fs::path Qcow2Backend::tombstone_file(const VolumeId& volume) const {
+  return config_.directory / "volumes" / (volume.str() + ".deleted");
+}
+
 Manifest Qcow2Backend::manifest(const VolumeId& volume) const {
   std::lock_guard graph(graph_mutex_);
   auto found = manifests_.find(volume);
@@ -143,8 +147,6 @@ void Qcow2Backend::note_dropped(Manifest& changed) const {
     for (const LayerId& layer : before->second.referred()) changed.dropped.insert(layer);
     if (before->second.intent) changed.dropped.insert(before->second.intent->overlay);
   }
-  auto deleted = deleted_.find(changed.volume);
-  if (deleted != deleted_.end()) changed.dropped.insert(deleted->second.begin(), deleted->second.end());
   std::set<LayerId> kept = changed.referred();
   if (changed.intent) kept.insert(changed.intent->overlay);
   std::erase_if(changed.dropped, [&](const LayerId& layer) { return kept.contains(layer) || !graph_.contains(layer); });
@@ -173,16 +175,26 @@ void Qcow2Backend::remember(const Manifest& changed) {
     for (const LayerId& layer : before->second.referred()) graph_.release(layer);
   }
   for (const LayerId& layer : changed.dropped) dropped_[layer] = changed.volume;
-  deleted_.erase(changed.volume);
   unfinished_.erase(changed.volume);
   if (changed.intent) unfinished_[changed.volume] = changed.intent->overlay;
-  if (changed.deleted) {
-    damaged_.erase(changed.volume);
-    manifests_.erase(changed.volume);
-    deleted_[changed.volume] = changed.dropped;
-  } else {
-    manifests_[changed.volume] = changed;
-  }
+  manifests_[changed.volume] = changed;
+}
+
+// All that the volume had is dropped.
+void Qcow2Backend::forget_deleted(const VolumeId& volume) {
+  std::lock_guard graph(graph_mutex_);
+  auto node = manifests_.extract(volume);
+  const Manifest& gone = node.mapped();
+  std::set<LayerId> dropped = gone.referred();
+  for (const LayerId& layer : dropped) graph_.release(layer);
+  dropped.insert(gone.dropped.begin(), gone.dropped.end());
+  if (gone.intent) dropped.insert(gone.intent->overlay);
+  std::erase_if(dropped, [&](const LayerId& layer) { return !graph_.contains(layer); });
+  for (const LayerId& layer : dropped) dropped_[layer] = volume;
+  deleted_[volume] = std::move(dropped);
+  unfinished_.erase(volume);
+  doubtful_.erase(volume);
+  damaged_.erase(volume);
 }
 
 void Qcow2Backend::require_space(const std::string& pool) const {
@@ -288,7 +300,8 @@ void Qcow2Backend::delete_volume(const VolumeId& volume) {
     std::lock_guard graph(graph_mutex_);
     unreadable_.erase(volume);
   } else {
-    commit({.volume = volume, .deleted = true});
+    files::rename_durably(manifest_file(volume), tombstone_file(volume));
+    forget_deleted(volume);
   }
   FAILPOINT("volume.delete.after_manifest");
 }

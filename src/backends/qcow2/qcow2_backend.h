@@ -113,6 +113,8 @@ class Qcow2Backend final : public backends::Backend {
   std::optional<LayerId> top_of(const std::string& key) const;
   std::set<LayerId> layers_of(const Manifest& manifest) const;
   std::filesystem::path manifest_file(const VolumeId& volume) const;
+  std::filesystem::path tombstone_file(const VolumeId& volume) const;
+  void forget_deleted(const VolumeId& volume);
   Manifest manifest(const VolumeId& volume) const;
   void commit(Manifest changed, Draft* draft = nullptr);
   void note_dropped(Manifest& changed) const;

@@ -1,9 +1,11 @@
 #include "backends/qcow2/survey.h"
 
+#include <algorithm>
 #include <functional>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace varve::qcow2 {
@@ -13,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kManifestSuffix = ".json";
+constexpr std::string_view kTombstoneSuffix = ".deleted";
 
 // The id in "<id><suffix>"; "" when the name is not of that form.
 std::string id_in(const std::string& name, std::string_view suffix) {
@@ -36,7 +39,8 @@ ManifestFile read_manifest(const fs::path& path, const std::string& id) {
   try {
     text = files::read(path);
   } catch (const Error& fault) {
-    out.manifest = std::unexpected(fault.message());
+    log::error("a manifest cannot be read", {{"error", fault.message()}});
+    out.manifest = std::unexpected("its file cannot be read");
     out.unread = true;
     return out;
   }
@@ -81,10 +85,8 @@ void survey_quarantine(Survey& out, const PoolDirectories& pool) {
 
 bool Survey::knows_all_manifests() const {
   if (!unlisted.empty()) return false;
-  for (const auto& [volume, file] : manifests) {
-    if (file.unread) return false;
-  }
-  return true;
+  auto is_unread = [](const auto& entry) { return entry.second.unread; };
+  return std::ranges::none_of(manifests, is_unread) && std::ranges::none_of(tombstones, is_unread);
 }
 
 Survey survey(const fs::path& volumes, const std::vector<PoolDirectories>& pools) {
@@ -93,12 +95,13 @@ Survey survey(const fs::path& volumes, const std::vector<PoolDirectories>& pools
     std::string name = path.filename().string();
     // A manifest that was being replaced: the old one is whole.
     if (!id_in(name, ".json.new").empty()) return;
-    std::string id = id_in(name, kManifestSuffix);
-    if (id.empty()) {
+    if (std::string id = id_in(name, kManifestSuffix); !id.empty()) {
+      out.manifests.emplace(VolumeId(id), read_manifest(path, id));
+    } else if (std::string gone = id_in(name, kTombstoneSuffix); !gone.empty()) {
+      out.tombstones.emplace(VolumeId(gone), read_manifest(path, gone));
+    } else {
       out.strays.push_back(path);
-      return;
     }
-    out.manifests.emplace(VolumeId(id), read_manifest(path, id));
   };
   each_entry(out, volumes, visit);
   for (const PoolDirectories& pool : pools) survey_layers(out, pool);

@@ -45,8 +45,9 @@ struct Survey {
   std::map<LayerId, LayerFile> drafts;
   std::map<LayerId, LayerFile> quarantined;
   std::map<VolumeId, ManifestFile> manifests;  // by the file's name
-  std::vector<std::filesystem::path> strays;   // in our directories, with names that we do not give
-  std::vector<std::string> unlisted;           // directories that could not be read to the end, and why
+  std::map<VolumeId, ManifestFile> tombstones;
+  std::vector<std::filesystem::path> strays;  // in our directories, with names that we do not give
+  std::vector<std::string> unlisted;          // directories that could not be read to the end, and why
 
   // Every manifest that there is was seen and its content looked at: what none of them names, none of them needs.
   bool knows_all_manifests() const;

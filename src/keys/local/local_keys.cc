@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 #include "base/text.h"
 
 namespace varve::keys {
@@ -21,17 +22,29 @@ std::string random(Rng& rng, std::size_t bytes) {
   rng.fill(out.data(), out.size());
   return out;
 }
+
+bool has_keys(const fs::path& directory) {
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (is_uuid(entry.path().filename().string())) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 LocalKeys::LocalKeys(fs::path directory, fs::path root_key, Rng& rng) : directory_(std::move(directory)), rng_(rng) {
   files::make_directory(directory_);
-  if (!fs::exists(root_key)) {
+  // Behind a new root key those that the old one wrapped would be lost; perhaps only its disk is not mounted.
+  if (!files::exists(root_key) && !has_keys(directory_)) {
     files::make_directory(root_key.parent_path());
     files::replace_atomically(root_key, random(rng_, kSecretBytes));
   }
-  root_ = files::read(root_key);
-  if (root_.size() != kSecretBytes) {
-    throw Error(ErrorCode::BackendFailed, "the root key " + root_key.string() + " must have 32 bytes");
+  try {
+    root_ = files::read(root_key);
+    if (root_.size() != kSecretBytes) fault_ = "the root key must have 32 bytes";
+  } catch (const Error& fault) {
+    fault_ = "the root key cannot be read";
+    log::error("the root key cannot be read: no encrypted volume can be opened", {{"error", fault.message()}});
   }
 }
 
@@ -41,6 +54,7 @@ fs::path LocalKeys::file(const KeyId& id) const {
 }
 
 std::string LocalKeys::master_key(const std::string& project, const std::string& master) const {
+  if (!fault_.empty()) throw Error(ErrorCode::Unavailable, fault_);
   return from_hex(hmac_sha256_hex(root_, "varve master key\n" + project + "\n" + master));
 }
 

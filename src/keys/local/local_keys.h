@@ -13,7 +13,8 @@ namespace varve::keys {
 
 class LocalKeys final : public KeyManager {
  public:
-  // Throws Error(BackendFailed) when the root key's file is not 32 bytes.
+  // A root key is made when there is none and no key needs one. One that is missing or damaged makes create() and
+  // secret() throw Error(Unavailable).
   LocalKeys(std::filesystem::path directory, std::filesystem::path root_key, Rng& rng);
 
   void create(const KeyId& id, const ProjectId& project, const std::string& master) override;
@@ -27,6 +28,7 @@ class LocalKeys final : public KeyManager {
   const std::filesystem::path directory_;
   Rng& rng_;
   std::string root_;
+  std::string fault_;  // of the root key; "": none
 };
 
 }  // namespace varve::keys
