@@ -58,7 +58,6 @@ class Qcow2Rig final : public Rig {
 
   void restart() override {
     backend_.reset();
-    daemons_->release_all();
     daemons_.reset();
     start();
   }

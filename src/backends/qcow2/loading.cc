@@ -19,11 +19,11 @@ constexpr std::string_view kSnapshotKey = "snapshot-";
 }  // namespace
 
 // A merge that the last varved began may still run in a storage daemon that outlived it, and change the very headers
-// that are about to be read. It is cancelled; maintenance begins it anew.
+// that are about to be read. It is cancelled; maintenance begins it anew. In a daemon that does not answer now it is
+// cancelled before anything else: what is read here then shows the layers that it has swallowed as still needed, and a
+// merge that is begun anew finds that they are not.
 void Qcow2Backend::quiet_adopted() {
-  for (const std::string& key : daemons_.keys()) {
-    if (auto daemon = daemons_.find(key)) daemon->qmp().cancel_all_jobs();
-  }
+  daemons_.adopt_all();
 }
 
 void Qcow2Backend::load_layers() {

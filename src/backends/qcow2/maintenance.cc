@@ -259,7 +259,7 @@ int Qcow2Backend::independence_percent(const VolumeId& volume) {
     if (!running_ || running_->merge.target != root || running_->merge.base) return 0;
     key = running_->daemon;
   }
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(key);
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.known(key);
   if (!daemon) return 0;
   qemu::JobProgress progress = daemon->qmp().job_progress(Images::stream_job(root));
   if (progress.total <= 0) return 0;

@@ -30,7 +30,7 @@ std::string snapshot_key(const SnapshotId& snapshot) {
 std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
   files::make_directory(config.directory / "volumes");
   // A daemon that outlived a crash may hold images open; all its work can be done anew.
-  daemons.stop(kPool);
+  daemons.end(kPool);
   std::vector<Pool> pools;
   auto add = [&](const std::string& name, const fs::path& directory) {
     files::make_directory(directory / "layers");
@@ -56,7 +56,8 @@ IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
                                    {"cache", boost::json::object{{"direct", io.direct}}}});
       qmp.execute("blockdev-del", {{"node-name", "probe"}});
       return true;
-    } catch (const Error&) {
+    } catch (const Error& fault) {
+      if (fault.code() == ErrorCode::Unavailable) throw;
       return false;
     }
   };
@@ -162,8 +163,8 @@ void Qcow2Backend::require_depth(const LayerId& top) const {
   }
 }
 
-qemu::QmpClient& Qcow2Backend::pool() {
-  return daemons_.start(kPool)->qmp();
+std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::pool() {
+  return daemons_.start(kPool);
 }
 
 std::vector<LayerId> Qcow2Backend::chain_of(const LayerId& top) const {
@@ -196,7 +197,7 @@ void Qcow2Backend::create_volume(const VolumeId& volume, std::int64_t size_gib, 
   require_space(placement.pool);
   KeyId key = placement.key.value_or(KeyId());
   LayerId layer = new_layer(placement.pool);
-  images_.create(pool(), layer, size_gib, std::nullopt, key);
+  images_.create(pool()->qmp(), layer, size_gib, std::nullopt, key);
   FAILPOINT("volume.create.after_layer");
   Pin pin(*this, layer, std::nullopt);
   commit({volume, size_gib, layer, LayerId(), placement.pool, key, {}, std::nullopt});
@@ -244,7 +245,7 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
   require_space(to_pool);
   require_depth(source);
   LayerId layer = new_layer(to_pool);
-  images_.create(pool(), layer, size_gib, source, key);
+  images_.create(pool()->qmp(), layer, size_gib, source, key);
   FAILPOINT("clone.after_overlay");
   Pin pin(*this, layer, source);
   commit({volume, size_gib, layer, layer, to_pool, key, {}, std::nullopt});
@@ -330,7 +331,7 @@ LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot,
   if (daemon) commit(changed);
   FAILPOINT("snapshot.create.after_intent");
   try {
-    images_.create(pool(), changed.intent->overlay, changed.size_gib, frozen, changed.key);
+    images_.create(pool()->qmp(), changed.intent->overlay, changed.size_gib, frozen, changed.key);
     FAILPOINT("snapshot.create.after_overlay");
     if (daemon) images_.switch_to_overlay(daemon->qmp(), frozen, changed.intent->overlay, changed.key);
   } catch (const Error&) {
@@ -400,7 +401,7 @@ void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) 
   if (found == changed.snapshots.end()) missing("snapshot", snapshot.str());
   LayerId frozen = found->second.layer;
   LayerId overlay = new_layer(changed.pool);
-  images_.create(pool(), overlay, changed.size_gib, frozen, changed.key);
+  images_.create(pool()->qmp(), overlay, changed.size_gib, frozen, changed.key);
   FAILPOINT("volume.rollback.after_overlay");
   Pin pin(*this, overlay, frozen);
   changed.active = overlay;
