@@ -101,18 +101,31 @@ void Qcow2Backend::resume_opened() {
     if (!daemons_.find(key)) continue;
     if (std::optional<LayerId> top = top_of(key)) {
       opened_[key] = {key, *top};
-    } else {
+      continue;
+    }
+    try {
       daemons_.stop(key);
+    } catch (const Error& fault) {
+      log::error("a storage daemon that nobody needs does not quit", {{"error", fault.message()}});
     }
   }
   std::vector<VolumeId> unfinished;
   for (const auto& [id, manifest] : manifests_) {
     if (manifest.intent) unfinished.push_back(id);
   }
-  for (const VolumeId& id : unfinished) finish_intent(id);
-  // A merge that was cut off leaves nodes that would keep what is below them.
-  for (const auto& [key, opened] : opened_) {
-    if (auto daemon = daemons_.find(key)) images_.close_others(daemon->qmp(), graph_.chain(opened.top));
+  for (const VolumeId& id : unfinished) resume_intent(id);
+}
+
+// A switch whose storage daemon does not answer is finished by the volume's next operation that reaches it. Until then
+// the overlay is nobody's to remove, as it was before it was known to the graph.
+void Qcow2Backend::resume_intent(const VolumeId& volume) {
+  try {
+    finish_intent(volume);
+  } catch (const Error& fault) {
+    if (fault.code() != ErrorCode::Unavailable) throw;
+    log::error("a switch to a new layer is not finished yet", {{"volume", volume}, {"error", fault.message()}});
+    const LayerId& overlay = manifests_.at(volume).intent->overlay;
+    if (graph_.contains(overlay)) graph_.remove(overlay);
   }
 }
 

@@ -92,6 +92,7 @@ class Qcow2Backend final : public backends::Backend {
   void load_manifests();
   void repair_root(Manifest& manifest);
   void resume_opened();
+  void resume_intent(const VolumeId& volume);
 
   std::optional<LayerId> top_of(const std::string& key) const;
   std::set<LayerId> layers_of(const Manifest& manifest) const;
