@@ -114,12 +114,12 @@ class App::Impl {
   void stop() {
     if (draining_.exchange(true)) return;
     log::info("varved drains");
+    daemons_.hurry();
     server_.stop();
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
-    daemons_.stop("pool");
-    daemons_.release_all();
+    daemons_.end("pool");
     log::info("varved has stopped");
   }
 

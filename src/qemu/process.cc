@@ -7,25 +7,47 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
-#include "base/unique_fd.h"
+#include "base/text.h"
+#include "qemu/timeouts.h"
 
 namespace varve::qemu {
 
 namespace {
 
-constexpr auto kLook = std::chrono::milliseconds(200);
+constexpr auto kEnd = std::chrono::seconds(5);  // of a killed process; one that waits for a disk takes longer
 
-void wait_or_kill(pid_t pid, const std::function<bool()>& cancelled) {
-  while (!wait_gone(pid, kLook)) {
+UniqueFd open_pidfd(pid_t pid) {
+  return UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+}
+
+bool readable(int fd, std::chrono::milliseconds timeout) {
+  pollfd waiting{fd, POLLIN, 0};
+  return poll(&waiting, 1, static_cast<int>(timeout.count())) > 0;
+}
+
+// false: it was killed, and does not even end then.
+bool wait_or_kill(pid_t pid, const std::function<bool()>& cancelled) {
+  UniqueFd fd = open_pidfd(pid);
+  while (!readable(fd.get(), kLook)) {
     if (!cancelled()) continue;
-    ::kill(pid, SIGKILL);
-    return;
+    ::kill(-pid, SIGKILL);
+    return readable(fd.get(), kEnd);
   }
+  return true;
+}
+
+std::vector<std::string> arguments_of(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary);
+  std::vector<std::string> out;
+  for (std::string argument; std::getline(in, argument, '\0');) out.push_back(std::move(argument));
+  return out;
 }
 
 }  // namespace
@@ -57,7 +79,7 @@ int run_process(const std::vector<std::string>& argv, const std::filesystem::pat
   if (fault != 0) {
     throw Error(ErrorCode::Unavailable, "cannot run " + argv[0] + ": " + std::strerror(fault));
   }
-  if (cancelled) wait_or_kill(pid, cancelled);
+  if (cancelled && !wait_or_kill(pid, cancelled)) return -1;
   int status = 0;
   while (waitpid(pid, &status, 0) < 0) {
     if (errno != EINTR) return -1;
@@ -65,11 +87,36 @@ int run_process(const std::vector<std::string>& argv, const std::filesystem::pat
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-bool wait_gone(pid_t pid, std::chrono::milliseconds timeout) {
-  UniqueFd fd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!fd) return errno == ESRCH;
-  pollfd waiting{fd.get(), POLLIN, 0};
-  return poll(&waiting, 1, static_cast<int>(timeout.count())) > 0;
+// The number may get another owner between two looks at it, but not while the pidfd's process lives: what was read
+// before it was seen alive is its own.
+std::optional<Process> Process::find(pid_t pid, const std::string& flag, const std::string& value) {
+  if (pid <= 0) return std::nullopt;
+  UniqueFd fd = open_pidfd(pid);
+  if (!fd) return std::nullopt;
+  std::vector<std::string> arguments = arguments_of(pid);
+  if (readable(fd.get(), std::chrono::milliseconds(0))) return std::nullopt;
+  auto at = std::find(arguments.begin(), arguments.end(), flag);
+  if (at == arguments.end() || at + 1 == arguments.end() || *(at + 1) != value) return std::nullopt;
+  return Process(pid, std::move(fd));
+}
+
+std::vector<Process> Process::find_all(const std::string& flag, const std::string& value) {
+  std::vector<Process> out;
+  std::error_code fault;
+  for (std::filesystem::directory_iterator entry("/proc", fault), end; !fault && entry != end; entry.increment(fault)) {
+    auto pid = parse_int(entry->path().filename().string());
+    if (!pid) continue;
+    if (auto process = find(static_cast<pid_t>(*pid), flag, value)) out.push_back(std::move(*process));
+  }
+  return out;
+}
+
+bool Process::wait_gone(std::chrono::milliseconds timeout) const {
+  return readable(fd_.get(), timeout);
+}
+
+void Process::kill() const {
+  syscall(SYS_pidfd_send_signal, fd_.get(), SIGKILL, nullptr, 0);
 }
 
 }  // namespace varve::qemu

@@ -1,4 +1,4 @@
-// Child processes, without a shell.
+// Child processes, without a shell; and processes that outlive who started them.
 #pragma once
 
 #include <sys/types.h>
@@ -6,18 +6,43 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/unique_fd.h"
 
 namespace varve::qemu {
 
 // Runs argv (argv[0] is looked up in PATH) with stdin from /dev/null and stdout and stderr appended to `log`, umask
-// 077, in a session of its own, and waits for its end. Returns the exit status, -1 if it was killed; it is killed when
-// `cancelled`, looked at several times a second, says so.
+// 077, in a session of its own, and waits for its end. Returns the exit status, -1 if it was killed; it is killed, with
+// its children of the same session, when `cancelled`, looked at several times a second, says so.
 int run_process(const std::vector<std::string>& argv, const std::filesystem::path& log,
                 const std::function<bool()>& cancelled = {});
 
-// Waits until the process (any, not only a child) is gone; false when time is up.
-bool wait_gone(pid_t pid, std::chrono::milliseconds timeout);
+// A running process, known by what it is and not by its number, which may be another's after its end: it has `flag`
+// and `value` as consecutive arguments. Holds a pidfd, so that a signal reaches it or nobody.
+class Process {
+ public:
+  // nullopt: there is no such process, or it is another program's.
+  static std::optional<Process> find(pid_t pid, const std::string& flag, const std::string& value);
+
+  // All there are.
+  static std::vector<Process> find_all(const std::string& flag, const std::string& value);
+
+  pid_t pid() const { return pid_; }
+  int fd() const { return fd_.get(); }  // readable when the process has ended
+
+  // false when time is up.
+  bool wait_gone(std::chrono::milliseconds timeout) const;
+  // SIGKILL: ends a stopped process too; one that waits for a disk, as soon as the disk answers.
+  void kill() const;
+
+ private:
+  Process(pid_t pid, UniqueFd fd) : pid_(pid), fd_(std::move(fd)) {}
+
+  pid_t pid_;
+  UniqueFd fd_;
+};
 
 }  // namespace varve::qemu

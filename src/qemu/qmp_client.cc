@@ -1,5 +1,7 @@
 #include "qemu/qmp_client.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -14,20 +16,17 @@ namespace varve::qemu {
 
 namespace {
 
-constexpr auto kReplyTimeout = std::chrono::seconds(60);  // every command answers at once; jobs run apart
-constexpr std::size_t kMaxLine = 16U << 20;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
-UniqueFd connect_to(const std::filesystem::path& path) {
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::string text = path.string();
-  if (!fd || text.size() >= sizeof address.sun_path) throw Error(ErrorCode::Unavailable, "bad socket path " + text);
-  std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    throw Error(ErrorCode::Unavailable, "cannot reach the storage daemon at " + text + ": " + std::strerror(errno));
-  }
-  return fd;
+constexpr std::size_t kMaxLine = 16U << 20;
+constexpr std::uint64_t kGreeting = 0;  // the id of what a new connection is asked: whether it is there
+constexpr auto kConnectAgain = milliseconds(100);
+constexpr auto kSendTimeout = milliseconds(1000);
+constexpr auto kLookAtJob = milliseconds(1000);
+
+milliseconds since(steady_clock::time_point when) {
+  return std::chrono::duration_cast<milliseconds>(steady_clock::now() - when);
 }
 
 [[noreturn]] void refuse(std::string_view command, std::string_view text) {
@@ -37,126 +36,224 @@ UniqueFd connect_to(const std::filesystem::path& path) {
 
 }  // namespace
 
-QmpClient::QmpClient(const std::filesystem::path& socket, std::chrono::milliseconds timeout)
-    : socket_(connect_to(socket)) {
-  reader_ = std::thread([this] { read_loop(); });
-  try {
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, timeout, [&] { return greeted_ || lost_; });
-      if (!greeted_)
-        throw Error(ErrorCode::Unavailable, "the storage daemon at " + socket.string() + " does not answer");
-    }
-    execute("qmp_capabilities");
-  } catch (...) {
-    closing_ = true;
-    ::shutdown(socket_.get(), SHUT_RDWR);
-    reader_.join();
-    throw;
-  }
+QmpClient::QmpClient(std::filesystem::path socket, std::string name, const Patience& patience, Peer peer)
+    : path_(std::move(socket)), name_(std::move(name)), patience_(patience), unsettled_(peer == Peer::Adopted) {
+  asked_[kGreeting] = {steady_clock::now()};
+  thread_ = std::thread([this] { run(); });
 }
 
 QmpClient::~QmpClient() {
   {
     std::lock_guard lock(mutex_);
     closing_ = true;
+    if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
   }
-  ::shutdown(socket_.get(), SHUT_RDWR);
-  reader_.join();
+  changed_.notify_all();
+  thread_.join();
 }
 
 json::value QmpClient::execute(std::string_view command, json::object arguments) {
+  settle();
+  return call(command, std::move(arguments));
+}
+
+json::value QmpClient::call(std::string_view command, json::object arguments) {
+  std::uint64_t id = ask(command, std::move(arguments));
+  Lock lock(mutex_);
+  try {
+    await(lock, command, [&] { return asked_.at(id).reply.has_value(); });
+  } catch (const Error&) {
+    asked_.at(id).given_up = true;
+    throw;
+  }
+  json::object reply = std::move(*asked_.at(id).reply);
+  asked_.erase(id);
+  lock.unlock();
+  if (const json::value* error = reply.if_contains("error")) {
+    refuse(command, error->as_object().at("desc").as_string());
+  }
+  return reply.at("return");
+}
+
+std::uint64_t QmpClient::ask(std::string_view command, json::object arguments) {
   std::uint64_t id = 0;
   {
-    std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
+    await(lock, command, [&] { return ready_; });
+    if (time_left() <= milliseconds(0)) give_up(lock, command);
     id = next_id_++;
-    replies_[id] = std::nullopt;
+    asked_[id] = {steady_clock::now()};
   }
   json::object request{{"execute", command}, {"id", id}};
   if (!arguments.empty()) request["arguments"] = std::move(arguments);
   send(json::serialize(request) + "\n");
-
-  std::unique_lock lock(mutex_);
-  bool answered = changed_.wait_for(lock, kReplyTimeout, [&] { return lost_ || replies_[id].has_value(); });
-  std::optional<json::object> reply = std::move(replies_[id]);
-  replies_.erase(id);
-  if (!reply) {
-    throw Error(ErrorCode::Unavailable, std::string(command) + (answered ? ": the storage daemon is gone"
-                                                                         : ": the storage daemon does not answer"));
-  }
-  if (const json::value* error = reply->if_contains("error")) {
-    refuse(command, error->as_object().at("desc").as_string());
-  }
-  return reply->at("return");
+  return id;
 }
 
-void QmpClient::run_job(const std::string& id, std::string_view command, json::object arguments) {
-  {
-    std::lock_guard lock(mutex_);
-    jobs_[id] = "created";
+// mutex_ is held, and let go of while it waits.
+void QmpClient::await(Lock& lock, std::string_view command, const std::function<bool()>& done) {
+  while (!done()) {
+    if (lost_) throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon " + name_ + " is gone");
+    milliseconds left = time_left();
+    if (left <= milliseconds(0)) give_up(lock, command);
+    changed_.wait_for(lock, std::min(left, kLook));
+  }
+}
+
+void QmpClient::give_up(Lock&, std::string_view command) {
+  if (!told_) {
+    log::error("a storage daemon does not answer; what needs it fails until it does",
+               {{"daemon", name_}, {"command", command}});
+  }
+  told_ = true;
+  throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon " + name_ + " does not answer");
+}
+
+// Until the oldest answer that is owed is too late. mutex_ is held.
+milliseconds QmpClient::time_left() const {
+  for (const auto& [id, asked] : asked_) {
+    if (!asked.reply) return patience_.answer() - since(asked.when);
+  }
+  return patience_.answer();
+}
+
+void QmpClient::settle() {
+  if (!unsettled_) return;
+  std::lock_guard one(settle_mutex_);
+  if (!unsettled_) return;
+  if (steady_clock::now() < settle_again_) {
+    throw Error(ErrorCode::Unavailable, "a job of the storage daemon " + name_ + " does not end");
   }
   try {
-    execute(command, std::move(arguments));
-  } catch (...) {
+    wait_until([this] { return cancel_jobs(); });
+    unsettled_ = false;
+  } catch (const Error&) {
+    Lock lock(mutex_);
+    if (time_left() > milliseconds(0)) settle_again_ = steady_clock::now() + patience_.answer();
+    throw;
+  }
+}
+
+// true: there is none.
+bool QmpClient::cancel_jobs() {
+  json::value jobs = call("query-jobs", {});
+  for (const json::value& job : jobs.as_array()) {
+    const char* command = job.at("status").as_string() == "concluded" ? "job-dismiss" : "job-cancel";
+    try {
+      call(command, {{"id", job.at("id")}});
+    } catch (const Error& fault) {
+      if (fault.code() == ErrorCode::Unavailable) throw;  // else it has just changed: the next look tells
+    }
+  }
+  return jobs.as_array().empty();
+}
+
+void QmpClient::run_job(const std::string& id, std::string_view command, json::object arguments,
+                        const std::function<void()>& before_end) {
+  settle();
+  {
+    std::lock_guard lock(mutex_);
+    jobs_[id] = {};
+  }
+  try {
+    call(command, std::move(arguments));
+    if (before_end) finalize_job(id, command, before_end);
+    await_job(id, command, "concluded");
+    end_job(id, command);
+  } catch (const Error& fault) {
+    if (fault.code() == ErrorCode::Unavailable) unsettled_ = true;  // it may have begun, or begin late
     std::lock_guard lock(mutex_);
     jobs_.erase(id);
     throw;
   }
+  std::lock_guard lock(mutex_);
+  jobs_.erase(id);
+}
+
+void QmpClient::finalize_job(const std::string& id, std::string_view command, const std::function<void()>& before_end) {
+  await_job(id, command, "pending");
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return lost_ || jobs_[id] == "concluded"; });
-    jobs_.erase(id);
-    if (lost_) throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon is gone");
+    std::lock_guard lock(mutex_);
+    if (jobs_.at(id).status != "pending") return;  // it failed or was cancelled
   }
-  std::string fault;
-  json::value jobs = execute("query-jobs");
+  try {
+    before_end();
+  } catch (const Error&) {
+    cancel_job(id);
+    await_job(id, command, "concluded");
+    call("job-dismiss", {{"id", id}});
+    throw;
+  }
+  call("job-finalize", {{"id", id}});
+}
+
+// Until it has the status, or has ended.
+void QmpClient::await_job(const std::string& id, std::string_view command, std::string_view status) {
+  JobProgress seen{-1, -1};
+  auto moved = steady_clock::now();
+  for (;;) {
+    {
+      Lock lock(mutex_);
+      if (job_at(lock, id, status)) return;
+      if (lost_)
+        throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon " + name_ + " is gone");
+    }
+    JobProgress present;
+    json::value jobs = call("query-jobs", {});
+    for (const json::value& job : jobs.as_array()) {
+      if (job.at("id").as_string() != id) continue;
+      present = {job.at("current-progress").to_number<std::int64_t>(),
+                 job.at("total-progress").to_number<std::int64_t>()};
+    }
+    if (present.current != seen.current || present.total != seen.total) moved = steady_clock::now();
+    if (since(moved) > patience_.progress()) {
+      throw Error(ErrorCode::Unavailable,
+                  std::string(command) + ": the job of the storage daemon " + name_ + " makes no progress");
+    }
+    seen = present;
+    std::lock_guard lock(mutex_);
+    jobs_.at(id).progress = present;
+  }
+}
+
+// Waits for it, but not for long. mutex_ is held.
+bool QmpClient::job_at(Lock& lock, const std::string& id, std::string_view status) {
+  auto over = [&] {
+    const std::string& present = jobs_.at(id).status;
+    return present == status || present == "concluded" || present == "null";
+  };
+  changed_.wait_for(lock, kLookAtJob, [&] { return lost_ || over(); });
+  return over();
+}
+
+void QmpClient::end_job(const std::string& id, std::string_view command) {
+  std::optional<std::string> fault = "the job was cancelled";
+  json::value jobs = call("query-jobs", {});
   for (const json::value& job : jobs.as_array()) {
-    const json::object& entry = job.as_object();
-    if (entry.at("id").as_string() != id) continue;
-    if (const json::value* error = entry.if_contains("error")) fault = error->as_string();
+    if (job.at("id").as_string() != id) continue;
+    const json::value* error = job.as_object().if_contains("error");
+    fault = error ? std::optional<std::string>(error->as_string()) : std::nullopt;
+    call("job-dismiss", {{"id", id}});
   }
-  execute("job-dismiss", {{"id", id}});
-  if (!fault.empty()) refuse(command, fault);
+  if (fault) refuse(command, *fault);
 }
 
 void QmpClient::cancel_job(const std::string& id) {
   try {
-    execute("job-cancel", {{"id", id}});
+    call("job-cancel", {{"id", id}});
   } catch (const Error& fault) {
     log::debug("job not cancelled", {{"job", id}, {"reason", fault.message()}});
   }
 }
 
-void QmpClient::cancel_all_jobs() {
-  auto none_left = [this] {
-    json::value jobs = execute("query-jobs");
-    for (const json::value& job : jobs.as_array()) {
-      std::string id(job.at("id").as_string());
-      if (job.at("status").as_string() == "concluded") {
-        execute("job-dismiss", {{"id", id}});
-      } else {
-        cancel_job(id);
-      }
-    }
-    return jobs.as_array().empty();
-  };
-  wait_until(none_left);
-}
-
-JobProgress QmpClient::job_progress(const std::string& id) {
-  json::value jobs = execute("query-jobs");
-  for (const json::value& job : jobs.as_array()) {
-    const json::object& entry = job.as_object();
-    if (entry.at("id").as_string() == id) {
-      return {entry.at("current-progress").to_number<std::int64_t>(),
-              entry.at("total-progress").to_number<std::int64_t>()};
-    }
-  }
-  return {};
+JobProgress QmpClient::job_progress(const std::string& id) const {
+  std::lock_guard lock(mutex_);
+  auto found = jobs_.find(id);
+  return found == jobs_.end() ? JobProgress{} : found->second.progress;
 }
 
 void QmpClient::wait_until(const std::function<bool()>& condition) {
-  auto deadline = std::chrono::steady_clock::now() + kReplyTimeout;
+  auto started = steady_clock::now();
   for (;;) {
     std::uint64_t seen = 0;
     {
@@ -164,10 +261,26 @@ void QmpClient::wait_until(const std::function<bool()>& condition) {
       seen = events_;
     }
     if (condition()) return;
-    std::unique_lock lock(mutex_);
-    bool heard = changed_.wait_until(lock, deadline, [&] { return lost_ || events_ != seen; });
-    if (lost_ || !heard) throw Error(ErrorCode::Unavailable, "the storage daemon does not get done");
+    Lock lock(mutex_);
+    while (!lost_ && events_ == seen) {
+      if (since(started) > patience_.answer()) {
+        throw Error(ErrorCode::Unavailable, "the storage daemon " + name_ + " does not get done");
+      }
+      changed_.wait_for(lock, kLook);
+    }
+    if (lost_) throw Error(ErrorCode::Unavailable, "the storage daemon " + name_ + " is gone");
   }
+}
+
+bool QmpClient::ready_by(steady_clock::time_point deadline) {
+  Lock lock(mutex_);
+  changed_.wait_until(lock, deadline, [&] { return ready_ || lost_; });
+  return ready_ && !lost_;
+}
+
+bool QmpClient::stalled() const {
+  std::lock_guard lock(mutex_);
+  return time_left() <= milliseconds(0) || (ready_ && unsettled_);
 }
 
 bool QmpClient::lost() const {
@@ -175,28 +288,71 @@ bool QmpClient::lost() const {
   return lost_;
 }
 
-void QmpClient::on_lost(std::function<void()> callback) {
-  std::lock_guard lock(mutex_);
-  on_lost_ = std::move(callback);
-}
-
+// A daemon that reads nothing for long is given up before its buffer is full. Half a command cannot be taken back: the
+// connection ends with it.
 void QmpClient::send(std::string_view text) {
-  std::lock_guard lock(send_mutex_);
+  std::lock_guard one(send_mutex_);
   while (!text.empty()) {
-    ssize_t sent = ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return;  // the reader notices the broken connection and fails the waiting calls
-    text.remove_prefix(static_cast<std::size_t>(sent));
+    ssize_t sent = ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(sent));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    pollfd room{socket_.get(), POLLOUT, 0};
+    if (errno == EAGAIN && ::poll(&room, 1, static_cast<int>(kSendTimeout.count())) > 0) continue;
+    ::shutdown(socket_.get(), SHUT_RDWR);
+    return;  // the reader notices, and fails the waiting calls
   }
 }
 
-void QmpClient::read_loop() {
+// The thread. Nothing that it meets may end varved.
+void QmpClient::run() {
+  try {
+    connect();
+    read();
+  } catch (const std::exception& fault) {
+    log::error("the talk with a storage daemon broke off", {{"daemon", name_}, {"error", fault.what()}});
+  }
+  {
+    std::lock_guard lock(mutex_);
+    lost_ = true;
+    if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
+  }
+  changed_.notify_all();
+}
+
+// A daemon that is stopped has room for few connections, and then for none.
+void QmpClient::connect() {
+  while (!try_connect()) {
+    Lock lock(mutex_);
+    if (changed_.wait_for(lock, kConnectAgain, [&] { return closing_; })) return;
+  }
+}
+
+bool QmpClient::try_connect() {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::string text = path_.string();
+  if (text.size() >= sizeof address.sun_path) throw Error(ErrorCode::Unavailable, "bad socket path " + text);
+  std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
+  if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return false;
+  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
+  std::lock_guard lock(mutex_);
+  socket_ = std::move(fd);
+  if (closing_) ::shutdown(socket_.get(), SHUT_RDWR);
+  return true;
+}
+
+void QmpClient::read() {
+  if (!socket_) return;
   std::string buffer;
   char chunk[16384];
   for (;;) {
     ssize_t got = ::recv(socket_.get(), chunk, sizeof chunk, 0);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0 || buffer.size() > kMaxLine) break;
+    if (got <= 0 || buffer.size() > kMaxLine) return;
     buffer.append(chunk, static_cast<std::size_t>(got));
     std::size_t start = 0;
     for (std::size_t end = buffer.find('\n'); end != std::string::npos; end = buffer.find('\n', start)) {
@@ -205,7 +361,6 @@ void QmpClient::read_loop() {
     }
     buffer.erase(0, start);
   }
-  fail_all();
 }
 
 void QmpClient::dispatch(std::string_view line) {
@@ -213,32 +368,40 @@ void QmpClient::dispatch(std::string_view line) {
   json::value parsed = json::parse(line, fault);
   if (fault || !parsed.is_object()) return;
   json::object& message = parsed.as_object();
-  std::lock_guard lock(mutex_);
   if (message.contains("QMP")) {
-    greeted_ = true;
-  } else if (const json::value* event = message.if_contains("event")) {
-    ++events_;
-    if (event->as_string() == "JOB_STATUS_CHANGE") {
-      const json::object& data = message.at("data").as_object();
-      auto job = jobs_.find(std::string_view(data.at("id").as_string()));
-      if (job != jobs_.end()) job->second = data.at("status").as_string();
-    }
-  } else if (const json::value* id = message.if_contains("id")) {
-    auto reply = replies_.find(id->to_number<std::uint64_t>());
-    if (reply != replies_.end()) reply->second = std::move(message);
+    send(R"({"execute": "qmp_capabilities", "id": 0})"
+         "\n");
+    return;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    heard(std::move(message));
   }
   changed_.notify_all();
 }
 
-void QmpClient::fail_all() {
-  std::function<void()> callback;
-  {
-    std::lock_guard lock(mutex_);
-    lost_ = true;
-    if (!closing_) callback = on_lost_;
+// mutex_ is held.
+void QmpClient::heard(json::object message) {
+  if (const json::value* event = message.if_contains("event")) {
+    ++events_;
+    if (event->as_string() != "JOB_STATUS_CHANGE") return;
+    const json::object& data = message.at("data").as_object();
+    auto job = jobs_.find(std::string_view(data.at("id").as_string()));
+    if (job != jobs_.end()) job->second.status = data.at("status").as_string();
+  } else if (const json::value* id = message.if_contains("id")) {
+    auto asked = asked_.find(id->to_number<std::uint64_t>());
+    if (asked == asked_.end()) return;
+    if (asked->first == kGreeting) ready_ = true;
+    if (asked->first == kGreeting || asked->second.given_up) {
+      asked_.erase(asked);
+    } else {
+      asked->second.reply = std::move(message);
+    }
+    if (told_ && time_left() > milliseconds(0)) {
+      log::warning("a storage daemon answers again", {{"daemon", name_}});
+      told_ = false;
+    }
   }
-  changed_.notify_all();
-  if (callback) callback();
 }
 
 }  // namespace varve::qemu

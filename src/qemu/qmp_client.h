@@ -1,9 +1,13 @@
 // A connection to the QMP monitor of a QEMU storage daemon (docs/interop/qmp-spec in QEMU's tree).
 //
-// Any thread may call; each waits for its own reply. A thread of the client reads the socket. When the daemon closes
-// the connection every waiting call throws Error(Unavailable) and on_lost runs once, on that thread.
+// Any thread may call; each waits for its own reply. A thread of the client connects, negotiates and reads.
+//
+// A daemon answers in the order it is asked. One that has owed an answer for longer than Timeouts::answer is stalled:
+// who waits for it and who calls it then gets Error(Unavailable) at once, until the late answer comes. What was asked
+// may be done late, too. Once the connection is lost every call throws Error(Unavailable).
 #pragma once
 
+#include <atomic>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -13,11 +17,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "qemu/timeouts.h"
 
 namespace varve::qemu {
 
@@ -28,10 +34,16 @@ struct JobProgress {
   std::int64_t total = 0;
 };
 
+// Whose jobs may be found at the other end.
+enum class Peer : std::uint8_t {
+  New,
+  Adopted,  // an earlier varved may have left some: they are cancelled before the first command
+};
+
 class QmpClient {
  public:
-  // Connects and negotiates. Throws Error(Unavailable) if nobody answers in time.
-  QmpClient(const std::filesystem::path& socket, std::chrono::milliseconds timeout);
+  // Returns at once, and tries to connect until it is destroyed. name: the daemon's, for messages.
+  QmpClient(std::filesystem::path socket, std::string name, const Patience& patience, Peer peer);
   ~QmpClient();
   QmpClient(const QmpClient&) = delete;
   QmpClient& operator=(const QmpClient&) = delete;
@@ -40,43 +52,83 @@ class QmpClient {
   json::value execute(std::string_view command, json::object arguments = {});
 
   // Starts a command that makes a job (its "job-id" must be `id`), waits until it has concluded, dismisses it.
-  // A failed or cancelled job throws Error(BackendFailed).
-  void run_job(const std::string& id, std::string_view command, json::object arguments);
+  // A failed or cancelled job throws Error(BackendFailed). It takes as long as it takes while it moves; one that does
+  // not for Timeouts::progress throws Error(Unavailable) and is cancelled before the next command.
+  // before_end: runs when the job has done its work, before what it did counts; when it throws the job is cancelled.
+  // Only for a job that was started with "auto-finalize": false.
+  void run_job(const std::string& id, std::string_view command, json::object arguments,
+               const std::function<void()>& before_end = {});
 
   // Asks a running job to stop; its run_job throws soon. Nothing happens if there is none.
   void cancel_job(const std::string& id);
 
-  // Cancels every job there is, whoever started it, and returns when none is left.
-  void cancel_all_jobs();
+  // Of a job in run_job(), as last heard, which is about a second old. Never waits.
+  JobProgress job_progress(const std::string& id) const;
 
-  JobProgress job_progress(const std::string& id);
-
-  // Looks again whenever the daemon tells of an event, until the condition holds; throws Error(Unavailable) after a
-  // minute.
+  // Looks again whenever the daemon tells of an event, until the condition holds; throws Error(Unavailable) when it
+  // does not within Timeouts::answer.
   void wait_until(const std::function<bool()>& condition);
 
+  // Cancels the jobs that nobody waits for, if there may be some. Done before any command; here for its own sake.
+  void settle();
+  // Waits until the connection stands.
+  bool ready_by(std::chrono::steady_clock::time_point deadline);
+
+  // Owes an answer for too long, or has a job that was given up.
+  bool stalled() const;
   bool lost() const;
-  void on_lost(std::function<void()> callback);
 
  private:
-  void read_loop();
-  void dispatch(std::string_view line);
-  void fail_all();
-  void send(std::string_view text);
+  struct Asked {
+    std::chrono::steady_clock::time_point when;
+    std::optional<json::object> reply = std::nullopt;
+    bool given_up = false;  // nobody waits for the reply any more
+  };
+  struct Job {
+    std::string status = "created";
+    JobProgress progress;
+  };
+  using Lock = std::unique_lock<std::mutex>;
 
-  UniqueFd socket_;
+  void run();
+  void connect();
+  bool try_connect();
+  void read();
+  void dispatch(std::string_view line);
+  void heard(json::object message);
+  json::value call(std::string_view command, json::object arguments);
+  std::uint64_t ask(std::string_view command, json::object arguments);
+  void send(std::string_view text);
+  void await(Lock& lock, std::string_view command, const std::function<bool()>& done);
+  std::chrono::milliseconds time_left() const;
+  bool cancel_jobs();
+  void finalize_job(const std::string& id, std::string_view command, const std::function<void()>& before_end);
+  void await_job(const std::string& id, std::string_view command, std::string_view status);
+  bool job_at(Lock& lock, const std::string& id, std::string_view status);
+  void end_job(const std::string& id, std::string_view command);
+  [[noreturn]] void give_up(Lock& lock, std::string_view command);
+
+  const std::filesystem::path path_;
+  const std::string name_;
+  const Patience& patience_;
+
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::mutex send_mutex_;
+  UniqueFd socket_;  // set once, before ready_
   std::uint64_t next_id_ = 1;
-  std::map<std::uint64_t, std::optional<json::object>> replies_;  // asked for; set when answered
-  std::map<std::string, std::string, std::less<>> jobs_;          // last status heard of, by job id
-  std::uint64_t events_ = 0;                                      // heard so far
-  bool greeted_ = false;
+  std::map<std::uint64_t, Asked> asked_;          // by id, so that the first without a reply is the oldest
+  std::map<std::string, Job, std::less<>> jobs_;  // those in run_job()
+  std::uint64_t events_ = 0;                      // heard so far
+  bool ready_ = false;                            // negotiated
   bool lost_ = false;
   bool closing_ = false;
-  std::function<void()> on_lost_;
-  std::thread reader_;
+  bool told_ = false;  // the log knows that it is stalled
+
+  std::mutex send_mutex_;
+  std::mutex settle_mutex_;
+  std::atomic<bool> unsettled_;                           // may have jobs that nobody waits for
+  std::chrono::steady_clock::time_point settle_again_{};  // not before, as it failed
+  std::thread thread_;
 };
 
 }  // namespace varve::qemu

@@ -1,76 +1,184 @@
 #include "qemu/storage_daemons.h"
 
-#include <signal.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "qemu/process.h"
 
 namespace varve::qemu {
 
 namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
 namespace {
 
-constexpr auto kAnswerTimeout = std::chrono::seconds(20);
-constexpr auto kQuitTimeout = std::chrono::seconds(60);  // it flushes its images first
+constexpr char kPidFlag[] = "--pidfile";
+// The sockets of a process that ends are closed before it is gone.
+constexpr auto kClosing = milliseconds(1000);
 
-// 0 if there is no readable pid file.
-pid_t read_pid(const fs::path& directory) {
-  fs::path file = directory / "pid";
-  if (!fs::exists(file)) return 0;
-  auto pid = parse_int(trim(files::read(file)));
-  return pid ? static_cast<pid_t>(*pid) : 0;
+fs::path pid_file(const fs::path& directory) {
+  return directory / "pid";
+}
+
+// Nobody's bytes are in it but those of work that varved does anew.
+bool redoable(const std::string& key) {
+  return key == "pool" || key.starts_with("resize-");
 }
 
 }  // namespace
 
-StorageDaemon::StorageDaemon(std::string key, fs::path directory, pid_t pid, std::unique_ptr<QmpClient> qmp)
-    : key_(std::move(key)), directory_(std::move(directory)), pid_(pid), qmp_(std::move(qmp)) {}
+StorageDaemon::StorageDaemon(std::string key, fs::path directory, Process process, const Patience& patience, Peer peer)
+    : key_(std::move(key)),
+      directory_(std::move(directory)),
+      process_(std::move(process)),
+      qmp_(directory_ / "qmp.sock", key_ + " (process " + std::to_string(process_.pid()) + ")", patience, peer) {}
 
-StorageDaemons::StorageDaemons(fs::path root, std::string program)
-    : root_(std::move(root)), program_(std::move(program)) {
+StorageDaemons::StorageDaemons(fs::path root, std::string program, const Timeouts& timeouts)
+    : root_(std::move(root)),
+      program_(std::move(program)),
+      patience_(timeouts),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   files::make_directory(root_);
+  watcher_ = std::thread([this] { watch(); });
+}
+
+StorageDaemons::~StorageDaemons() {
+  on_lost({});
+  std::vector<std::string> ours;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [key, daemon] : daemons_) {
+      if (redoable(key)) ours.push_back(key);
+    }
+  }
+  for (const std::string& key : ours) end(key);
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake();
+  watcher_.join();
+}
+
+std::shared_ptr<StorageDaemon> StorageDaemons::known(const std::string& key) const {
+  std::lock_guard lock(mutex_);
+  auto found = daemons_.find(key);
+  return found != daemons_.end() && !found->second->qmp().lost() ? found->second : nullptr;
 }
 
 std::shared_ptr<StorageDaemon> StorageDaemons::find(const std::string& key) {
+  if (Daemon daemon = known(key)) return daemon;
+  KeyedMutex::Lock one(locks_, key);
+  return find_locked(key);
+}
+
+// The key's lock is held, here and below.
+StorageDaemons::Daemon StorageDaemons::find_locked(const std::string& key) {
+  if (Daemon daemon = known(key)) return daemon;
+  Daemon before;
   {
     std::lock_guard lock(mutex_);
     auto found = daemons_.find(key);
-    if (found != daemons_.end() && !found->second->qmp().lost()) return found->second;
+    if (found != daemons_.end()) before = found->second;
   }
-  std::shared_ptr<StorageDaemon> daemon = adopt(key);
-  return daemon ? keep(std::move(daemon)) : nullptr;
+  if (before && before->process().wait_gone(kClosing)) forget(before);
+  std::optional<Process> process = process_of(key);
+  if (!process) return nullptr;
+  log::info("storage daemon adopted", {{"daemon", key}, {"pid", process->pid()}});
+  return keep(std::make_shared<StorageDaemon>(key, root_ / key, std::move(*process), patience_, Peer::Adopted));
 }
 
 std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
-  std::shared_ptr<StorageDaemon> daemon = find(key);
-  if (daemon) return daemon;
-  return keep(spawn(key));
+  Daemon daemon = known(key);
+  if (daemon && !(redoable(key) && daemon->qmp().stalled())) return daemon;
+  KeyedMutex::Lock one(locks_, key);
+  daemon = find_locked(key);
+  if (daemon && redoable(key) && daemon->qmp().stalled()) {
+    log::error("a storage daemon that does not answer is killed and replaced", {{"daemon", key}});
+    end_locked(key);
+    daemon = nullptr;
+  }
+  return daemon ? daemon : keep(spawn(key));
+}
+
+void StorageDaemons::adopt_all() {
+  auto deadline = steady_clock::now() + patience_.adoption();
+  std::vector<Daemon> found;
+  for (const std::string& key : keys()) {
+    if (Daemon daemon = find(key)) found.push_back(std::move(daemon));
+  }
+  for (const Daemon& daemon : found) {
+    try {
+      if (daemon->qmp().ready_by(deadline)) {
+        if (steady_clock::now() < deadline) daemon->qmp().settle();
+      } else {
+        log::error("a storage daemon does not answer; its volume has to wait for it", {{"daemon", daemon->key()}});
+      }
+    } catch (const Error& fault) {
+      log::error("a storage daemon could not be taken over yet",
+                 {{"daemon", daemon->key()}, {"error", fault.message()}});
+    }
+  }
 }
 
 void StorageDaemons::stop(const std::string& key) {
-  std::shared_ptr<StorageDaemon> daemon = find(key);
-  fs::path directory = root_ / key;
+  KeyedMutex::Lock one(locks_, key);
+  Daemon daemon = find_locked(key);
+  if (daemon && !quits(*daemon, patience_.quit())) {
+    if (redoable(key)) end_locked(key);
+    throw Error(ErrorCode::Unavailable, "the storage daemon of " + key + " does not quit");
+  }
+  if (daemon) forget(daemon);
+  std::error_code ignored;
+  fs::remove_all(root_ / key, ignored);
+}
+
+// What it does not answer is no reason to wait: it is asked again by a repeated call.
+bool StorageDaemons::quits(StorageDaemon& daemon, milliseconds timeout) {
+  daemon.ending = true;
+  auto deadline = steady_clock::now() + timeout;
+  try {
+    daemon.qmp().execute("quit");
+  } catch (const Error& fault) {
+    log::debug("storage daemon left without an answer", {{"daemon", daemon.key()}, {"reason", fault.message()}});
+    if (!daemon.qmp().lost()) deadline = steady_clock::now();
+  }
+  bool gone = daemon.process().wait_gone(milliseconds(0));
+  while (!gone && steady_clock::now() < deadline) {
+    if (patience_.hurried()) deadline = std::min(deadline, steady_clock::now() + patience_.quit());
+    gone = daemon.process().wait_gone(kLook);
+  }
+  if (gone) return true;
+  daemon.ending = false;
+  return daemon.process().wait_gone(milliseconds(0));
+}
+
+void StorageDaemons::end(const std::string& key) {
+  KeyedMutex::Lock one(locks_, key);
+  end_locked(key);
+}
+
+// A killed process that waits for a disk stays for as long, with the images that it has open, and does nothing more.
+void StorageDaemons::end_locked(const std::string& key) {
+  Daemon daemon = find_locked(key);
   if (daemon) {
-    {
-      std::lock_guard lock(mutex_);
-      daemons_.erase(key);
+    bool answers = daemon->qmp().ready_by(steady_clock::now() + milliseconds(500)) && !daemon->qmp().stalled();
+    if (!answers || !quits(*daemon, patience_.end())) {
+      daemon->ending = true;
+      daemon->process().kill();
+      if (!daemon->process().wait_gone(patience_.end())) {
+        log::error("a killed storage daemon does not end; its disk may hang", {{"daemon", key}});
+      }
     }
-    daemon->qmp().on_lost({});
-    try {
-      daemon->qmp().execute("quit");
-    } catch (const Error& fault) {
-      log::debug("storage daemon left without an answer", {{"daemon", key}, {"reason", fault.message()}});
-    }
-    if (!wait_gone(daemon->pid(), kQuitTimeout)) {
-      throw Error(ErrorCode::Unavailable, "the storage daemon of " + key + " does not quit");
-    }
+    forget(daemon);
   }
   std::error_code ignored;
-  fs::remove_all(directory, ignored);
+  fs::remove_all(root_ / key, ignored);
 }
 
 std::vector<std::string> StorageDaemons::keys() const {
@@ -80,72 +188,113 @@ std::vector<std::string> StorageDaemons::keys() const {
 }
 
 void StorageDaemons::on_lost(std::function<void(const std::string&)> callback) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(callback_mutex_);
   on_lost_ = std::move(callback);
 }
 
-void StorageDaemons::release_all() {
-  std::map<std::string, std::shared_ptr<StorageDaemon>> released;
-  std::lock_guard lock(mutex_);
-  on_lost_ = {};
-  for (auto& [key, daemon] : daemons_) daemon->qmp().on_lost({});
-  released.swap(daemons_);
-}
-
-std::shared_ptr<StorageDaemon> StorageDaemons::adopt(const std::string& key) {
+// The pid file names it; without one (it was removed, or varved was killed while it came up) it is searched for.
+std::optional<Process> StorageDaemons::process_of(const std::string& key) const {
   fs::path directory = root_ / key;
-  pid_t pid = read_pid(directory);
-  if (pid == 0 || wait_gone(pid, std::chrono::milliseconds(0))) return nullptr;
-  try {
-    auto qmp = std::make_unique<QmpClient>(directory / "qmp.sock", kAnswerTimeout);
-    log::info("storage daemon adopted", {{"daemon", key}, {"pid", pid}});
-    return std::make_shared<StorageDaemon>(key, directory, pid, std::move(qmp));
-  } catch (const Error& fault) {
-    // The pid may be another program's by now: only a process that answers is ours.
-    log::debug("no storage daemon to adopt", {{"daemon", key}, {"reason", fault.message()}});
-    return nullptr;
+  if (!fs::exists(directory)) return std::nullopt;
+  std::string file = pid_file(directory).string();
+  if (fs::exists(file)) {
+    auto pid = parse_int(trim(files::read(file)));
+    if (pid) {
+      if (auto process = Process::find(static_cast<pid_t>(*pid), kPidFlag, file)) return process;
+    }
   }
+  std::vector<Process> found = Process::find_all(kPidFlag, file);
+  if (found.empty()) return std::nullopt;
+  return std::move(found.back());
 }
 
-std::shared_ptr<StorageDaemon> StorageDaemons::spawn(const std::string& key) {
+StorageDaemons::Daemon StorageDaemons::spawn(const std::string& key) {
   fs::path directory = root_ / key;
   std::error_code ignored;
   fs::remove_all(directory, ignored);
   files::make_directory(directory);
-  fs::path socket = directory / "qmp.sock";
-  // With --daemonize the parent returns when the monitor listens.
-  int status =
-      run_process({program_, "--daemonize", "--pidfile", (directory / "pid").string(), "--chardev",
-                   "socket,id=qmp,path=" + socket.string() + ",server=on,wait=off", "--monitor", "chardev=qmp"},
-                  directory / "log");
-  if (status != 0) {
-    throw Error(ErrorCode::Unavailable,
-                "the storage daemon does not start: " + std::string(trim(files::read(directory / "log"))));
+  std::string fault = launch(directory);
+  std::optional<Process> process;
+  if (fault.empty()) process = process_of(key);
+  if (!process) {
+    std::string said(trim(files::read(directory / "log")));
+    for (const Process& left : Process::find_all(kPidFlag, pid_file(directory).string())) left.kill();
+    fs::remove_all(directory, ignored);
+    throw Error(ErrorCode::Unavailable, "the storage daemon " + key + " does not start: " + fault + " " + said);
   }
-  auto qmp = std::make_unique<QmpClient>(socket, kAnswerTimeout);
-  pid_t pid = read_pid(directory);
-  log::info("storage daemon started", {{"daemon", key}, {"pid", pid}});
-  return std::make_shared<StorageDaemon>(key, directory, pid, std::move(qmp));
+  log::info("storage daemon started", {{"daemon", key}, {"pid", process->pid()}});
+  return std::make_shared<StorageDaemon>(key, directory, std::move(*process), patience_, Peer::New);
 }
 
-std::shared_ptr<StorageDaemon> StorageDaemons::keep(std::shared_ptr<StorageDaemon> daemon) {
-  std::string key = daemon->key();
-  auto lost = [this, key] {
-    std::function<void(const std::string&)> callback;
+// With --daemonize the parent returns when the monitor listens. "": it does.
+std::string StorageDaemons::launch(const fs::path& directory) {
+  std::string socket = (directory / "qmp.sock").string();
+  auto started = steady_clock::now();
+  bool late = false;
+  auto cancelled = [&] { return late = steady_clock::now() - started > patience_.launch(); };
+  int status = run_process({program_, "--daemonize", kPidFlag, pid_file(directory).string(), "--chardev",
+                            "socket,id=qmp,path=" + socket + ",server=on,wait=off", "--monitor", "chardev=qmp"},
+                           directory / "log", cancelled);
+  if (late) return "it did not come up within " + std::to_string(patience_.launch().count()) + " ms";
+  return status == 0 ? "" : "it ended with status " + std::to_string(status);
+}
+
+StorageDaemons::Daemon StorageDaemons::keep(Daemon daemon) {
+  Daemon before;  // of which only the connection was lost; destroyed without the lock
+  {
+    std::lock_guard lock(mutex_);
+    Daemon& place = daemons_[daemon->key()];
+    before = std::move(place);
+    place = daemon;
+  }
+  wake();
+  return daemon;
+}
+
+// It has ended. Who sees that first tells.
+void StorageDaemons::forget(const Daemon& daemon) {
+  {
+    std::lock_guard lock(mutex_);
+    auto found = daemons_.find(daemon->key());
+    if (found == daemons_.end() || found->second != daemon) return;
+    daemons_.erase(found);
+  }
+  if (daemon->ending) return;
+  log::error("storage daemon died", {{"daemon", daemon->key()}, {"pid", daemon->process().pid()}});
+  std::lock_guard lock(callback_mutex_);
+  if (on_lost_) on_lost_(daemon->key());
+}
+
+// The thread that sees daemons end.
+void StorageDaemons::watch() {
+  for (;;) {
+    std::vector<Daemon> watched;
+    std::vector<pollfd> waiting{{wake_.get(), POLLIN, 0}};
     {
       std::lock_guard lock(mutex_);
-      callback = on_lost_;
+      if (closing_) return;
+      for (const auto& [key, daemon] : daemons_) {
+        watched.push_back(daemon);
+        waiting.push_back({daemon->process().fd(), POLLIN, 0});
+      }
     }
-    log::error("storage daemon died", {{"daemon", key}});
-    if (callback) callback(key);
-  };
-  daemon->qmp().on_lost(lost);
-  std::shared_ptr<StorageDaemon> before;
-  std::lock_guard lock(mutex_);
-  auto& place = daemons_[key];
-  before = std::move(place);  // a lost one; destroyed outside of the map
-  place = daemon;
-  return daemon;
+    if (::poll(waiting.data(), waiting.size(), -1) < 0) continue;
+    std::uint64_t count = 0;
+    if (waiting[0].revents != 0 && ::read(wake_.get(), &count, sizeof count) < 0) continue;
+    for (std::size_t i = 0; i < watched.size(); ++i) {
+      if (waiting[i + 1].revents == 0) continue;
+      try {
+        forget(watched[i]);
+      } catch (const std::exception& fault) {
+        log::error("the end of a storage daemon could not be dealt with", {{"error", fault.what()}});
+      }
+    }
+  }
+}
+
+void StorageDaemons::wake() {
+  std::uint64_t one = 1;
+  if (::write(wake_.get(), &one, sizeof one) < 0) log::debug("the watcher of storage daemons is awake already");
 }
 
 }  // namespace varve::qemu

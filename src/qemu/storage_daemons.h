@@ -1,69 +1,112 @@
 // The QEMU storage daemons of this host: one for offline work on images, one a volume whose bytes are in use.
 //
 // A daemon is a process of its own (detached, so that it outlives varved) with a directory `<root>/<key>/` that holds
-// its QMP socket, its pid file, its log and, later, its NBD socket. Its key is "pool" or a volume's id. Any thread.
+// its QMP socket, its pid file, its log and, later, its NBD socket. Its key is "pool", a volume's id, "snapshot-<id>"
+// or "resize-<volume>". Any thread.
+//
+// A daemon is there as long as its process is, whether or not it answers; the process is known by its arguments
+// (process.h). No call waits longer than the timeouts. What holds clients' unwritten bytes is never killed.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "base/keyed_mutex.h"
+#include "qemu/process.h"
 #include "qemu/qmp_client.h"
 
 namespace varve::qemu {
 
 class StorageDaemon {
  public:
-  StorageDaemon(std::string key, std::filesystem::path directory, pid_t pid, std::unique_ptr<QmpClient> qmp);
+  StorageDaemon(std::string key, std::filesystem::path directory, Process process, const Patience& patience, Peer peer);
 
   const std::string& key() const { return key_; }
   const std::filesystem::path& directory() const { return directory_; }
-  pid_t pid() const { return pid_; }
-  QmpClient& qmp() { return *qmp_; }
+  const Process& process() const { return process_; }
+  QmpClient& qmp() { return qmp_; }
+
+  std::atomic<bool> ending{false};  // somebody asked it to end: that is no loss
 
  private:
-  std::string key_;
-  std::filesystem::path directory_;
-  pid_t pid_;
-  std::unique_ptr<QmpClient> qmp_;
+  const std::string key_;
+  const std::filesystem::path directory_;
+  const Process process_;
+  QmpClient qmp_;
 };
 
 class StorageDaemons {
  public:
   // program: the qemu-storage-daemon binary.
-  StorageDaemons(std::filesystem::path root, std::string program);
+  StorageDaemons(std::filesystem::path root, std::string program, const Timeouts& timeouts = {});
+  // Ends what only varved needs, as end() does; the others go on.
+  ~StorageDaemons();
 
-  // A daemon that varved knows or finds running from before; nullptr if there is none. A found one is kept.
+  // A daemon that varved knows or finds running from before, which may not answer; nullptr if there is none. A found
+  // one is kept.
   std::shared_ptr<StorageDaemon> find(const std::string& key);
+  // Only one that is known already. Never waits.
+  std::shared_ptr<StorageDaemon> known(const std::string& key) const;
 
-  // find(), or a new process. Throws Error(Unavailable) when it does not come up.
+  // find(), or a new process. One that is stalled and that only varved needs is ended and replaced. Throws
+  // Error(Unavailable) with what the process said when it does not come up.
   std::shared_ptr<StorageDaemon> start(const std::string& key);
 
+  // Finds them all and waits, a little and for all together, until they answer and have settled (qmp_client.h).
+  void adopt_all();
+
   // Asks the daemon to flush and quit, waits for its end, removes its directory. Nothing happens if there is none.
+  // Throws Error(Unavailable) when it does not end; then it is there as before (but for one that only varved needs,
+  // which is killed) and the call can be repeated.
   void stop(const std::string& key);
+
+  // Ends a daemon whose work can be done anew, by force if it does not go by itself.
+  void end(const std::string& key);
 
   // Keys that have a directory: daemons that run, or ran until a crash.
   std::vector<std::string> keys() const;
 
-  // Called (on an unspecified thread, without locks) when a daemon ends that nobody asked to end.
+  // Called (on an unspecified thread) when a daemon ends that nobody asked to end. It must not call back. When
+  // on_lost() returns, the callback before does not run.
   void on_lost(std::function<void(const std::string& key)> callback);
 
-  // Lets go of all connections; the daemons go on.
-  void release_all();
+  // varved stops: nothing waits for long from now on.
+  void hurry() { patience_.hurry(); }
 
  private:
-  std::shared_ptr<StorageDaemon> adopt(const std::string& key);
-  std::shared_ptr<StorageDaemon> spawn(const std::string& key);
-  std::shared_ptr<StorageDaemon> keep(std::shared_ptr<StorageDaemon> daemon);
+  using Daemon = std::shared_ptr<StorageDaemon>;
+
+  Daemon find_locked(const std::string& key);
+  Daemon spawn(const std::string& key);
+  Daemon keep(Daemon daemon);
+  void forget(const Daemon& daemon);
+  void end_locked(const std::string& key);
+  std::string launch(const std::filesystem::path& directory);
+  std::optional<Process> process_of(const std::string& key) const;
+  bool quits(StorageDaemon& daemon, std::chrono::milliseconds timeout);
+  void watch();
+  void wake();
 
   const std::filesystem::path root_;
   const std::string program_;
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<StorageDaemon>> daemons_;
+  Patience patience_;
+  KeyedMutex locks_;  // a key's: who starts and stops its daemon
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Daemon> daemons_;
+  bool closing_ = false;
+  std::mutex callback_mutex_;  // held while it runs, so that who takes it back can go
   std::function<void(const std::string&)> on_lost_;
+  UniqueFd wake_;  // tells watch() that daemons_ changed
+  std::thread watcher_;
 };
 
 }  // namespace varve::qemu

@@ -59,7 +59,6 @@ class Qcow2Rig final : public Rig {
   // varved ends, its files change, varved starts.
   void restart_after(const std::function<void()>& change) {
     backend_.reset();
-    daemons_->release_all();
     daemons_.reset();
     change();
     start();

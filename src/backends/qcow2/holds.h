@@ -71,7 +71,7 @@ class Qcow2Backend::Draft {
   Draft(Qcow2Backend& backend, LayerId layer, std::int64_t size_gib, const std::optional<LayerId>& parent,
         const KeyId& key)
       : backend_(backend), layer_(std::move(layer)) {
-    backend_.images_.create(backend_.pool(), layer_, size_gib, parent, key);
+    backend_.images_.create(backend_.pool()->qmp(), layer_, size_gib, parent, key);
     register_with(parent);
   }
   // Bytes that are there already, with a draft's name.

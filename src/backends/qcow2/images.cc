@@ -157,28 +157,32 @@ void Images::forget_key(const KeyId& key) {
   for (const Pool& pool : pools_) files::remove_durably(pool.root / "templates" / (key.str() + ".qcow2"));
 }
 
+// How a layer is opened. file: the node below it, or how that is made.
+json::object Images::node_options(qemu::QmpClient& qmp, const LayerId& layer, bool writable, const KeyId& key,
+                                  json::value file_node, json::value backing) {
+  json::object options{{"driver", "qcow2"},
+                       {"node-name", node(layer)},
+                       {"file", std::move(file_node)},
+                       {"read-only", !writable},
+                       {"discard", "unmap"},
+                       {"detect-zeroes", "unmap"},
+                       {"cache", json::object{{"direct", pool_of(layer).io.direct}}},
+                       {"backing", std::move(backing)}};
+  if (!key.empty() && require_header(file(layer)).encrypted) {
+    options["encrypt"] = json::object{{"format", "luks"}, {"key-secret", add_secret(qmp, key)}};
+  }
+  return options;
+}
+
 void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                       const KeyId& key) {
   const IoOptions& io = pool_of(layer).io;
   json::object protocol{{"driver", "file"}, {"filename", file(layer).string()}, {"aio", io.aio}, {"discard", "unmap"}};
   protocol["cache"] = json::object{{"direct", io.direct}};
   protocol["auto-read-only"] = true;
-  json::object arguments{{"driver", "qcow2"},
-                         {"node-name", node(layer)},
-                         {"file", std::move(protocol)},
-                         {"read-only", !writable},
-                         {"discard", "unmap"},
-                         {"detect-zeroes", "unmap"},
-                         {"cache", json::object{{"direct", io.direct}}}};
-  if (!key.empty() && require_header(file(layer)).encrypted) {
-    arguments["encrypt"] = json::object{{"format", "luks"}, {"key-secret", add_secret(qmp, key)}};
-  }
-  if (parent) {
-    arguments["backing"] = node(*parent);
-  } else {
-    arguments["backing"] = nullptr;
-  }
-  qmp.execute("blockdev-add", std::move(arguments));
+  json::value backing = nullptr;
+  if (parent) backing = node(*parent);
+  qmp.execute("blockdev-add", node_options(qmp, layer, writable, key, std::move(protocol), std::move(backing)));
 }
 
 namespace {
@@ -199,12 +203,14 @@ struct BlockGraph {
       const std::string& child = names[edge.at("child").to_number<std::int64_t>()];
       used.insert(child);
       if (edge.at("name").as_string() == "backing") backing[parent] = child;
+      if (edge.at("name").as_string() == "file") file[parent] = child;
     }
   }
 
   std::set<std::string> nodes;
   std::set<std::string> used;                  // those that something stands on
   std::map<std::string, std::string> backing;  // by the node above
+  std::map<std::string, std::string> file;
 };
 
 std::set<std::string> open_nodes(qemu::QmpClient& qmp) {
@@ -268,14 +274,28 @@ void Images::resize(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t siz
   qmp.execute("block_resize", {{"node-name", filtered ? kThrottleNode : node(layer)}, {"size", size_gib * kGib}});
 }
 
-void Images::stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base) {
+// QEMU ends the job by writing the new backing file into the header at once, while the tables that lead to the copied
+// bytes are still in its memory: a daemon that is killed then leaves zeros in their place. So the job's end waits for
+// them.
+void Images::stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base, const KeyId& key) {
   std::string job = stream_job(target);
-  json::object arguments{{"job-id", job}, {"device", node(target)}, {"auto-dismiss", false}};
+  json::object arguments{{"job-id", job}, {"device", node(target)}, {"auto-dismiss", false}, {"auto-finalize", false}};
   if (base) {
     arguments["base-node"] = node(*base);
     arguments["backing-file"] = backing_name(target, *base);
   }
-  qmp.run_job(job, "block-stream", std::move(arguments));
+  std::function<void()> flush_target = [&] { flush(qmp, target, key); };
+  qmp.run_job(job, "block-stream", std::move(arguments), flush_target);
+}
+
+// The monitor has no command for it; opening a node again as it is begins with one (QEMU's bdrv_reopen_prepare).
+void Images::flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key) {
+  BlockGraph graph(qmp);
+  auto below = graph.backing.find(node(layer));
+  json::value backing = nullptr;
+  if (below != graph.backing.end()) backing = below->second;
+  json::array all{node_options(qmp, layer, true, key, json::string(graph.file[node(layer)]), std::move(backing))};
+  qmp.execute("blockdev-reopen", {{"options", std::move(all)}});
 }
 
 void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const model::QosLimits& qos) {

@@ -75,8 +75,9 @@ class Images {
   // The layer is open with its chain.
   void resize(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib);
 
-  // Copies into target what it reads from above base; afterwards its backing file is base. Throws when cancelled.
-  void stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base);
+  // Copies into target what it reads from above base; afterwards its backing file is base, and not before what was
+  // copied would outlive a power cut. Throws when cancelled.
+  void stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base, const KeyId& key);
   static std::string stream_job(const LayerId& target) { return "stream-" + node(target); }
 
   // The filter node that carries the QoS of a volume, between its active layer and its exports.
@@ -85,6 +86,9 @@ class Images {
   static const std::string& throttle_node();
 
  private:
+  qemu::json::object node_options(qemu::QmpClient& qmp, const LayerId& layer, bool writable, const KeyId& key,
+                                  qemu::json::value file_node, qemu::json::value backing);
+  void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,

@@ -26,7 +26,7 @@ void attempt(std::string_view what, std::string_view id, const std::function<voi
   try {
     step();
   } catch (const Error& fault) {
-    log::error("a step of the start failed; the next start tries it again",
+    log::error("a step of the start failed and will be tried again",
                {{"step", what}, {"of", id}, {"error", fault.message()}});
   }
 }
@@ -34,11 +34,11 @@ void attempt(std::string_view what, std::string_view id, const std::function<voi
 }  // namespace
 
 // A merge that the last varved began may still run in a storage daemon that outlived it, and change the very headers
-// that are about to be read. It is cancelled; maintenance begins it anew.
+// that are about to be read. It is cancelled; maintenance begins it anew. In a daemon that does not answer now it is
+// cancelled before anything else: what is read here then shows the layers that it has swallowed as still needed, and a
+// merge that is begun anew finds that they are not.
 void Qcow2Backend::quiet_adopted() {
-  for (const std::string& key : daemons_.keys()) {
-    if (auto daemon = daemons_.find(key)) daemon->qmp().cancel_all_jobs();
-  }
+  daemons_.adopt_all();
 }
 
 void Qcow2Backend::load() {
@@ -140,22 +140,18 @@ void Qcow2Backend::repair_root(Manifest& manifest) {
 // Volumes whose storage daemons outlived the last varved; then every unfinished switch is finished.
 void Qcow2Backend::resume_opened() {
   for (const std::string& key : daemons_.keys()) {
-    if (key == kPool) continue;
+    if (key == kPool || !daemons_.find(key)) continue;
     if (std::optional<LayerId> top = top_of(key)) {
-      if (daemons_.find(key)) opened_[key] = {key, *top};
+      opened_[key] = {key, *top};
     } else if (is_of_no_use(key)) {
-      daemons_.stop(key);
+      attempt("end a storage daemon", key, [&] { daemons_.stop(key); });
     } else {
       log::error("a storage daemon serves what no manifest names; it is left alone", {{"daemon", key}});
     }
   }
+  // One whose storage daemon does not answer is finished by the volume's next operation that reaches it.
   for (const auto& [volume, overlay] : std::map(unfinished_)) {
     attempt("finish a switch", volume.str(), [&] { finish_intent(volume); });
-  }
-  // A merge that was cut off leaves nodes that would keep what is below them.
-  for (const auto& [key, opened] : opened_) {
-    if (graph_.damage(opened.top)) continue;  // where its chain ends is not known
-    if (auto daemon = daemons_.find(key)) images_.close_others(daemon->qmp(), graph_.chain(opened.top));
   }
 }
 

@@ -253,7 +253,7 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
     for (const LayerId& layer : chain) images_.close_node(daemon->qmp(), layer);
   };
   try {
-    images_.stream(daemon->qmp(), merge.target, merge.base);
+    images_.stream(daemon->qmp(), merge.target, merge.base, key_of(merge.target));
   } catch (const Error&) {
     if (!daemon->qmp().lost()) close_all();
     throw;
@@ -266,7 +266,7 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
 void Qcow2Backend::run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running) {
   const Merge& merge = running.merge;
   if (!images_.stands_on(qmp, merge.target, merge.base)) {
-    images_.stream(qmp, merge.target, merge.base);
+    images_.stream(qmp, merge.target, merge.base, key_of(merge.target));
   }
   FAILPOINT("layer.merge.after_stream");
   std::vector<LayerId> kept;
@@ -354,7 +354,7 @@ int Qcow2Backend::independence_percent(const VolumeId& volume) {
     if (!running_ || running_->merge.target != root || running_->merge.base) return 0;
     key = running_->daemon;
   }
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(key);
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.known(key);
   if (!daemon) return 0;
   qemu::JobProgress progress = daemon->qmp().job_progress(Images::stream_job(root));
   if (progress.total <= 0) return 0;

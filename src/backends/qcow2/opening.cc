@@ -42,6 +42,8 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
   }
   try {
     images_.open_chain(daemon->qmp(), chain, writable, secret);
+    // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
+    images_.close_others(daemon->qmp(), chain);
   } catch (...) {
     close_chain(key);
     throw;

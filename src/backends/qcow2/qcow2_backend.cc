@@ -20,7 +20,7 @@ constexpr char kPool[] = "pool";
 std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
   files::make_directory(config.directory / "volumes");
   // A daemon that outlived a crash may hold images open; all its work can be done anew.
-  daemons.stop(kPool);
+  daemons.end(kPool);
   std::vector<Pool> pools;
   auto add = [&](const std::string& name, const fs::path& directory) {
     Pool pool{{name, directory}, {}};
@@ -48,7 +48,8 @@ IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
                                    {"cache", boost::json::object{{"direct", io.direct}}}});
       qmp.execute("blockdev-del", {{"node-name", "probe"}});
       return true;
-    } catch (const Error&) {
+    } catch (const Error& fault) {
+      if (fault.code() == ErrorCode::Unavailable) throw;
       return false;
     }
   };
@@ -212,8 +213,8 @@ void Qcow2Backend::require_depth(const LayerId& top) const {
   }
 }
 
-qemu::QmpClient& Qcow2Backend::pool() {
-  return daemons_.start(kPool)->qmp();
+std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::pool() {
+  return daemons_.start(kPool);
 }
 
 std::vector<LayerId> Qcow2Backend::chain_of(const LayerId& top) const {

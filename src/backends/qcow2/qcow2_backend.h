@@ -126,7 +126,7 @@ class Qcow2Backend final : public backends::Backend {
   void require_sound(const std::string& whose, const LayerId& top) const;
   void require_space(const std::string& pool) const;
   void require_depth(const LayerId& top) const;
-  qemu::QmpClient& pool();
+  std::shared_ptr<qemu::StorageDaemon> pool();
   std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
 
   LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& pool);
