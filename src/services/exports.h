@@ -2,6 +2,7 @@
 // URI. Called by tasks, on worker threads; blocks. Calls about one volume or snapshot are serialised.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -47,6 +48,9 @@ class Exports {
   // Runs `change` while the exports of all these volumes are taken away, then brings them back. Clients reconnect.
   void without_exports(std::vector<VolumeId> volumes, const std::function<void()>& change);
 
+  // Called, from any thread and while calls run, when an export that should be served may be missing. Before calls.
+  void on_missing(std::function<void(const ExportSource&)> callback) { on_missing_ = std::move(callback); }
+
  private:
   struct State {
     model::QosLimits qos;
@@ -57,11 +61,15 @@ class Exports {
   model::BlockDevice open(const ExportSource& source, const State& state);
   void close(const ExportSource& source);
   void serve_all(const ExportSource& source);
+  void take_away(const ExportSource& source);
+  void bring_back(const ExportSource& source);
+  void may_miss(const ExportSource& source);
   std::string lend(const ExportSource& source, const AttachmentId& name, bool read_only);
 
   store::Database& db_;
   backends::Backend& backend_;
   exports::Exporter& exporter_;
+  std::function<void(const ExportSource&)> on_missing_;
   KeyedMutex locks_;
   std::mutex borrowed_mutex_;
   std::multiset<std::string> borrowed_;  // keys of the sources that borrow() has open
