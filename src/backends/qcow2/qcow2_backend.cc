@@ -261,6 +261,7 @@ bool Qcow2Backend::has_intent(const VolumeId& volume) const {
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
   Hold hold(*this, volume);
   if (!has_volume(volume)) return;
+  close_unused(volume);
   FAILPOINT("volume.delete.before_manifest");
   files::remove_durably(manifest_file(volume));
   FAILPOINT("volume.delete.after_manifest");
@@ -394,7 +395,7 @@ void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& sna
 
 void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume);
-  VARVE_CHECK(!daemon_of(volume.str()), "an open volume was rolled back");
+  close_unused(volume);
   Manifest changed = manifest(volume);
   require_space(changed.pool);
   auto found = changed.snapshots.find(snapshot);
@@ -443,6 +444,11 @@ void Qcow2Backend::close_chain(const std::string& key) {
   daemons_.stop(key);
   std::lock_guard graph(graph_mutex_);
   opened_.erase(key);
+}
+
+// A storage daemon that did not quit when the last who used it went.
+void Qcow2Backend::close_unused(const VolumeId& volume) {
+  if (daemon_of(volume.str())) close_chain(volume.str());
 }
 
 void Qcow2Backend::close(const VolumeId& volume) {
