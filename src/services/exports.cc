@@ -100,10 +100,16 @@ void Exports::release(const ExportSource& source, const AttachmentId& name) {
   if (read(source, std::nullopt).exported.empty()) close(source);
 }
 
-void Exports::borrow(const ExportSource& source, const AttachmentId& name, bool read_only,
-                     const std::function<void(const std::string& uri)>& use) {
+// The daemon is asked at every eighth look.
+std::function<bool()> Exports::cut_off(const std::string& daemon) {
+  constexpr unsigned kLooks = 8;
+  auto looks = std::make_shared<unsigned>(0);
+  return [this, daemon, looks] { return ++*looks % kLooks == 0 && !exporter_.answers(daemon); };
+}
+
+void Exports::borrow(const ExportSource& source, const AttachmentId& name, bool read_only, const Use& use) {
   try {
-    use(lend(source, name, read_only));
+    use(lend(source, name, read_only), cut_off(source.key()));
   } catch (...) {
     try {
       release(source, name);

@@ -39,9 +39,10 @@ class Exports {
   // Brings back the exports of a source whose storage daemon is gone, at their old addresses.
   void restore(const ExportSource& source);
 
-  // Serves the bytes to varved itself under a name of its own while `use` runs.
-  void borrow(const ExportSource& source, const AttachmentId& name, bool read_only,
-              const std::function<void(const std::string& uri)>& use);
+  // Serves the bytes to varved itself under a name of its own while `use` runs, which is to give up when `cut_off`,
+  // called several times a second or less, says that their storage daemon is gone or does not answer.
+  using Use = std::function<void(const std::string& uri, const std::function<bool()>& cut_off)>;
+  void borrow(const ExportSource& source, const AttachmentId& name, bool read_only, const Use& use);
   // Ends what a borrow() that was cut off by a crash has left.
   void release(const ExportSource& source, const AttachmentId& name);
 
@@ -64,6 +65,7 @@ class Exports {
   void take_away(const ExportSource& source);
   void bring_back(const ExportSource& source);
   void may_miss(const ExportSource& source);
+  std::function<bool()> cut_off(const std::string& daemon);
   std::string lend(const ExportSource& source, const AttachmentId& name, bool read_only);
 
   store::Database& db_;

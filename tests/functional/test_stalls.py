@@ -345,3 +345,28 @@ def test_a_full_disk_while_a_daemon_dies_ends_nothing(own_server):
     wait_until(lambda: admin.call("GET", "/messages", mv="3.3")["messages"], 30, "the owner's message")
     admin.detach(attachment)
     own_server.stop()
+
+
+def test_a_backup_from_a_stalled_daemon_holds_up_neither_others_nor_a_stop(own_server, stalled):
+    own_server.options += [f"qcow2.answer_timeout_ms={ANSWER_MS}", "tasks.bulk_workers=1"]
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 18 0 512M")
+    plain = admin.create_volume()
+
+    def begin():
+        backup = admin.create_backup(volume, wait=False)
+        pid = wait_until(lambda: next((pid for key, pid in own_server.storage_daemons().items() if key.startswith("snapshot-")), None), 30, "the snapshot's daemon")
+        wait_until(lambda: list((own_server.store / "backups").rglob("*")), 30, "the first objects")
+        stalled.stop(pid)
+        return backup, pid
+    backup, pid = begin()
+    admin.create_backup(plain, timeout=40)
+    assert admin.call("GET", f"/backups/{backup}")["backup"]["status"] == "error"
+    stalled.go_on()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in own_server.storage_daemons().values(), 30, "the daemon to end")
+    begin()
+    started = time.monotonic()
+    own_server.stop()
+    assert time.monotonic() - started < 30

@@ -68,6 +68,17 @@ std::string NbdExporter::add_export(qemu::StorageDaemon& daemon, const Address& 
   return address.front + attachment.str() + address.back;
 }
 
+bool NbdExporter::answers(const std::string& daemon_key) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
+  if (!daemon) return false;
+  try {
+    daemon->qmp().execute("query-block-exports");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void NbdExporter::remove(const std::string& daemon_key, const AttachmentId& attachment) {
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
   if (!daemon || !has_export(daemon->qmp(), export_id(attachment))) return;

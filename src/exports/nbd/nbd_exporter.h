@@ -24,6 +24,7 @@ class NbdExporter final : public exports::Exporter {
   std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
                   const std::optional<std::string>& previous) override;
   std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) override;
+  bool answers(const std::string& daemon) override;
   void remove(const std::string& daemon, const AttachmentId& attachment) override;
 
  private:
