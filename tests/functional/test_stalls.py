@@ -153,16 +153,20 @@ def test_a_stop_with_stalled_daemons_and_waiting_calls_ends(own_server, stalled)
     made = [attach_and_write(admin, 7) for _ in range(3)]
     daemons = own_server.storage_daemons()
     stalled.stop(*(daemons[volume] for volume, _, _ in made), daemons[POOL])
-    calls = [threading.Thread(target=lambda a=attachment: admin.request("DELETE", f"/attachments/{a}", mv="3.54"))
-             for _, attachment, _ in made]
+    statuses = []
+
+    def detach(attachment):
+        statuses.append(own_server.login().request("DELETE", f"/attachments/{attachment}", mv="3.54").status_code)
+    calls = [threading.Thread(target=detach, args=(attachment,)) for _, attachment, _ in made]
     for call in calls:
         call.start()
-    wait_until(lambda: own_server.rows("SELECT 1 FROM tasks WHERE state = 'live'"), 10, "the calls' tasks")
+    wait_until(lambda: len(own_server.rows("SELECT 1 FROM tasks WHERE state = 'live'")) == 3, 10, "the calls' tasks")
     started = time.monotonic()
     own_server.stop()
     assert time.monotonic() - started < 30
     for call in calls:
         call.join(30)
+    assert statuses == [503] * 3
     assert not alive(daemons[POOL])
     assert all(alive(daemons[volume]) for volume, _, _ in made)
 
@@ -370,3 +374,33 @@ def test_a_backup_from_a_stalled_daemon_holds_up_neither_others_nor_a_stop(own_s
     started = time.monotonic()
     own_server.stop()
     assert time.monotonic() - started < 30
+
+
+def test_a_stalled_merge_is_left_alone_and_ends_by_itself(own_server, stalled):
+    """QEMU writes a merged layer's tables last: a daemon that merges must not be killed."""
+    own_server.options += [f"qcow2.answer_timeout_ms={ANSWER_MS}"]
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 19 0 512M")
+    clone = admin.call("POST", "/volumes", {"volume": {"source_volid": volume}}, 202)["volume"]["id"]
+
+    def merging():
+        return next((pid for key, pid in own_server.storage_daemons().items() if key.startswith("merge-")), None)
+    pid = wait_until(merging, 30, "a merge")
+    stalled.stop(pid)
+    assert healthy_round(admin) < 3
+    own_server.kill()
+    started = time.monotonic()
+    own_server.start()
+    assert time.monotonic() - started < 10
+    admin = own_server.login()
+    assert healthy_round(admin) < 3
+    assert alive(pid)
+    stalled.go_on()
+    wait_until(lambda: not alive(pid), 40, "the stalled daemon to end")
+    invariants.settle(own_server)
+    for one in (volume, clone):
+        assert admin.io(one, "read -P 19 0 512M")
+    wait_until(lambda: not merging(), 30, "the merges to end")
+    invariants.check(own_server)
+    own_server.stop()

@@ -103,11 +103,7 @@ void Qcow2Backend::resume_opened() {
       opened_[key] = {key, *top};
       continue;
     }
-    try {
-      daemons_.stop(key);
-    } catch (const Error& fault) {
-      log::error("a storage daemon that nobody needs does not quit", {{"error", fault.message()}});
-    }
+    daemons_.discard(key);
   }
   std::vector<VolumeId> unfinished;
   for (const auto& [id, manifest] : manifests_) {

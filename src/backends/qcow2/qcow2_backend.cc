@@ -291,14 +291,14 @@ void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) 
 // holds behind the old end.
 void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
   const std::string key = "resize-" + manifest.volume.str();
-  open_chain(key, manifest.active, true, manifest.key);
   try {
+    open_chain(key, manifest.active, true, manifest.key);
     images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);
-  } catch (const Error&) {
     close_chain(key);
+  } catch (const Error&) {
+    discard_chain(key);
     throw;
   }
-  close_chain(key);
 }
 
 void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
@@ -424,7 +424,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
     images_.close_others(daemon->qmp(), chain);
   } catch (...) {
-    close_chain(key);
+    discard_chain(key);
     throw;
   }
   return {key, Images::node(top)};
@@ -442,6 +442,13 @@ model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLi
 
 void Qcow2Backend::close_chain(const std::string& key) {
   daemons_.stop(key);
+  std::lock_guard graph(graph_mutex_);
+  opened_.erase(key);
+}
+
+// After a fault, which it must not hide. Should the daemon stay for a while, QEMU's locks keep others off its images.
+void Qcow2Backend::discard_chain(const std::string& key) {
+  daemons_.discard(key);
   std::lock_guard graph(graph_mutex_);
   opened_.erase(key);
 }
