@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::uint64_t kMostAtOnce = 1U << 30;  // of one block-status or zero request
 constexpr std::size_t kMostBytes = 8U << 20;     // of one read or write
+constexpr nbd_completion_callback kNoCallback{};
+constexpr int kLookMs = 500;
+constexpr int kMostSilentLooks = 120'000 / kLookMs;
+constexpr int kMostFarewellLooks = 4;
 constexpr char kAllocation[] = "base:allocation";
 
 [[noreturn]] void fail(const char* what) {
@@ -32,26 +36,64 @@ struct Device::State {
   nbd_handle* handle = nullptr;
   std::uint64_t size = 0;
   bool maps = false;  // the server tells what is allocated
+  std::function<bool()> cancelled;
+
+  State() : handle(nbd_create()) {
+    if (handle == nullptr) fail("prepare");
+  }
+  ~State() { nbd_close(handle); }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  void connect(const std::string& uri);
+  void await(std::int64_t cookie, const char* what);
+  void look(int& silent, const char* what);
 };
 
-Device::Device(const std::string& uri) : state_(std::make_unique<State>()) {
-  state_->handle = nbd_create();
-  if (state_->handle == nullptr) fail("prepare");
-  nbd_handle* nbd = state_->handle;
-  bool connected = nbd_add_meta_context(nbd, kAllocation) == 0 && nbd_connect_uri(nbd, uri.c_str()) == 0;
-  std::int64_t size = connected ? nbd_get_size(nbd) : -1;
-  if (size < 0) {
-    std::string text = std::string("cannot connect to an export: ") + nbd_get_error();
-    nbd_close(nbd);
-    throw Error(ErrorCode::Unavailable, text);
+// Waits a little for the server.
+void Device::State::look(int& silent, const char* what) {
+  int heard = nbd_poll(handle, kLookMs);
+  if (heard < 0) fail(what);
+  silent = heard > 0 ? 0 : silent + 1;
+  if (silent >= kMostSilentLooks || (silent > 0 && cancelled && cancelled())) {
+    throw Error(ErrorCode::Unavailable, std::string("cannot ") + what + " an export: it does not answer");
   }
-  state_->size = static_cast<std::uint64_t>(size);
-  state_->maps = nbd_can_meta_context(nbd, kAllocation) == 1;
+}
+
+void Device::State::await(std::int64_t cookie, const char* what) {
+  if (cookie < 0) fail(what);
+  for (int silent = 0;;) {
+    int done = nbd_aio_command_completed(handle, static_cast<std::uint64_t>(cookie));
+    if (done < 0) fail(what);
+    if (done > 0) return;
+    look(silent, what);
+  }
+}
+
+void Device::State::connect(const std::string& uri) {
+  if (nbd_add_meta_context(handle, kAllocation) != 0 || nbd_aio_connect_uri(handle, uri.c_str()) != 0) fail("reach");
+  for (int silent = 0; nbd_aio_is_connecting(handle) == 1;) look(silent, "reach");
+  std::int64_t bytes = nbd_aio_is_ready(handle) == 1 ? nbd_get_size(handle) : -1;
+  if (bytes < 0) fail("reach");
+  size = static_cast<std::uint64_t>(bytes);
+  maps = nbd_can_meta_context(handle, kAllocation) == 1;
+}
+
+Device::Device(const std::string& uri, std::function<bool()> cancelled) : state_(std::make_unique<State>()) {
+  state_->cancelled = std::move(cancelled);
+  try {
+    state_->connect(uri);
+  } catch (const Error& fault) {
+    throw Error(ErrorCode::Unavailable, fault.message());
+  }
 }
 
 Device::~Device() {
-  nbd_shutdown(state_->handle, 0);
-  nbd_close(state_->handle);
+  nbd_handle* nbd = state_->handle;
+  if (nbd_aio_is_ready(nbd) != 1 || nbd_aio_in_flight(nbd) != 0 || nbd_aio_disconnect(nbd, 0) != 0) return;
+  for (int i = 0; i < kMostFarewellLooks && nbd_aio_is_closed(nbd) != 1 && nbd_aio_is_dead(nbd) != 1; ++i) {
+    if (nbd_poll(nbd, kLookMs) < 0) return;
+  }
 }
 
 std::uint64_t Device::size() const {
@@ -93,7 +135,7 @@ std::vector<Extent> Device::extents(std::uint64_t offset, std::uint64_t length) 
     std::uint64_t before = collector.offset;
     nbd_extent_callback callback{.callback = collect, .user_data = &collector, .free = nullptr};
     std::uint64_t wanted = std::min(collector.end - collector.offset, kMostAtOnce);
-    if (nbd_block_status(state_->handle, wanted, collector.offset, callback, 0) != 0) fail("map");
+    state_->await(nbd_aio_block_status(state_->handle, wanted, collector.offset, callback, kNoCallback, 0), "map");
     if (collector.offset == before) throw Error(ErrorCode::BackendFailed, "an export does not tell what it holds");
   }
   return out;
@@ -102,7 +144,7 @@ std::vector<Extent> Device::extents(std::uint64_t offset, std::uint64_t length) 
 void Device::read(std::uint64_t offset, std::span<char> out) {
   while (!out.empty()) {
     std::size_t part = std::min(out.size(), kMostBytes);
-    if (nbd_pread(state_->handle, out.data(), part, offset, 0) != 0) fail("read");
+    state_->await(nbd_aio_pread(state_->handle, out.data(), part, offset, kNoCallback, 0), "read");
     out = out.subspan(part);
     offset += part;
   }
@@ -111,7 +153,7 @@ void Device::read(std::uint64_t offset, std::span<char> out) {
 void Device::write(std::uint64_t offset, std::span<const char> in) {
   while (!in.empty()) {
     std::size_t part = std::min(in.size(), kMostBytes);
-    if (nbd_pwrite(state_->handle, in.data(), part, offset, 0) != 0) fail("write");
+    state_->await(nbd_aio_pwrite(state_->handle, in.data(), part, offset, kNoCallback, 0), "write");
     in = in.subspan(part);
     offset += part;
   }
@@ -120,14 +162,14 @@ void Device::write(std::uint64_t offset, std::span<const char> in) {
 void Device::zero(std::uint64_t offset, std::uint64_t length) {
   while (length > 0) {
     std::uint64_t part = std::min(length, kMostAtOnce);
-    if (nbd_zero(state_->handle, part, offset, 0) != 0) fail("zero");
+    state_->await(nbd_aio_zero(state_->handle, part, offset, kNoCallback, 0), "zero");
     length -= part;
     offset += part;
   }
 }
 
 void Device::flush() {
-  if (nbd_flush(state_->handle, 0) != 0) fail("flush");
+  state_->await(nbd_aio_flush(state_->handle, kNoCallback, 0), "flush");
 }
 
 }  // namespace varve::blocks

@@ -1,8 +1,10 @@
-// The bytes behind an NBD URI. One thread at a time. Every call blocks; errors: Unavailable (not reachable, cut off),
+// The bytes behind an NBD URI. One thread at a time. Every call blocks, but not for ever: a server that says nothing
+// for two minutes is given up. Errors: Unavailable (not reachable, cut off, given up; the device is of no use then),
 // NoSpace, BackendFailed.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -18,7 +20,8 @@ struct Extent {
 
 class Device {
  public:
-  explicit Device(const std::string& uri);
+  // A call that hears nothing looks at `cancelled` twice a second, and gives up when it says so.
+  explicit Device(const std::string& uri, std::function<bool()> cancelled = {});
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

@@ -50,10 +50,14 @@ class App::Impl {
   explicit Impl(Config config)
       : config_(std::move(config)),
         lock_(lock_store(config_.directory)),
+        server_(
+            std::in_place, config_.http,
+            [this](std::shared_ptr<http::Request> request) { return dispatcher_.handle(std::move(request)); },
+            [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_, rng_),
         db_(store::open_sqlite(config_.directory / "varve.db", static_cast<std::size_t>(config_.write_queue))),
         identity_(*db_, clock_, rng_, config_.identity),
         keystone_(clock_, config_.keystone),
-        daemons_(config_.run_directory, config_.storage_daemon),
+        daemons_(config_.run_directory, config_.storage_daemon, config_.timeouts),
         keys_(config_.directory / "keys", config_.root_key, rng_),
         objects_(object_store(config_)),
         backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth, config_.pools,
@@ -82,17 +86,12 @@ class App::Impl {
         transfers_(*db_, quotas_, clock_, rng_, config_.services),
         operators_(*db_),
         jobs_(*db_),
-        reconciler_(*db_, backend_, attachments_, messages_, clock_),
+        reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
         dispatcher_(authenticator(), config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
         identity_api_(identity_, {config_.region, config_.glance.endpoint}),
-        ops_(*db_, tasks_, [this] { return draining_.load(); }),
-        server_(
-            config_.http,
-            [this](std::shared_ptr<http::Request> request) { return dispatcher_.handle(std::move(request)); },
-            [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_,
-            rng_) {
+        ops_(*db_, tasks_, [this] { return draining_.load(); }) {
     types_.seed();
     group_types_.seed();
     if (!config_.with_keystone) {
@@ -104,10 +103,13 @@ class App::Impl {
     ops_.register_routes(dispatcher_);
   }
 
+  // What a connection still holds may use the rest.
+  ~Impl() { server_.reset(); }
+
   void start() {
     tasks_.start();
     reconciler_.start();
-    server_.start();
+    server_->start();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
   }
 
@@ -115,7 +117,7 @@ class App::Impl {
     if (draining_.exchange(true)) return;
     log::info("varved drains");
     daemons_.hurry();
-    server_.stop();
+    server_->stop();
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
@@ -126,7 +128,7 @@ class App::Impl {
   std::string url() const {
     if (!config_.api.public_url.empty()) return config_.api.public_url;
     std::string scheme = config_.http.tls_certificate.empty() ? "http://" : "https://";
-    return scheme + config_.http.address + ":" + std::to_string(server_.port());
+    return scheme + config_.http.address + ":" + std::to_string(server_->port());
   }
 
   std::filesystem::path openrc() const { return config_.directory / "openrc"; }
@@ -175,6 +177,7 @@ class App::Impl {
   SystemClock clock_;
   SystemRng rng_;
   std::atomic<bool> draining_{false};
+  std::optional<http::Server> server_;  // has its address before anything else is begun; serves when all is there
   std::unique_ptr<store::Database> db_;
   identity::EmbeddedIdentity identity_;
   identity::KeystoneIdentity keystone_;
@@ -210,7 +213,6 @@ class App::Impl {
   api::evs::EvsApi evs_;
   api::identity_v3::IdentityApi identity_api_;
   api::ops::OpsApi ops_;
-  http::Server server_;
 };
 
 App::App(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}

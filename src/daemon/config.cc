@@ -233,6 +233,8 @@ void read(Reader& in, Config& config) {
   for (const std::string& pool : pools) config.pools.push_back(parse_pool(pool, config.pools));
   std::int64_t min_free_mib = static_cast<std::int64_t>(config.min_free_bytes >> 20);
   in.text("qcow2", "storage_daemon", config.storage_daemon);
+  in.duration("qcow2", "answer_timeout_ms", config.timeouts.answer, 100);
+  in.duration("qcow2", "launch_timeout_ms", config.timeouts.launch, 100);
   in.integer("qcow2", "min_free_mib", min_free_mib, 0);
   in.integer("qcow2", "max_chain_depth", config.max_chain_depth, 2, 1000);
   config.min_free_bytes = static_cast<std::uint64_t>(min_free_mib) << 20;

@@ -35,6 +35,7 @@ struct Config {
   images::GlanceConfig glance;
   services::Settings services;
   std::string storage_daemon = "qemu-storage-daemon";
+  qemu::Timeouts timeouts;
   std::uint64_t min_free_bytes = 256ULL << 20;
   std::int64_t max_chain_depth = 200;
   std::vector<std::pair<std::string, std::filesystem::path>> pools;  // beside the default one

@@ -24,6 +24,9 @@ class Exporter {
   // The same for varved itself: never reachable from another host, unless clients of the device are.
   virtual std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) = 0;
 
+  // Whether the daemon of the device (BlockDevice::daemon) answers; waits for it, but not for ever.
+  virtual bool answers(const std::string& daemon) = 0;
+
   // Cuts the clients off and ends the export. Nothing happens if there is none.
   virtual void remove(const std::string& daemon, const AttachmentId& attachment) = 0;
 };

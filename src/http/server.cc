@@ -34,7 +34,7 @@ class Worker {
 
   void start() {
     asio::co_spawn(io_, sweep(), asio::detached);
-    thread_ = std::thread([this] { io_.run(); });
+    thread_ = std::thread([this] { run(); });
   }
 
   asio::io_context& io() { return io_; }
@@ -70,6 +70,19 @@ class Worker {
   }
 
  private:
+  // What a connection or a use case throws ends there; what gets here must not end the process either.
+  void run() {
+    for (bool again = true; again;) {
+      again = false;
+      try {
+        io_.run();
+      } catch (const std::exception& fault) {
+        log::error("a thread of the server goes on after an exception", {{"error", fault.what()}});
+        again = true;
+      }
+    }
+  }
+
   // One coarse timer instead of a timer for each operation.
   asio::awaitable<void> sweep() {
     for (;;) {

@@ -20,14 +20,16 @@ namespace {
 constexpr char kPidFlag[] = "--pidfile";
 // The sockets of a process that ends are closed before it is gone.
 constexpr auto kClosing = milliseconds(1000);
+// For one whose work can be done anew it is not waited long.
+constexpr auto kGreeting = milliseconds(500);
 
 fs::path pid_file(const fs::path& directory) {
   return directory / "pid";
 }
 
-// Nobody's bytes are in it but those of work that varved does anew.
+// It makes new images, which are removed and made again when that was cut off.
 bool redoable(const std::string& key) {
-  return key == "pool" || key.starts_with("resize-");
+  return key == "pool";
 }
 
 }  // namespace
@@ -95,8 +97,12 @@ StorageDaemons::Daemon StorageDaemons::find_locked(const std::string& key) {
 
 std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
   Daemon daemon = known(key);
-  if (daemon && !(redoable(key) && daemon->qmp().stalled())) return daemon;
+  if (daemon && !(redoable(key) && daemon->qmp().stalled()) && !is_discarded(key)) return daemon;
   KeyedMutex::Lock one(locks_, key);
+  {
+    std::lock_guard lock(mutex_);
+    discarded_.erase(key);
+  }
   daemon = find_locked(key);
   if (daemon && redoable(key) && daemon->qmp().stalled()) {
     log::error("a storage daemon that does not answer is killed and replaced", {{"daemon", key}});
@@ -128,14 +134,50 @@ void StorageDaemons::adopt_all() {
 
 void StorageDaemons::stop(const std::string& key) {
   KeyedMutex::Lock one(locks_, key);
+  stop_locked(key);
+}
+
+void StorageDaemons::stop_locked(const std::string& key) {
   Daemon daemon = find_locked(key);
   if (daemon && !quits(*daemon, patience_.quit())) {
-    if (redoable(key)) end_locked(key);
     throw Error(ErrorCode::Unavailable, "the storage daemon of " + key + " does not quit");
   }
   if (daemon) forget(daemon);
   std::error_code ignored;
   fs::remove_all(root_ / key, ignored);
+}
+
+void StorageDaemons::discard(const std::string& key) {
+  {
+    std::lock_guard lock(mutex_);
+    discarded_.insert(key);
+  }
+  stop_discarded();
+}
+
+void StorageDaemons::stop_discarded() {
+  std::set<std::string> keys;
+  {
+    std::lock_guard lock(mutex_);
+    keys = discarded_;
+  }
+  for (const std::string& key : keys) {
+    KeyedMutex::Lock one(locks_, key);
+    if (!is_discarded(key)) continue;
+    try {
+      stop_locked(key);
+      std::lock_guard lock(mutex_);
+      discarded_.erase(key);
+    } catch (const Error& fault) {
+      log::warning("a storage daemon that nobody needs is stopped later",
+                   {{"daemon", key}, {"error", fault.message()}});
+    }
+  }
+}
+
+bool StorageDaemons::is_discarded(const std::string& key) const {
+  std::lock_guard lock(mutex_);
+  return discarded_.contains(key);
 }
 
 // What it does not answer is no reason to wait: it is asked again by a repeated call.
@@ -167,7 +209,7 @@ void StorageDaemons::end(const std::string& key) {
 void StorageDaemons::end_locked(const std::string& key) {
   Daemon daemon = find_locked(key);
   if (daemon) {
-    bool answers = daemon->qmp().ready_by(steady_clock::now() + milliseconds(500)) && !daemon->qmp().stalled();
+    bool answers = daemon->qmp().ready_by(steady_clock::now() + kGreeting);
     if (!answers || !quits(*daemon, patience_.end())) {
       daemon->ending = true;
       daemon->process().kill();

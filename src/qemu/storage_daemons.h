@@ -1,11 +1,12 @@
 // The QEMU storage daemons of this host: one for offline work on images, one a volume whose bytes are in use.
 //
 // A daemon is a process of its own (detached, so that it outlives varved) with a directory `<root>/<key>/` that holds
-// its QMP socket, its pid file, its log and, later, its NBD socket. Its key is "pool", a volume's id, "snapshot-<id>"
-// or "resize-<volume>". Any thread.
+// its QMP socket, its pid file, its log and, later, its NBD socket. Its key is "pool", a volume's id, "snapshot-<id>",
+// "resize-<volume>" or "merge-<layer>". Any thread.
 //
 // A daemon is there as long as its process is, whether or not it answers; the process is known by its arguments
-// (process.h). No call waits longer than the timeouts. What holds clients' unwritten bytes is never killed.
+// (process.h). No call waits longer than the timeouts. Only the pool daemon, whose work can be done anew, is ever
+// killed: the others may hold what is on no disk yet, of their clients or of an image's tables.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,7 +49,7 @@ class StorageDaemons {
  public:
   // program: the qemu-storage-daemon binary.
   StorageDaemons(std::filesystem::path root, std::string program, const Timeouts& timeouts = {});
-  // Ends what only varved needs, as end() does; the others go on.
+  // Ends the pool daemon, as end() does; the others go on.
   ~StorageDaemons();
 
   // A daemon that varved knows or finds running from before, which may not answer; nullptr if there is none. A found
@@ -56,7 +58,7 @@ class StorageDaemons {
   // Only one that is known already. Never waits.
   std::shared_ptr<StorageDaemon> known(const std::string& key) const;
 
-  // find(), or a new process. One that is stalled and that only varved needs is ended and replaced. Throws
+  // find(), or a new process. A pool daemon that is stalled is ended and replaced. Throws
   // Error(Unavailable) with what the process said when it does not come up.
   std::shared_ptr<StorageDaemon> start(const std::string& key);
 
@@ -64,11 +66,15 @@ class StorageDaemons {
   void adopt_all();
 
   // Asks the daemon to flush and quit, waits for its end, removes its directory. Nothing happens if there is none.
-  // Throws Error(Unavailable) when it does not end; then it is there as before (but for one that only varved needs,
-  // which is killed) and the call can be repeated.
+  // Throws Error(Unavailable) when it does not end; then it is there as before and the call can be repeated.
   void stop(const std::string& key);
 
-  // Ends a daemon whose work can be done anew, by force if it does not go by itself.
+  // The same for one that nobody needs any more: does not throw, but leaves it to stop_discarded(), which is to be
+  // called now and then. One that is wanted again by start() is not discarded any more.
+  void discard(const std::string& key);
+  void stop_discarded();
+
+  // Ends the pool daemon, by force if it does not go by itself.
   void end(const std::string& key);
 
   // Keys that have a directory: daemons that run, or ran until a crash.
@@ -89,6 +95,8 @@ class StorageDaemons {
   Daemon keep(Daemon daemon);
   void forget(const Daemon& daemon);
   void end_locked(const std::string& key);
+  void stop_locked(const std::string& key);
+  bool is_discarded(const std::string& key) const;
   std::string launch(const std::filesystem::path& directory);
   std::optional<Process> process_of(const std::string& key) const;
   bool quits(StorageDaemon& daemon, std::chrono::milliseconds timeout);
@@ -102,6 +110,7 @@ class StorageDaemons {
 
   mutable std::mutex mutex_;
   std::map<std::string, Daemon> daemons_;
+  std::set<std::string> discarded_;
   bool closing_ = false;
   std::mutex callback_mutex_;  // held while it runs, so that who takes it back can go
   std::function<void(const std::string&)> on_lost_;

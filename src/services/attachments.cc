@@ -250,17 +250,6 @@ model::Page<Attachment> Attachments::list(const model::PageQuery& query) const {
   return page;
 }
 
-void Attachments::restore_all() {
-  std::map<std::string, ExportSource> sources;
-  store::Work read = [&](store::Transaction& tx) {
-    for (const Attachment& one : tx.attachments().exported()) sources.emplace(source_of(one).key(), source_of(one));
-  };
-  db_.read(read);
-  for (const auto& [key, source] : sources) {
-    tasks_.post([this, source] { exports_.restore(source); });
-  }
-}
-
 void Attachments::register_tasks() {
   auto find = [](store::Transaction& tx, const Task& task) {
     return tx.attachments().find(std::nullopt, AttachmentId(task.attachment_id.value()));

@@ -62,9 +62,6 @@ class Attachments {
   // Who has the one volume has the other instead: one commit, whatever happens after it.
   boost::asio::awaitable<void> swap(model::Actor actor, VolumeId from, VolumeId to);
 
-  // At start, and when a storage daemon died: brings back what should be served.
-  void restore_all();
-
  private:
   void register_tasks();
   boost::asio::awaitable<model::Attachment> start_export(model::Actor actor, model::Attachment attachment);

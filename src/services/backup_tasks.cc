@@ -112,8 +112,8 @@ void Backups::run_backup(const Task& task) {
     FAILPOINT("backup.after_helper");
     std::optional<backups::Manifest> before;
     if (parent) before = archive_of(*parent).required_manifest();
-    std::function<void(const std::string&)> copy = [&](const std::string& uri) {
-      blocks::Device device(uri);
+    Exports::Use copy = [&](const std::string& uri, const std::function<bool()>& cut_off) {
+      blocks::Device device(uri, [&] { return tasks_.stopping() || cut_off(); });
       done = archive.write(device, encode(described), before, cancelled());
     };
     exports_.borrow({task.volume_id, source}, AttachmentId(task.id.str()), true, copy);
@@ -166,8 +166,8 @@ void Backups::run_restore(const Task& task) {
   db_.write_blocking(begin);
   FAILPOINT("backup.before_restore");
   if (fresh) placing_.create_empty(volume);
-  std::function<void(const std::string&)> fill = [&](const std::string& uri) {
-    blocks::Device device(uri);
+  Exports::Use fill = [&](const std::string& uri, const std::function<bool()>& cut_off) {
+    blocks::Device device(uri, [&] { return tasks_.stopping() || cut_off(); });
     // A volume of an earlier attempt may hold a part already; what is written is the same.
     archive_of(backup).restore(device, fresh && task.attempts <= 1, cancelled());
   };

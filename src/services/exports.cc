@@ -65,9 +65,14 @@ std::string Exports::start(const ExportSource& source, const AttachmentId& attac
 
 void Exports::stop(const ExportSource& source, const AttachmentId& attachment) {
   KeyedMutex::Lock lock(locks_, source.key());
-  exporter_.remove(source.key(), attachment);
-  FAILPOINT("detach.after_unexport");
-  if (read(source, attachment).exported.empty()) close(source);
+  try {
+    exporter_.remove(source.key(), attachment);
+    FAILPOINT("detach.after_unexport");
+    if (read(source, attachment).exported.empty()) close(source);
+  } catch (const Error&) {
+    may_miss(source);  // the attachment stays
+    throw;
+  }
 }
 
 std::string Exports::lend(const ExportSource& source, const AttachmentId& name, bool read_only) {
@@ -95,12 +100,22 @@ void Exports::release(const ExportSource& source, const AttachmentId& name) {
   if (read(source, std::nullopt).exported.empty()) close(source);
 }
 
-void Exports::borrow(const ExportSource& source, const AttachmentId& name, bool read_only,
-                     const std::function<void(const std::string& uri)>& use) {
+// The daemon is asked at every eighth look.
+std::function<bool()> Exports::cut_off(const std::string& daemon) {
+  constexpr unsigned kLooks = 8;
+  auto looks = std::make_shared<unsigned>(0);
+  return [this, daemon, looks] { return ++*looks % kLooks == 0 && !exporter_.answers(daemon); };
+}
+
+void Exports::borrow(const ExportSource& source, const AttachmentId& name, bool read_only, const Use& use) {
   try {
-    use(lend(source, name, read_only));
+    use(lend(source, name, read_only), cut_off(source.key()));
   } catch (...) {
-    release(source, name);
+    try {
+      release(source, name);
+    } catch (const Error& fault) {  // must not hide the first
+      log::error("what was lent was not given back", {{"source", source.key()}, {"error", fault.message()}});
+    }
     throw;
   }
   release(source, name);
@@ -141,21 +156,37 @@ void Exports::without_exports(std::vector<VolumeId> volumes, const std::function
     sources.push_back({volume, std::nullopt});
     locks.emplace_back(locks_, sources.back().key());
   }
-  for (const ExportSource& source : sources) {
-    for (const model::Attachment& attachment : read(source, std::nullopt).exported) {
-      exporter_.remove(source.key(), attachment.id);
-    }
-  }
-  auto bring_back = [&] {
-    for (const ExportSource& source : sources) serve_all(source);
+  auto bring_all_back = [&] {
+    for (const ExportSource& source : sources) bring_back(source);
   };
   try {
+    for (const ExportSource& source : sources) take_away(source);
     change();
   } catch (...) {
-    bring_back();
+    bring_all_back();
     throw;
   }
-  bring_back();
+  bring_all_back();
+}
+
+void Exports::take_away(const ExportSource& source) {
+  for (const model::Attachment& attachment : read(source, std::nullopt).exported) {
+    exporter_.remove(source.key(), attachment.id);
+  }
+}
+
+// Does not throw: what the exports were taken away for is done or has failed, and that is what counts.
+void Exports::bring_back(const ExportSource& source) {
+  try {
+    serve_all(source);
+  } catch (const Error& fault) {
+    log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.message()}});
+    may_miss(source);
+  }
+}
+
+void Exports::may_miss(const ExportSource& source) {
+  if (on_missing_) on_missing_(source);
 }
 
 }  // namespace varve::services

@@ -2,6 +2,7 @@
 // URI. Called by tasks, on worker threads; blocks. Calls about one volume or snapshot are serialised.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -38,14 +39,18 @@ class Exports {
   // Brings back the exports of a source whose storage daemon is gone, at their old addresses.
   void restore(const ExportSource& source);
 
-  // Serves the bytes to varved itself under a name of its own while `use` runs.
-  void borrow(const ExportSource& source, const AttachmentId& name, bool read_only,
-              const std::function<void(const std::string& uri)>& use);
+  // Serves the bytes to varved itself under a name of its own while `use` runs, which is to give up when `cut_off`,
+  // called several times a second or less, says that their storage daemon is gone or does not answer.
+  using Use = std::function<void(const std::string& uri, const std::function<bool()>& cut_off)>;
+  void borrow(const ExportSource& source, const AttachmentId& name, bool read_only, const Use& use);
   // Ends what a borrow() that was cut off by a crash has left.
   void release(const ExportSource& source, const AttachmentId& name);
 
   // Runs `change` while the exports of all these volumes are taken away, then brings them back. Clients reconnect.
   void without_exports(std::vector<VolumeId> volumes, const std::function<void()>& change);
+
+  // Called, from any thread and while calls run, when an export that should be served may be missing. Before calls.
+  void on_missing(std::function<void(const ExportSource&)> callback) { on_missing_ = std::move(callback); }
 
  private:
   struct State {
@@ -57,11 +62,16 @@ class Exports {
   model::BlockDevice open(const ExportSource& source, const State& state);
   void close(const ExportSource& source);
   void serve_all(const ExportSource& source);
+  void take_away(const ExportSource& source);
+  void bring_back(const ExportSource& source);
+  void may_miss(const ExportSource& source);
+  std::function<bool()> cut_off(const std::string& daemon);
   std::string lend(const ExportSource& source, const AttachmentId& name, bool read_only);
 
   store::Database& db_;
   backends::Backend& backend_;
   exports::Exporter& exporter_;
+  std::function<void(const ExportSource&)> on_missing_;
   KeyedMutex locks_;
   std::mutex borrowed_mutex_;
   std::multiset<std::string> borrowed_;  // keys of the sources that borrow() has open

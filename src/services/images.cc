@@ -158,12 +158,13 @@ void Images::fill(const Task& task, const Volume& volume) {
   }
   placing_.create_empty(volume);
   bool used = task.kind == TaskKind::ReimageVolume;
-  std::function<void(const std::string&)> write = [&](const std::string& uri) {
+  Exports::Use write = [&](const std::string& uri, const std::function<bool()>& cut_off) {
+    auto give_up = [&] { return tasks_.stopping() || cut_off(); };
     if (used) {
-      blocks::Device device(uri);
+      blocks::Device device(uri, give_up);
       device.zero(0, device.size());
     }
-    converter_.write_to_export(staged.file(), image.disk_format, uri, cancelled());
+    converter_.write_to_export(staged.file(), image.disk_format, uri, give_up);
   };
   exports_.borrow({volume.id, std::nullopt}, AttachmentId(task.id.str()), false, write);
   FAILPOINT("image.after_fill");
@@ -253,8 +254,9 @@ void Images::run_upload(const Task& task) {
   backend_.create_snapshot(volume.id, helper);
   FAILPOINT("image.after_helper");
   Staged staged(staging_, task);
-  std::function<void(const std::string&)> copy = [&](const std::string& uri) {
-    converter_.read_from_export(uri, staged.file(), image.disk_format, cancelled());
+  Exports::Use copy = [&](const std::string& uri, const std::function<bool()>& cut_off) {
+    auto give_up = [&] { return tasks_.stopping() || cut_off(); };
+    converter_.read_from_export(uri, staged.file(), image.disk_format, give_up);
   };
   exports_.borrow({volume.id, helper}, AttachmentId(task.id.str()), true, copy);
   FAILPOINT("image.after_copy");

@@ -13,14 +13,14 @@ namespace {
 constexpr auto kIdle = std::chrono::seconds(5);
 }  // namespace
 
-Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments,
+Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks,
                        const Messages& messages, Clock& clock)
     : db_(db),
       backend_(backend),
-      attachments_(attachments),
-      messages_(messages),
+      exports_(exports),
       damages_(db, backend, messages, clock),
-      clock_(clock) {}
+      clock_(clock),
+      restorer_(db, exports, tasks, messages, clock) {}
 
 Reconciler::~Reconciler() {
   stop();
@@ -29,7 +29,8 @@ Reconciler::~Reconciler() {
 void Reconciler::start() {
   heal_orphans();
   backend_.on_lost(
-      [this](const VolumeId& volume, const std::optional<SnapshotId>& snapshot) { lost(volume, snapshot); });
+      [this](const VolumeId& volume, const std::optional<SnapshotId>& snapshot) { restorer_.lost(volume, snapshot); });
+  exports_.on_missing([this](const ExportSource& source) { restorer_.missing(source); });
   backend_.on_work([this] {
     {
       std::lock_guard lock(mutex_);
@@ -37,21 +38,14 @@ void Reconciler::start() {
     }
     wake_.notify_one();
   });
-  attachments_.restore_all();
+  restorer_.start();
   thread_ = std::thread([this] { run(); });
-}
-
-void Reconciler::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
-  attachments_.restore_all();
-  store::Work tell = [&](store::Transaction& tx) {
-    if (auto row = tx.volumes().find(std::nullopt, volume)) messages_.storage_daemon_died(tx, *row, snapshot);
-  };
-  db_.write_blocking(tell);
 }
 
 void Reconciler::stop() {
   backend_.on_lost({});
   backend_.on_work({});
+  restorer_.stop();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -77,8 +71,8 @@ void Reconciler::run() {
         std::lock_guard lock(mutex_);
         if (stopping_) return;
       }
-    } catch (const Error& fault) {
-      log::error("storage maintenance failed and will be tried again", {{"error", fault.message()}});
+    } catch (const std::exception& fault) {
+      log::error("storage maintenance failed and will be tried again", {{"error", fault.what()}});
     }
   }
 }

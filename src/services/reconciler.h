@@ -7,16 +7,16 @@
 #include <thread>
 
 #include "backends/backend.h"
-#include "services/attachments.h"
 #include "services/damages.h"
+#include "services/restorer.h"
 #include "store/database.h"
 
 namespace varve::services {
 
 class Reconciler {
  public:
-  Reconciler(store::Database& db, backends::Backend& backend, Attachments& attachments, const Messages& messages,
-             Clock& clock);
+  Reconciler(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks,
+             const Messages& messages, Clock& clock);
   ~Reconciler();
 
   void start();  // after the task runner's start()
@@ -28,14 +28,13 @@ class Reconciler {
 
  private:
   void run();
-  void lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
 
   store::Database& db_;
   backends::Backend& backend_;
-  Attachments& attachments_;
-  const Messages& messages_;
+  Exports& exports_;
   Damages damages_;
   Clock& clock_;
+  Restorer restorer_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool work_ = true;

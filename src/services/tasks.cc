@@ -14,8 +14,20 @@ namespace varve::services {
 
 namespace asio = boost::asio;
 
+namespace {
+constexpr unsigned kSpare = 28;  // tasks that may wait for their volumes' storage beside those that work
+}
+
 TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings)
-    : db_(db), messages_(messages), clock_(clock), rng_(rng), settings_(settings), owner_(rng.uuid()) {}
+    : db_(db),
+      messages_(messages),
+      clock_(clock),
+      rng_(rng),
+      settings_(settings),
+      owner_(rng.uuid()),
+      workers_(settings.task_workers, kSpare, clock),
+      bulk_workers_(settings.bulk_workers, 0, clock),
+      free_workers_(settings.task_workers, kSpare, clock) {}
 
 TaskRunner::~TaskRunner() {
   stop();
@@ -40,26 +52,25 @@ void TaskRunner::start() {
   for (model::Task& task : left) {
     log::info("unfinished task taken over",
               {{"task", task.id}, {"kind", to_string(task.kind)}, {"attempt", task.attempts}});
-    push({std::move(task), {}});
+    enqueue(task);
   }
-  for (unsigned i = 0; i < settings_.task_workers; ++i) threads_.emplace_back([this] { work(pool_); });
-  for (unsigned i = 0; i < settings_.bulk_workers; ++i) threads_.emplace_back([this] { work(bulk_pool_); });
-  threads_.emplace_back([this] { tick(); });
+  workers_.start();
+  bulk_workers_.start();
+  free_workers_.start();
+  ticker_ = std::thread([this] { tick(); });
 }
 
 void TaskRunner::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    pool_.queue.clear();
-    bulk_pool_.queue.clear();
     behind_.clear();
   }
-  pool_.wake.notify_all();
-  bulk_pool_.wake.notify_all();
   stopped_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  workers_.stop();
+  bulk_workers_.stop();
+  free_workers_.stop();
+  if (ticker_.joinable()) ticker_.join();
 }
 
 model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume) {
@@ -82,32 +93,25 @@ model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, co
 }
 
 void TaskRunner::enqueue(const model::Task& task) {
-  push({task, {}});
-}
-
-void TaskRunner::post(std::function<void()> job) {
-  push({std::nullopt, std::move(job)});
-}
-
-void TaskRunner::push(Job job) {
   std::lock_guard lock(mutex_);
   if (stopping_) return;  // the row stays live; the next start runs it
   ++pending_;
-  if (job.task) {
-    auto [lane, first] = behind_.try_emplace(lane_of(*job.task));
-    if (!first) {
-      lane->second.push_back(std::move(job));
-      return;
-    }
+  auto [lane, first] = behind_.try_emplace(lane_of(task));
+  if (first) {
+    make_ready(task);
+  } else {
+    lane->second.push_back(task);
   }
-  make_ready(std::move(job));
+}
+
+void TaskRunner::post(std::function<void()> job) {
+  free_workers_.push(std::move(job));
 }
 
 // mutex_ is held.
-void TaskRunner::make_ready(Job job) {
-  Pool& pool = job.task && handlers_.at(job.task->kind).bulk ? bulk_pool_ : pool_;
-  pool.queue.push_back(std::move(job));
-  pool.wake.notify_one();
+void TaskRunner::make_ready(const model::Task& task) {
+  WorkerPool& pool = handlers_.at(task.kind).bulk ? bulk_workers_ : workers_;
+  pool.push([this, task] { work(task); });
 }
 
 // A copy must see its source as it was when the copy was asked for: before what is asked of the source later.
@@ -128,7 +132,7 @@ void TaskRunner::free_lane(const VolumeId& lane) {
     behind_.erase(found);
     return;
   }
-  make_ready(std::move(found->second.front()));
+  make_ready(found->second.front());
   found->second.pop_front();
 }
 
@@ -178,32 +182,18 @@ asio::awaitable<void> TaskRunner::run_and_wait(std::vector<model::Task> tasks, s
   if (outcome->fault) throw Error(*outcome->fault);
 }
 
-void TaskRunner::work(Pool& pool) {
-  for (;;) {
-    Job job;
-    {
-      std::unique_lock lock(mutex_);
-      pool.wake.wait(lock, [&] { return stopping_ || !pool.queue.empty(); });
-      if (stopping_) return;
-      job = std::move(pool.queue.front());
-      pool.queue.pop_front();
-    }
-    try {
-      if (job.task) {
-        run_task(*job.task);
-      } else {
-        job.free();
-      }
-    } catch (const std::exception& fault) {
-      log::error("background work failed", {{"error", fault.what()}});
-      // A task whose end could not be written stays live: tick() runs it again, or the next start does.
-      std::lock_guard lock(mutex_);
-      if (job.task) unended_.push_back(*job.task);
-    }
+void TaskRunner::work(const model::Task& task) {
+  try {
+    run_task(task);
+  } catch (const std::exception& fault) {
+    log::error("background work failed", {{"task", task.id}, {"error", fault.what()}});
+    // A task whose end could not be written stays live: tick() runs it again, or the next start does.
     std::lock_guard lock(mutex_);
-    --pending_;
-    if (job.task) free_lane(lane_of(*job.task));
+    unended_.push_back(task);
   }
+  std::lock_guard lock(mutex_);
+  --pending_;
+  free_lane(lane_of(task));
 }
 
 // Renews the leases of what is queued or running, and forgets the history that is too old.
@@ -224,8 +214,8 @@ void TaskRunner::tick() {
         tx.messages().forget_expired_before(clock_.now());
       };
       db_.write_blocking(renew);
-    } catch (const Error& fault) {
-      log::error("task leases were not renewed", {{"error", fault.message()}});
+    } catch (const std::exception& fault) {
+      log::error("task leases were not renewed", {{"error", fault.what()}});
     }
   }
 }
@@ -239,6 +229,19 @@ void TaskRunner::run_unended() {
   for (const model::Task& task : again) enqueue(task);
 }
 
+// What became unavailable under it may be there again: a storage daemon that died or was replaced. A second attempt at
+// one that does not answer fails at once.
+void TaskRunner::run_handler(const model::Task& task) {
+  const TaskHandler& handler = handlers_.at(task.kind);
+  try {
+    handler.run(task);
+  } catch (const Error& fault) {
+    if (fault.code() != ErrorCode::Unavailable || handler.bulk || stopping_) throw;
+    log::warning("a task is tried once more", {{"task", task.id}, {"error", fault.message()}});
+    handler.run(task);
+  }
+}
+
 void TaskRunner::run_task(model::Task task) {
   auto started = clock_.steady();
   std::optional<Error> fault;
@@ -248,7 +251,7 @@ void TaskRunner::run_task(model::Task task) {
                   "given up after " + std::to_string(task.attempts - 1) + " interrupted attempts");
     }
     FAILPOINT("task.before_run");
-    handlers_.at(task.kind).run(task);
+    run_handler(task);
     FAILPOINT("task.before_finish");
   } catch (const Error& error) {
     fault = error;

@@ -2,7 +2,8 @@
 // transaction that also sets the final statuses. What a crash cuts off is run again; what keeps failing ends in an
 // error status. Either way no transitional status stays. Tasks of one volume run one after the other, in the order they
 // were enqueued; a task that copies a volume waits in that volume's line. Tasks that take as long as the data is large
-// have threads of their own, so that the others do not wait for them.
+// have threads of their own, so that the others do not wait for them. A task that waits for its volume's storage is in
+// no other volume's way (worker_pool.h).
 //
 // Locks: none is held while a handler runs.
 #pragma once
@@ -27,6 +28,7 @@
 #include "model/resources.h"
 #include "services/messages.h"
 #include "services/settings.h"
+#include "services/worker_pool.h"
 #include "store/database.h"
 
 namespace varve::services {
@@ -65,30 +67,22 @@ class TaskRunner {
   boost::asio::awaitable<void> run_and_wait(std::vector<model::Task> tasks, std::chrono::seconds timeout);
   boost::asio::awaitable<void> run_and_wait(model::Task task, std::chrono::seconds timeout);
 
-  // Work without a row (a restored export, a check): runs on the same threads.
+  // Work without a row (a restored export, a check): runs on threads of its own. Whoever posts it sees to its failure.
   void post(std::function<void()> job);
 
   std::size_t waiting() const;
   bool stopping() const { return stopping_; }
 
  private:
-  struct Job {
-    std::optional<model::Task> task;
-    std::function<void()> free;
-  };
-  struct Pool {
-    std::deque<Job> queue;  // may run now
-    std::condition_variable wake;
-  };
   using Waiter = std::function<void(std::optional<Error>)>;
 
-  void work(Pool& pool);
+  void work(const model::Task& task);
   void tick();
   void run_unended();
   void run_task(model::Task task);
+  void run_handler(const model::Task& task);
   void end_task(const model::Task& task, const std::optional<Error>& fault);
-  void push(Job job);
-  void make_ready(Job job);
+  void make_ready(const model::Task& task);
   void undo(const model::Task& task);
   static VolumeId lane_of(const model::Task& task);
   void free_lane(const VolumeId& lane);
@@ -103,15 +97,16 @@ class TaskRunner {
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable stopped_;  // of tick(): never woken for work
-  Pool pool_;
-  Pool bulk_pool_;
-  std::map<VolumeId, std::deque<Job>> behind_;  // volumes that have a task in a pool, and what waits for it
-  std::vector<model::Task> unended_;            // ran, but their end could not be written
+  std::condition_variable stopped_;                     // of tick(): never woken for work
+  std::map<VolumeId, std::deque<model::Task>> behind_;  // volumes that have a task in a pool, and what waits for it
+  std::vector<model::Task> unended_;                    // ran, but their end could not be written
   std::map<TaskId, Waiter> waiters_;
-  std::size_t pending_ = 0;  // jobs that have not ended
+  std::size_t pending_ = 0;  // tasks that have not ended
   std::atomic<bool> stopping_{false};
-  std::vector<std::thread> threads_;
+  std::thread ticker_;
+  WorkerPool workers_;
+  WorkerPool bulk_workers_;
+  WorkerPool free_workers_;  // of post()
 };
 
 }  // namespace varve::services

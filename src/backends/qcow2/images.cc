@@ -10,6 +10,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 
 namespace varve::qcow2 {
 
@@ -73,19 +74,43 @@ std::string Images::backing_name(const LayerId& layer, const LayerId& parent) co
   return file(parent).string();
 }
 
-std::string Images::add_secret(qemu::QmpClient& qmp, const KeyId& key) {
-  std::string id = "key-" + key.str();
-  std::lock_guard lock(secret_mutex_);
-  // A daemon has no /objects before its first object.
-  for (const json::value& root : qmp.execute("qom-list", {{"path", "/"}}).as_array()) {
+namespace {
+
+// A daemon has no /objects before its first object.
+bool has_object(qemu::QmpClient& qmp, const std::string& id) {
+  json::value roots = qmp.execute("qom-list", {{"path", "/"}});
+  for (const json::value& root : roots.as_array()) {
     if (root.at("name").as_string() != "objects") continue;
-    for (const json::value& entry : qmp.execute("qom-list", {{"path", "/objects"}}).as_array()) {
-      if (entry.at("name").as_string() == id) return id;
+    json::value objects = qmp.execute("qom-list", {{"path", "/objects"}});
+    for (const json::value& entry : objects.as_array()) {
+      if (entry.at("name").as_string() == id) return true;
     }
   }
-  // As hexadecimal text: LUKS takes its passphrase as UTF-8.
-  qmp.execute("object-add", {{"qom-type", "secret"}, {"id", id}, {"data", to_hex(secret_of_(key))}, {"format", "raw"}});
+  return false;
+}
+
+}  // namespace
+
+std::string Images::add_secret(qemu::QmpClient& qmp, const KeyId& key) {
+  std::string id = "key-" + key.str();
+  if (has_object(qmp, id)) return id;
+  try {
+    // As hexadecimal text: LUKS takes its passphrase as UTF-8.
+    json::object secret{{"qom-type", "secret"}, {"id", id}, {"data", to_hex(secret_of_(key))}, {"format", "raw"}};
+    qmp.execute("object-add", std::move(secret));
+  } catch (const Error&) {
+    if (!has_object(qmp, id)) throw;  // else another call was faster
+  }
   return id;
+}
+
+// After a fault, which it must not hide. A pool that does not even do this is replaced, and its nodes are gone with it.
+void Images::remove_node(qemu::QmpClient& qmp, const std::string& name) {
+  try {
+    qmp.execute("blockdev-del", {{"node-name", name}});
+  } catch (const Error& fault) {
+    log::error("a node was left in a storage daemon", {{"node", name}, {"error", fault.message()}});
+  }
 }
 
 // What blockdev-create makes of the options; the file is empty at first. Node and job are named after the file.
@@ -98,8 +123,8 @@ void Images::format(qemu::QmpClient& qmp, const std::filesystem::path& path, con
     options["driver"] = "qcow2";
     options["file"] = name;
     qmp.run_job("format-" + name, "blockdev-create", {{"job-id", "format-" + name}, {"options", std::move(options)}});
-  } catch (...) {
-    qmp.execute("blockdev-del", {{"node-name", name}});
+  } catch (const Error&) {
+    remove_node(qmp, name);
     throw;
   }
   qmp.execute("blockdev-del", {{"node-name", name}});

@@ -91,6 +91,7 @@ class Images {
   void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
+  static void remove_node(qemu::QmpClient& qmp, const std::string& name);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
               qemu::json::object options);
   void create_encrypted(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size,
@@ -102,7 +103,6 @@ class Images {
   const std::vector<Pool> pools_;
   const SecretOf secret_of_;
   EncryptedLayers encrypted_;
-  std::mutex secret_mutex_;  // one adds a secret at a time
   mutable std::mutex places_mutex_;
   std::map<LayerId, std::size_t> places_;  // of layers that are not in the default pool
 };

@@ -19,6 +19,7 @@ namespace {
 constexpr char kPool[] = "pool";
 constexpr std::string_view kSnapshotKey = "snapshot-";
 constexpr std::string_view kResizeKey = "resize-";
+constexpr std::string_view kMergeKey = "merge-";
 constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
 
 // One step of the start that concerns one thing: when it fails the others are done all the same.
@@ -144,7 +145,7 @@ void Qcow2Backend::resume_opened() {
     if (std::optional<LayerId> top = top_of(key)) {
       opened_[key] = {key, *top};
     } else if (is_of_no_use(key)) {
-      attempt("end a storage daemon", key, [&] { daemons_.stop(key); });
+      daemons_.discard(key);
     } else {
       log::error("a storage daemon serves what no manifest names; it is left alone", {{"daemon", key}});
     }
@@ -157,7 +158,7 @@ void Qcow2Backend::resume_opened() {
 
 // A daemon that the last varved ran for itself, or one whose volume was deleted.
 bool Qcow2Backend::is_of_no_use(const std::string& key) const {
-  return key.starts_with(kResizeKey) || deleted_.contains(VolumeId(key));
+  return key.starts_with(kResizeKey) || key.starts_with(kMergeKey) || deleted_.contains(VolumeId(key));
 }
 
 // The layer that a daemon of this key has open; nullopt: no manifest tells.

@@ -16,13 +16,15 @@ namespace varve::qcow2 {
 namespace fs = std::filesystem;
 
 namespace {
-constexpr char kPool[] = "pool";
+// A merge of layers that nobody has open has a storage daemon of its own: one that hangs is nobody else's trouble.
+constexpr std::string_view kMergeKey = "merge-";
 // What fails is tried again after a second, and then less and less often.
 constexpr std::chrono::steady_clock::duration kFirstWait = std::chrono::seconds(1);
 constexpr std::chrono::steady_clock::duration kLongestWait = std::chrono::minutes(5);
 }  // namespace
 
 bool Qcow2Backend::maintain() {
+  daemons_.stop_discarded();
   return remove_one_layer() || merge_one_layer() || look_again();
 }
 
@@ -196,7 +198,8 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
     // Two daemons may read one layer; none may write it then. The merge comes when one of them has closed.
     if (open_in.size() > 1) continue;
     if (!open_in.empty() && among(offline_only, merge)) continue;
-    running_ = RunningMerge{merge, open_in.empty() ? kPool : open_in.front(), false};
+    std::string own = std::string(kMergeKey) + merge.target.str();
+    running_ = RunningMerge{merge, open_in.empty() ? own : open_in.front(), false};
     return running_;
   }
   return std::nullopt;
@@ -240,26 +243,23 @@ KeyId Qcow2Backend::key_of(const LayerId& layer) const {
 void Qcow2Backend::run_merge(const RunningMerge& running) {
   const Merge& merge = running.merge;
   std::vector<LayerId> chain = chain_of(merge.target);
-  bool offline = running.daemon == kPool;
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
   if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
+  bool offline = running.daemon.starts_with(kMergeKey);
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
   FAILPOINT("layer.merge.before_stream");
   if (!offline) {
     run_live_merge(daemon->qmp(), running);
     return;
   }
-  images_.open_chain(daemon->qmp(), chain, true, key_of(merge.target));
-  auto close_all = [&] {
-    for (const LayerId& layer : chain) images_.close_node(daemon->qmp(), layer);
-  };
   try {
+    images_.open_chain(daemon->qmp(), chain, true, key_of(merge.target));
     images_.stream(daemon->qmp(), merge.target, merge.base, key_of(merge.target));
+    FAILPOINT("layer.merge.after_stream");
+    daemons_.stop(running.daemon);
   } catch (const Error&) {
-    if (!daemon->qmp().lost()) close_all();
+    daemons_.discard(running.daemon);
     throw;
   }
-  FAILPOINT("layer.merge.after_stream");
-  close_all();
 }
 
 // The daemon has the chain open, and goes on with it. Of a merge that is tried again only what is left is done.

@@ -45,7 +45,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
     images_.close_others(daemon->qmp(), chain);
   } catch (...) {
-    close_chain(key);
+    discard_chain(key);
     throw;
   }
   return {key, Images::node(top)};
@@ -65,6 +65,18 @@ void Qcow2Backend::close_chain(const std::string& key) {
   daemons_.stop(key);
   std::lock_guard graph(graph_mutex_);
   opened_.erase(key);
+}
+
+// After a fault, which it must not hide. Should the daemon stay for a while, QEMU's locks keep others off its images.
+void Qcow2Backend::discard_chain(const std::string& key) {
+  daemons_.discard(key);
+  std::lock_guard graph(graph_mutex_);
+  opened_.erase(key);
+}
+
+// A storage daemon that did not quit when the last who used it went.
+void Qcow2Backend::close_unused(const VolumeId& volume) {
+  if (daemon_of(volume.str())) close_chain(volume.str());
 }
 
 void Qcow2Backend::close(const VolumeId& volume) {
@@ -96,14 +108,14 @@ void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snap
 // holds behind the old end.
 void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
   const std::string key = "resize-" + manifest.volume.str();
-  open_chain(key, manifest.active, true, manifest.key);
   try {
+    open_chain(key, manifest.active, true, manifest.key);
     images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);
-  } catch (const Error&) {
     close_chain(key);
+  } catch (const Error&) {
+    discard_chain(key);
     throw;
   }
-  close_chain(key);
 }
 
 // A storage daemon ended that nobody asked to end. The pool and those of a moment are started again when wanted.

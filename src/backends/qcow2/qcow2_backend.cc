@@ -294,6 +294,7 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
   Hold hold(*this, volume, Hold::State::AsItIs);
   if (!has_volume(volume)) return;
+  close_unused(volume);
   FAILPOINT("volume.delete.before_manifest");
   if (is_unreadable(volume)) {
     set_aside(manifest_file(volume), images_.pool("").quarantine(),
@@ -468,7 +469,7 @@ void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& sna
 
 void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume);
-  VARVE_CHECK(!daemon_of(volume.str()), "an open volume was rolled back");
+  close_unused(volume);
   Manifest changed = manifest(volume);
   require_space(changed.pool);
   auto found = changed.snapshots.find(snapshot);

@@ -146,6 +146,8 @@ class Qcow2Backend final : public backends::Backend {
                     const std::string& pool);
   model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable, const KeyId& key);
   void close_chain(const std::string& key);
+  void discard_chain(const std::string& key);
+  void close_unused(const VolumeId& volume);
   std::vector<LayerId> chain_of(const LayerId& top) const;
 
   bool remove_one_layer();

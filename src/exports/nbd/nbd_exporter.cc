@@ -68,6 +68,17 @@ std::string NbdExporter::add_export(qemu::StorageDaemon& daemon, const Address& 
   return address.front + attachment.str() + address.back;
 }
 
+bool NbdExporter::answers(const std::string& daemon_key) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
+  if (!daemon) return false;
+  try {
+    daemon->qmp().execute("query-block-exports");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void NbdExporter::remove(const std::string& daemon_key, const AttachmentId& attachment) {
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
   if (!daemon || !has_export(daemon->qmp(), export_id(attachment))) return;
@@ -99,25 +110,36 @@ int NbdExporter::serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std:
   if (std::filesystem::exists(daemon.directory() / "nbd.sock")) {
     throw Error(ErrorCode::Unavailable, "the bytes are being copied; try again later");
   }
-  std::lock_guard lock(ports_mutex_);
-  auto try_port = [&](int port) {
-    try {
-      json::object address{{"type", "inet"},
-                           {"data", json::object{{"host", config_.host}, {"port", std::to_string(port)}}}};
-      daemon.qmp().execute("nbd-server-start", {{"addr", address}, {"max-connections", kMaxConnections}});
-      files::replace_atomically(file, std::to_string(port) + "\n");
-      return true;
-    } catch (const Error& fault) {
-      if (fault.code() == ErrorCode::Unavailable) throw;
-      return false;
-    }
-  };
-  if (int port = port_of(previous); port != 0 && try_port(port)) return port;
+  if (int port = port_of(previous); port != 0 && try_port(daemon, port)) return port;
   for (int port = config_.first_port; port <= config_.last_port; ++port) {
-    if (try_port(port)) return port;
+    if (try_port(daemon, port)) return port;
   }
   throw Error(ErrorCode::Unavailable, "no NBD port is free between " + std::to_string(config_.first_port) + " and " +
                                           std::to_string(config_.last_port));
+}
+
+// No lock is held while a daemon answers: one that does not must not hold up the others.
+bool NbdExporter::try_port(qemu::StorageDaemon& daemon, int port) {
+  {
+    std::lock_guard lock(ports_mutex_);
+    if (!tried_.insert(port).second) return false;
+  }
+  auto done = [&] {
+    std::lock_guard lock(ports_mutex_);
+    tried_.erase(port);
+  };
+  try {
+    json::object address{{"type", "inet"},
+                         {"data", json::object{{"host", config_.host}, {"port", std::to_string(port)}}}};
+    daemon.qmp().execute("nbd-server-start", {{"addr", address}, {"max-connections", kMaxConnections}});
+    files::replace_atomically(daemon.directory() / "nbd.port", std::to_string(port) + "\n");
+    done();
+    return true;
+  } catch (const Error& fault) {
+    done();
+    if (fault.code() == ErrorCode::Unavailable) throw;
+    return false;
+  }
 }
 
 }  // namespace varve::nbd

@@ -2,6 +2,9 @@
 // each daemon with a port of its own.
 #pragma once
 
+#include <mutex>
+#include <set>
+
 #include "exports/exporter.h"
 #include "qemu/storage_daemons.h"
 
@@ -21,6 +24,7 @@ class NbdExporter final : public exports::Exporter {
   std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
                   const std::optional<std::string>& previous) override;
   std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) override;
+  bool answers(const std::string& daemon) override;
   void remove(const std::string& daemon, const AttachmentId& attachment) override;
 
  private:
@@ -37,10 +41,12 @@ class NbdExporter final : public exports::Exporter {
   Address serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
   static Address serve_unix(qemu::StorageDaemon& daemon);
   int serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
+  bool try_port(qemu::StorageDaemon& daemon, int port);
 
   const Config config_;
   qemu::StorageDaemons& daemons_;
   std::mutex ports_mutex_;
+  std::set<int> tried_;  // ports that a daemon is just being told to take
 };
 
 }  // namespace varve::nbd

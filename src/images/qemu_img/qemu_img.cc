@@ -56,11 +56,13 @@ void require_self_contained(const std::filesystem::path& file) {
 std::string QemuImg::run(std::vector<std::string> argv, const std::string& name, const Cancelled& cancelled) {
   argv.insert(argv.begin(), "qemu-img");
   std::filesystem::path output = directory_ / (name + ".out");
-  int status = qemu::run_process(argv, output, cancelled);
+  bool interrupted = false;
+  auto give_up = [&] { return interrupted = cancelled && cancelled(); };
+  int status = qemu::run_process(argv, output, give_up);
   std::string text = files::read(output);
   std::filesystem::remove(output);
   if (status == 0) return text;
-  if (cancelled && cancelled()) throw Error(ErrorCode::Unavailable, "qemu-img was interrupted");
+  if (interrupted) throw Error(ErrorCode::Unavailable, "qemu-img was interrupted");
   log::error("qemu-img failed", {{"verb", argv[1]}, {"status", status}, {"output", text.substr(0, 500)}});
   if (text.find("No space left") != std::string::npos) throw Error(ErrorCode::NoSpace, "the store is full");
   throw Error(ErrorCode::BackendFailed, "qemu-img " + argv[1] + " failed");

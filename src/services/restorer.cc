@@ -1,0 +1,157 @@
+#include "services/restorer.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
+
+namespace varve::services {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr auto kLook = milliseconds(250);
+constexpr auto kFirstPause = milliseconds(1000);
+constexpr auto kLongestPause = milliseconds(30'000);
+constexpr std::size_t kMostUntold = 1000;
+
+}  // namespace
+
+void Restorer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Restorer::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Restorer::missing(const ExportSource& source) {
+  std::lock_guard lock(mutex_);
+  // What made it missing may not be over: its task has yet to end.
+  want(source, clock_.steady() + kFirstPause);
+}
+
+void Restorer::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+  {
+    std::lock_guard lock(mutex_);
+    want({volume, snapshot}, clock_.steady());
+    if (untold_.size() < kMostUntold) untold_.push_back({volume, snapshot});
+  }
+  wake_.notify_all();
+}
+
+// mutex_ is held.
+void Restorer::want(const ExportSource& source, Time due) {
+  auto [place, added] = wanted_.try_emplace(source.key());
+  if (added) {
+    place->second = {source, due, kFirstPause};
+  } else {
+    place->second.again = place->second.tried;
+    place->second.due = std::min(place->second.due, due);
+  }
+}
+
+void Restorer::run() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      auto something = [&] { return stopping_ || !untold_.empty(); };
+      if (!all_) {
+        wake_.wait_for(lock, kLook, something);
+      }
+      if (stopping_) return;
+    }
+    try {
+      want_all();
+      for (const ExportSource& source : take_due()) tasks_.post([this, source] { attempt(source); });
+      tell_owners();
+    } catch (const std::exception& fault) {
+      log::error("lost exports could not be seen to and will be again", {{"error", fault.what()}});
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kFirstPause, [&] { return stopping_; });
+    }
+  }
+}
+
+void Restorer::want_all() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!all_) return;
+  }
+  std::vector<ExportSource> sources;
+  store::Work read = [&](store::Transaction& tx) {
+    sources.clear();
+    for (const model::Attachment& one : tx.attachments().exported()) sources.push_back(source_of(one));
+  };
+  db_.read(read);
+  std::lock_guard lock(mutex_);
+  for (const ExportSource& source : sources) want(source, clock_.steady());
+  all_ = false;
+}
+
+std::vector<ExportSource> Restorer::take_due() {
+  std::vector<ExportSource> out;
+  std::lock_guard lock(mutex_);
+  for (auto& [key, wanted] : wanted_) {
+    if (wanted.tried || wanted.due > clock_.steady()) continue;
+    wanted.tried = true;
+    out.push_back(wanted.source);
+  }
+  return out;
+}
+
+// On a thread of the task runner.
+void Restorer::attempt(const ExportSource& source) {
+  bool good = true;
+  try {
+    exports_.restore(source);
+  } catch (const Error& fault) {
+    good = fault.code() == ErrorCode::NotFound;  // the volume went, and its exports with it
+    log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.message()}});
+  } catch (const std::exception& fault) {
+    good = false;
+    log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.what()}});
+  }
+  ended(source, good);
+}
+
+void Restorer::ended(const ExportSource& source, bool good) {
+  std::lock_guard lock(mutex_);
+  auto found = wanted_.find(source.key());
+  if (found == wanted_.end()) return;
+  Wanted& wanted = found->second;
+  if (good && !wanted.again) {
+    wanted_.erase(found);
+    return;
+  }
+  wanted.due = clock_.steady() + (wanted.again ? milliseconds(0) : wanted.pause);
+  wanted.pause = wanted.again ? kFirstPause : std::min<milliseconds>(wanted.pause * 2, kLongestPause);
+  wanted.tried = wanted.again = false;
+}
+
+void Restorer::tell_owners() {
+  std::vector<ExportSource> untold;
+  {
+    std::lock_guard lock(mutex_);
+    untold = untold_;
+  }
+  if (untold.empty()) return;
+  store::Work tell = [&](store::Transaction& tx) {
+    for (const ExportSource& source : untold) {
+      if (auto row = tx.volumes().find(std::nullopt, source.volume)) {
+        messages_.storage_daemon_died(tx, *row, source.snapshot);
+      }
+    }
+  };
+  db_.write_blocking(tell);
+  std::lock_guard lock(mutex_);
+  untold_.erase(untold_.begin(), untold_.begin() + static_cast<std::ptrdiff_t>(untold.size()));
+}
+
+}  // namespace varve::services

@@ -1,0 +1,69 @@
+// Brings back the exports that should be served and are not: after a start, after a storage daemon died, after a change
+// for which they were taken away. What must come back is in its list until it has, tried again at growing intervals.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "services/exports.h"
+#include "services/messages.h"
+#include "services/tasks.h"
+#include "store/database.h"
+
+namespace varve::services {
+
+class Restorer {
+ public:
+  Restorer(store::Database& db, Exports& exports, TaskRunner& tasks, const Messages& messages, const Clock& clock)
+      : db_(db), exports_(exports), tasks_(tasks), messages_(messages), clock_(clock) {}
+  ~Restorer() { stop(); }
+
+  // Begins with all that the store says is served; after the task runner's start().
+  void start();
+  void stop();
+
+  // Notes it and returns: the thread sees to the rest. lost(): its storage daemon died, which its owner is told.
+  void missing(const ExportSource& source);
+  void lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+  struct Wanted {
+    ExportSource source;
+    Time due;
+    std::chrono::milliseconds pause{};  // before the next attempt, should this one fail
+    bool tried = false;                 // a thread is at it
+    bool again = false;                 // asked for meanwhile
+  };
+
+  void run();
+  void want(const ExportSource& source, Time due);
+  void want_all();
+  void tell_owners();
+  std::vector<ExportSource> take_due();
+  void attempt(const ExportSource& source);
+  void ended(const ExportSource& source, bool good);
+
+  store::Database& db_;
+  Exports& exports_;
+  TaskRunner& tasks_;
+  const Messages& messages_;
+  const Clock& clock_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<std::string, Wanted> wanted_;  // by the source's key
+  std::vector<ExportSource> untold_;      // whose owners do not know that the storage daemon died
+  bool all_ = true;                       // what the store has is to be added
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace varve::services
