@@ -17,6 +17,7 @@
 #include "images/glance/glance.h"
 #include "images/qemu_img/qemu_img.h"
 #include "keys/local/local_keys.h"
+#include "services/descriptions.h"
 #include "services/reconciler.h"
 
 namespace varve::daemon {
@@ -83,6 +84,7 @@ class App::Impl {
         operators_(*db_),
         jobs_(*db_),
         reconciler_(*db_, backend_, attachments_, messages_, clock_),
+        descriptions_(*db_, backend_, clock_, config_.directory),
         dispatcher_(authenticator(), config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
@@ -107,6 +109,7 @@ class App::Impl {
   void start() {
     tasks_.start();
     reconciler_.start();
+    descriptions_.start();
     server_.start();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
   }
@@ -118,6 +121,7 @@ class App::Impl {
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
+    descriptions_.stop();
     daemons_.stop("pool");
     daemons_.release_all();
     log::info("varved has stopped");
@@ -205,6 +209,7 @@ class App::Impl {
   services::Operators operators_;
   services::Jobs jobs_;
   services::Reconciler reconciler_;
+  services::Descriptions descriptions_;
   api::Dispatcher dispatcher_;
   api::cinder::CinderApi cinder_;
   api::evs::EvsApi evs_;

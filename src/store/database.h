@@ -41,6 +41,7 @@ class Transaction {
   Messages messages() { return Messages(db_); }
   Quotas quotas() { return Quotas(db_); }
   Identities identities() { return Identities(db_); }
+  Connection& connection() { return db_; }  // for rows of any table (plain_rows.h)
 
  private:
   Connection& db_;
@@ -54,6 +55,9 @@ class Database {
   virtual boost::asio::awaitable<void> write(Work work) = 0;
   virtual void write_blocking(const Work& work) = 0;  // for threads that are not an io_context's
   virtual void read(const Work& work) = 0;
+
+  // Called after each commit that touched something, on the writer's thread: it must be quick and must not throw.
+  virtual void on_commit(std::function<void(const Touched&)> listener) = 0;
 
   // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may
   // be destroyed after this, not before.

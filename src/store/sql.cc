@@ -3,6 +3,7 @@
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
+#include <algorithm>
 #include <deque>
 #include <unordered_map>
 
@@ -16,6 +17,17 @@ namespace {
 // SQLite's result codes, by name (sqlite3.h is wrapped in a namespace by SOCI's header).
 constexpr int kSqliteFull = 13;
 constexpr int kSqliteConstraint = 19;
+
+// "INSERT INTO quotas (...", "INSERT OR IGNORE INTO ...", "UPDATE users SET ...", "DELETE FROM ...".
+bool changes_catalogue(std::string_view sql) {
+  for (std::string_view lead : {"INSERT INTO ", "INSERT OR IGNORE INTO ", "UPDATE ", "DELETE FROM "}) {
+    if (!sql.starts_with(lead)) continue;
+    std::string_view table = sql.substr(lead.size());
+    table = table.substr(0, table.find(' '));
+    return std::ranges::find(catalogue_tables(), table) != catalogue_tables().end();
+  }
+  return false;
+}
 
 [[noreturn]] void rethrow(const soci::soci_error& fault, std::string_view sql) {
   std::string message = fault.what();
@@ -38,7 +50,7 @@ struct Slot {
 class Prepared final : public Row {
  public:
   Prepared(soci::session& session, std::string_view sql, std::span<const Value> in, std::span<const ColumnType> out)
-      : statement_(session) {
+      : changes_catalogue_(changes_catalogue(sql)), statement_(session) {
     for (const Value& value : in) {
       Slot& slot = in_.emplace_back();
       slot.type = value.type;
@@ -77,12 +89,14 @@ class Prepared final : public Row {
   }
 
   soci::statement& statement() { return statement_; }
+  bool changes_catalogue_table() const { return changes_catalogue_; }
 
   bool null(std::size_t column) const override { return out_[column].indicator == soci::i_null; }
   std::int64_t integer(std::size_t column) const override { return out_[column].integer; }
   const std::string& text(std::size_t column) const override { return out_[column].text; }
 
  private:
+  const bool changes_catalogue_;
   soci::statement statement_;
   std::deque<Slot> in_;
   std::deque<Slot> out_;
@@ -100,9 +114,10 @@ class Connection::Impl {
     if (read_only) session_ << "PRAGMA query_only=ON";
   }
 
-  std::int64_t run(std::string_view sql, std::span<const Value> in) {
+  std::int64_t run(std::string_view sql, std::span<const Value> in, Touched& touched) {
     try {
       Prepared& prepared = prepare(sql, in, {});
+      touched.catalogue |= prepared.changes_catalogue_table();
       prepared.statement().execute(true);
       return prepared.statement().get_affected_rows();
     } catch (const soci::soci_error& fault) {
@@ -163,6 +178,15 @@ class Connection::Impl {
   std::unordered_map<std::string, std::unique_ptr<Prepared>, Hash, std::equal_to<>> prepared_;
 };
 
+std::span<const std::string_view> catalogue_tables() {
+  static constexpr std::string_view kTables[] = {
+      "volume_types", "volume_type_access", "qos_specs",     "type_encryptions", "default_types",   "group_types",
+      "volume_groups", "group_snapshots",   "quotas",        "service_states",   "domains",         "projects",
+      "users",         "roles",             "user_groups",   "group_members",    "role_assignments", "group_role_assignments",
+      "backups"};
+  return kTables;
+}
+
 Connection::Connection(const std::string& path, bool read_only) try : impl_(std::make_unique<Impl>(path, read_only)) {
 } catch (const soci::soci_error& fault) {
   throw Error(ErrorCode::Internal, "cannot open the database " + path + ": " + fault.what());
@@ -171,7 +195,7 @@ Connection::Connection(const std::string& path, bool read_only) try : impl_(std:
 Connection::~Connection() = default;
 
 std::int64_t Connection::run(std::string_view sql, std::span<const Value> in) {
-  return impl_->run(sql, in);
+  return impl_->run(sql, in, touched_);
 }
 
 void Connection::query(std::string_view sql, std::span<const Value> in, std::span<const ColumnType> out,

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/touched.h"
+
 namespace varve::store {
 
 enum class ColumnType : std::uint8_t { Integer, Text };
@@ -49,8 +51,12 @@ class Connection {
   // One statement without parameters, not kept: migrations, BEGIN, COMMIT.
   void script(std::string_view sql);
 
+  // Grows with every change until its user empties it.
+  Touched& touched() { return touched_; }
+
  private:
   class Impl;
+  Touched touched_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -118,7 +118,24 @@ class SqliteDatabase final : public Database {
     give_back(std::move(db));
   }
 
+  void on_commit(std::function<void(const Touched&)> listener) override {
+    std::lock_guard lock(listener_mutex_);
+    listener_ = std::move(listener);
+  }
+
  private:
+  // Before the callers wake: what they are told of is on its way to the listener.
+  void tell() {
+    Touched& touched = writer_->touched();
+    if (touched.empty()) return;
+    {
+      std::lock_guard lock(listener_mutex_);
+      if (listener_) listener_(touched);
+    }
+    touched.volumes.clear();
+    touched.catalogue = false;
+  }
+
   void enqueue(std::unique_ptr<Pending> pending) {
     std::vector<std::unique_ptr<Pending>> refused;
     {
@@ -151,6 +168,7 @@ class SqliteDatabase final : public Database {
         }
       }
       commit(batch);
+      tell();
       resume_all(std::move(batch));
     }
   }
@@ -235,6 +253,9 @@ class SqliteDatabase final : public Database {
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Pending>> queue_;
   bool stopping_ = false;
+
+  std::mutex listener_mutex_;
+  std::function<void(const Touched&)> listener_;
 
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Connection>> readers_;
