@@ -1,9 +1,5 @@
 #include "daemon/app.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-
 #include <atomic>
 
 #include "api/cinder/cinder_api.h"
@@ -14,6 +10,8 @@
 #include "backups/s3/s3_store.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
+#include "daemon/recover.h"
+#include "daemon/store_lock.h"
 #include "images/glance/glance.h"
 #include "images/qemu_img/qemu_img.h"
 #include "keys/local/local_keys.h"
@@ -24,24 +22,16 @@ namespace varve::daemon {
 
 namespace {
 
-UniqueFd lock_store(const std::filesystem::path& directory) {
-  files::make_directory(directory);
-  std::filesystem::path file = directory / "varved.lock";
-  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Error(ErrorCode::Unavailable, "another varved already runs on the store " + directory.string());
-  }
-  return fd;
-}
-
-}  // namespace
-
-namespace {
-
 std::unique_ptr<backups::ObjectStore> object_store(const Config& config) {
   if (config.backups_in_s3) return std::make_unique<backups::S3Store>(config.s3);
   return std::make_unique<backups::DirectoryStore>(config.backup_directory);
+}
+
+// A damaged or lost database is no reason to serve nobody: what can be saved of it is served.
+std::unique_ptr<store::Database> open_database(const Config& config, Clock& clock, Rng& rng) {
+  recovery::Recovery recovery(recovery_options(config), clock, rng);
+  if (std::optional<recovery::Report> report = recovery.mend()) log_report(*report);
+  return store::open_sqlite(config.directory / "varve.db", static_cast<std::size_t>(config.write_queue));
 }
 
 }  // namespace
@@ -51,7 +41,7 @@ class App::Impl {
   explicit Impl(Config config)
       : config_(std::move(config)),
         lock_(lock_store(config_.directory)),
-        db_(store::open_sqlite(config_.directory / "varve.db", static_cast<std::size_t>(config_.write_queue))),
+        db_(open_database(config_, clock_, rng_)),
         identity_(*db_, clock_, rng_, config_.identity),
         keystone_(clock_, config_.keystone),
         daemons_(config_.run_directory, config_.storage_daemon),

@@ -98,7 +98,7 @@ void Descriptions::note(const store::Touched& touched) {
     std::lock_guard lock(mutex_);
     first = pending_.empty();
     pending_.catalogue |= touched.catalogue;
-    if (!pending_.everything) pending_.volumes.insert(touched.volumes.begin(), touched.volumes.end());
+    pending_.volumes.insert(touched.volumes.begin(), touched.volumes.end());
     if (pending_.volumes.size() > kMaxPending) {
       pending_.volumes.clear();
       pending_.everything = true;

@@ -179,11 +179,25 @@ class Connection::Impl {
 };
 
 std::span<const std::string_view> catalogue_tables() {
-  static constexpr std::string_view kTables[] = {
-      "volume_types", "volume_type_access", "qos_specs",     "type_encryptions", "default_types",   "group_types",
-      "volume_groups", "group_snapshots",   "quotas",        "service_states",   "domains",         "projects",
-      "users",         "roles",             "user_groups",   "group_members",    "role_assignments", "group_role_assignments",
-      "backups"};
+  static constexpr std::string_view kTables[] = {"volume_types",
+                                                 "volume_type_access",
+                                                 "qos_specs",
+                                                 "type_encryptions",
+                                                 "default_types",
+                                                 "group_types",
+                                                 "volume_groups",
+                                                 "group_snapshots",
+                                                 "quotas",
+                                                 "service_states",
+                                                 "domains",
+                                                 "projects",
+                                                 "users",
+                                                 "roles",
+                                                 "user_groups",
+                                                 "group_members",
+                                                 "role_assignments",
+                                                 "group_role_assignments",
+                                                 "backups"};
   return kTables;
 }
 

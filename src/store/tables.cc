@@ -62,7 +62,8 @@ model::Page<model::Volume> Volumes::list(const model::PageQuery& query) {
 
 std::vector<VolumeId> Volumes::ids_after(const VolumeId& id, std::int64_t limit) {
   std::vector<VolumeId> out;
-  for (auto& [next] : query<VolumeId>(db_, "SELECT id FROM volumes WHERE id > :id ORDER BY id LIMIT :limit", id, limit)) {
+  for (auto& [next] :
+       query<VolumeId>(db_, "SELECT id FROM volumes WHERE id > :id ORDER BY id LIMIT :limit", id, limit)) {
     out.push_back(std::move(next));
   }
   return out;

@@ -128,7 +128,7 @@ class Volumes {
   model::Page<model::Volume> list(const model::PageQuery& query);
   std::vector<VolumeId> ids_after(const VolumeId& id, std::int64_t limit);  // ascending; "": from the first
   std::vector<ProjectId> projects();                                        // that have a volume
-  std::vector<model::Volume> transitional();  // that only a live task may have
+  std::vector<model::Volume> transitional();                                // that only a live task may have
   // What live extensions will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::int64_t usage_of_pool(const std::string& pool);  // GiB

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "daemon/app.h"
+#include "daemon/recover.h"
 #include "daemon/welcome.h"
 #include "store/migrations.h"
 #include "store/sql.h"
@@ -20,6 +21,8 @@ struct Options {
   std::string config;
   std::vector<std::string> overrides;
   bool welcome = false;
+  bool dry_run = false;
+  bool json = false;
 };
 
 // Signals are taken by the main thread alone; threads started later inherit the mask.
@@ -64,6 +67,13 @@ int migrate(const Options& options) {
   return 0;
 }
 
+int recover_store(const Options& options) {
+  Config config = load_config(options.config, options.overrides);
+  log::configure(config.log_level, config.log_format);
+  umask(0077);
+  return recover(config, options.dry_run, options.json);
+}
+
 int list_failpoints() {
   for (std::string_view name : kFailpoints) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
   return 0;
@@ -83,6 +93,10 @@ int run(int argc, char** argv) {
   serve_command->add_flag("--welcome", options.welcome, "print how to use the service when it is ready");
   auto* check_command = with_config(cli.add_subcommand("check-config", "check a configuration and exit"));
   auto* migrate_command = with_config(cli.add_subcommand("migrate", "bring the database's schema up to date and exit"));
+  auto* recover_command = with_config(cli.add_subcommand(
+      "recover", "rebuild a damaged or lost database from what lies beside it; nothing is destroyed"));
+  recover_command->add_flag("--dry-run", options.dry_run, "only tell what would be done");
+  recover_command->add_flag("--json", options.json, "print a JSON object");
   auto* version_command = cli.add_subcommand("version", "print the version");
   auto* failpoints_command = cli.add_subcommand("failpoints", "list the places where tests can make varved fail");
   CLI11_PARSE(cli, argc, argv);
@@ -90,6 +104,7 @@ int run(int argc, char** argv) {
     if (serve_command->parsed()) return serve(options);
     if (check_command->parsed()) return check_config(options);
     if (migrate_command->parsed()) return migrate(options);
+    if (recover_command->parsed()) return recover_store(options);
     if (failpoints_command->parsed()) return list_failpoints();
     if (version_command->parsed()) std::printf("varved %s\n", kVersion);
     return 0;

@@ -1,0 +1,95 @@
+#include "recovery/remains.h"
+
+#include <boost/json.hpp>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace varve::recovery {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+std::string text_in(const json::object& in, std::string_view key) {
+  const json::value* value = in.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
+
+// nullopt: the volume was deleted, its manifest only tells so.
+std::optional<Bytes> read_manifest(const fs::path& file) {
+  Bytes bytes;
+  try {
+    json::object in = json::parse(files::read(file)).as_object();
+    const json::value* deleted = in.if_contains("deleted");
+    if (deleted != nullptr && deleted->is_bool() && deleted->as_bool()) return std::nullopt;
+    bytes.size_gib = in.at("size_gib").to_number<std::int64_t>();
+    bytes.pool = text_in(in, "pool");
+    bytes.key = text_in(in, "key");
+    for (const auto& [id, frozen] : in.at("snapshots").as_object()) {
+      bytes.snapshots[SnapshotId(std::string(id))] = frozen.at("size_gib").to_number<std::int64_t>();
+    }
+    bytes.readable = true;
+  } catch (const std::exception& fault) {
+    log::error("a manifest cannot be read", {{"file", file.filename().string()}, {"error", fault.what()}});
+  }
+  return bytes;
+}
+
+template <class Each>
+void each_json(const fs::path& directory, const Each& each) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(directory, none)) {
+    std::string id = entry.path().stem().string();
+    if (entry.path().extension() == ".json" && is_uuid(id)) each(VolumeId(id), entry.path());
+  }
+}
+
+// Where the daemon's exports are reached (exports/nbd): what stands before and behind the name.
+std::pair<std::string, std::string> address(const qemu::StorageDaemon& daemon, const std::string& host) {
+  fs::path port = daemon.directory() / "nbd.port";
+  if (fs::exists(port)) return {"nbd://" + host + ":" + std::string(trim(files::read(port))) + "/", ""};
+  return {"nbd+unix:///", "?socket=" + (daemon.directory() / "nbd.sock").string()};
+}
+
+}  // namespace
+
+Remains read_remains(const fs::path& store) {
+  Remains out;
+  each_json(store / "volumes", [&](const VolumeId& id, const fs::path& file) {
+    if (std::optional<Bytes> bytes = read_manifest(file)) out.bytes[id] = std::move(*bytes);
+  });
+  each_json(services::volume_descriptions(store), [&](const VolumeId& id, const fs::path& file) {
+    if (auto description = services::read_description(file)) out.descriptions[id] = std::move(*description);
+  });
+  out.catalogue = services::read_catalogue(store);
+  return out;
+}
+
+std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::string& nbd_host) {
+  constexpr std::string_view kExport = "export-";
+  std::vector<LiveExport> out;
+  for (const std::string& key : daemons.keys()) {
+    if (key == "pool") continue;
+    try {
+      std::shared_ptr<qemu::StorageDaemon> daemon = daemons.find(key);
+      if (!daemon) continue;
+      auto [front, back] = address(*daemon, nbd_host);
+      json::value exports = daemon->qmp().execute("query-block-exports");
+      for (const json::value& one : exports.as_array()) {
+        std::string id(one.at("id").as_string());
+        if (!id.starts_with(kExport)) continue;
+        AttachmentId attachment(id.substr(kExport.size()));
+        out.push_back({key, attachment, front + attachment.str() + back});
+      }
+    } catch (const std::exception& fault) {
+      log::error("a storage daemon does not tell what it exports", {{"daemon", key}, {"error", fault.what()}});
+    }
+  }
+  return out;
+}
+
+}  // namespace varve::recovery
