@@ -125,7 +125,12 @@ class App::Impl {
 
   std::filesystem::path openrc() const { return config_.directory / "openrc"; }
   void housekeeping() {
-    if (!config_.with_keystone) identity_.rotate_keys();
+    if (config_.with_keystone) return;
+    try {
+      identity_.rotate_keys();
+    } catch (const std::exception& fault) {
+      log::error("keys were not rotated and will be later", {{"error", fault.what()}});
+    }
   }
 
  private:

@@ -36,12 +36,18 @@ void Reconciler::start() {
   thread_ = std::thread([this] { run(); });
 }
 
+// On a thread of the storage daemon's connection, where nobody catches anything.
 void Reconciler::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
-  attachments_.restore_all();
   store::Work tell = [&](store::Transaction& tx) {
     if (auto row = tx.volumes().find(std::nullopt, volume)) messages_.storage_daemon_died(tx, *row, snapshot);
   };
-  db_.write_blocking(tell);
+  try {
+    attachments_.restore_all();
+    db_.write_blocking(tell);
+  } catch (const std::exception& fault) {
+    log::error("the loss of a storage daemon could not be dealt with; the next start does",
+               {{"volume", volume}, {"error", fault.what()}});
+  }
 }
 
 void Reconciler::stop() {
@@ -70,8 +76,8 @@ void Reconciler::run() {
         std::lock_guard lock(mutex_);
         if (stopping_) return;
       }
-    } catch (const Error& fault) {
-      log::error("storage maintenance failed and will be tried again", {{"error", fault.message()}});
+    } catch (const std::exception& fault) {
+      log::error("storage maintenance failed and will be tried again", {{"error", fault.what()}});
     }
   }
 }

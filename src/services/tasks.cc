@@ -224,8 +224,8 @@ void TaskRunner::tick() {
         tx.messages().forget_expired_before(clock_.now());
       };
       db_.write_blocking(renew);
-    } catch (const Error& fault) {
-      log::error("task leases were not renewed", {{"error", fault.message()}});
+    } catch (const std::exception& fault) {
+      log::error("task leases were not renewed", {{"error", fault.what()}});
     }
   }
 }

@@ -4,8 +4,9 @@
 // throws undoes its own changes, nobody else's, and reaches the caller.
 // write(): returns after the commit is on disk (synchronous=FULL). Many callers share one commit: one writer thread
 // drains the queue into one SQLite transaction, each fn in a savepoint of its own. read(): a consistent view, on the
-// calling thread, microseconds. Sees every write that was acknowledged before it. Any thread. A coroutine resumes on
-// its own executor.
+// calling thread, microseconds. A full disk fails single writes with Error(NoSpace) and stops nothing: the writer goes
+// on, and room has been kept for those that free space (reserve.h). Sees every write that was acknowledged before it.
+// Any thread. A coroutine resumes on its own executor.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

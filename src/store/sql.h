@@ -1,6 +1,7 @@
 // One database connection with its prepared statements, over SOCI. Placeholders are `:name`, each used once, in order.
 // A connection belongs to one thread at a time. Faults: a broken unique or foreign key throws Error(Conflict), a full
-// disk Error(NoSpace), anything else Error(Internal).
+// disk Error(NoSpace), a read-only or busy one Error(Unavailable), a failing one Error(BackendFailed), anything else
+// Error(Internal).
 #pragma once
 
 #include <cstdint>
