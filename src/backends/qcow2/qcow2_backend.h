@@ -46,6 +46,8 @@ class Qcow2Backend final : public backends::Backend {
   std::vector<backends::Found> found() override;
   void adopt_volume(const VolumeId& volume, const std::string& name) override;
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
+  void copy_volume(const VolumeId& volume, const std::filesystem::path& directory,
+                   const std::function<void()>& between) override;
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -74,6 +76,7 @@ class Qcow2Backend final : public backends::Backend {
   class Hold;
   // While it lives maintenance leaves the layer alone, though no manifest refers to it yet (or any more).
   class Pin;
+  class Kept;
 
   // Somebody outside of the operations uses a chain: an open volume, an exported snapshot.
   struct Opened {
@@ -104,6 +107,7 @@ class Qcow2Backend final : public backends::Backend {
   std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
 
   LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& pool);
+  void thaw(const Manifest& before, std::uintmax_t empty);
   LayerId new_layer(const std::string& pool);
   void adopt_file(const VolumeId& volume, const backends::Found& file);
   std::optional<backends::Found> found_file(const std::filesystem::directory_entry& entry, const Pool& pool) const;
