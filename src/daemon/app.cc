@@ -10,6 +10,8 @@
 #include "backups/s3/s3_store.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
+#include "daemon/backup_store.h"
+#include "daemon/control.h"
 #include "daemon/recover.h"
 #include "daemon/store_lock.h"
 #include "images/glance/glance.h"
@@ -75,6 +77,7 @@ class App::Impl {
         jobs_(*db_),
         reconciler_(*db_, backend_, attachments_, messages_, clock_),
         descriptions_(*db_, backend_, clock_, config_.directory),
+        control_(control_socket(config_), [this](const boost::json::object& ask) { return backup_asked(ask, *this); }),
         dispatcher_(authenticator(), config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
@@ -100,6 +103,7 @@ class App::Impl {
     tasks_.start();
     reconciler_.start();
     descriptions_.start();
+    control_.start();
     server_.start();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
   }
@@ -108,6 +112,7 @@ class App::Impl {
     if (draining_.exchange(true)) return;
     log::info("varved drains");
     server_.stop();
+    control_.stop();
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
@@ -124,6 +129,13 @@ class App::Impl {
   }
 
   std::filesystem::path openrc() const { return config_.directory / "openrc"; }
+  recovery::BackupReport back_up(const std::filesystem::path& target) {
+    auto between = [this] {
+      if (draining_) throw Error(ErrorCode::Unavailable, "varved stops: the backup is not complete");
+    };
+    return recovery::back_up_store(config_.directory, backend_, target, between);
+  }
+
   void housekeeping() {
     if (config_.with_keystone) return;
     try {
@@ -205,6 +217,7 @@ class App::Impl {
   services::Jobs jobs_;
   services::Reconciler reconciler_;
   services::Descriptions descriptions_;
+  Control control_;
   api::Dispatcher dispatcher_;
   api::cinder::CinderApi cinder_;
   api::evs::EvsApi evs_;
@@ -228,6 +241,9 @@ std::string App::url() const {
 }
 std::filesystem::path App::openrc() const {
   return impl_->openrc();
+}
+recovery::BackupReport App::back_up(const std::filesystem::path& target) {
+  return impl_->back_up(target);
 }
 void App::housekeeping() {
   impl_->housekeeping();

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "daemon/app.h"
+#include "daemon/backup_store.h"
 #include "daemon/recover.h"
 #include "daemon/welcome.h"
 #include "store/migrations.h"
@@ -23,6 +24,7 @@ struct Options {
   bool welcome = false;
   bool dry_run = false;
   bool json = false;
+  std::string target;
 };
 
 // Signals are taken by the main thread alone; threads started later inherit the mask.
@@ -74,6 +76,14 @@ int recover_store(const Options& options) {
   return recover(config, options.dry_run, options.json);
 }
 
+int back_up(const Options& options) {
+  Config config = load_config(options.config, options.overrides);
+  log::configure(config.log_level, config.log_format);
+  umask(0077);
+  signal(SIGPIPE, SIG_IGN);
+  return backup_store(config, options.target);
+}
+
 int list_failpoints() {
   for (std::string_view name : kFailpoints) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
   return 0;
@@ -97,6 +107,9 @@ int run(int argc, char** argv) {
       "recover", "rebuild a damaged or lost database from what lies beside it; nothing is destroyed"));
   recover_command->add_flag("--dry-run", options.dry_run, "only tell what would be done");
   recover_command->add_flag("--json", options.json, "print a JSON object");
+  auto* backup_command =
+      with_config(cli.add_subcommand("backup-store", "copy the whole store, running or not, into a new directory"));
+  backup_command->add_option("DIRECTORY", options.target, "where to; it must not be there yet")->required();
   auto* version_command = cli.add_subcommand("version", "print the version");
   auto* failpoints_command = cli.add_subcommand("failpoints", "list the places where tests can make varved fail");
   CLI11_PARSE(cli, argc, argv);
@@ -105,6 +118,7 @@ int run(int argc, char** argv) {
     if (check_command->parsed()) return check_config(options);
     if (migrate_command->parsed()) return migrate(options);
     if (recover_command->parsed()) return recover_store(options);
+    if (backup_command->parsed()) return back_up(options);
     if (failpoints_command->parsed()) return list_failpoints();
     if (version_command->parsed()) std::printf("varved %s\n", kVersion);
     return 0;
