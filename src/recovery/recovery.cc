@@ -94,12 +94,12 @@ Report Recovery::rebuild(Report report, const Remains& present) {
   return report;
 }
 
-// all: the catalogue too. A sound database needs nothing of it: what was removed there must not come back.
+// all: the database is a new one.
 void Recovery::fill(const fs::path& file, const Remains& present, bool all, Report& report) {
   std::unique_ptr<store::Database> db = store::open_sqlite(file, kQueue);
   if (all) {
     store::Work catalogue = [&](store::Transaction& tx) {
-      Rows rows(tx, present, options_.settings, options_.own_identity, clock_.now());
+      Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
       rows.put_catalogue();
       report.restored.catalogue = rows.restored().catalogue;
     };
@@ -108,7 +108,7 @@ void Recovery::fill(const fs::path& file, const Remains& present, bool all, Repo
   }
   std::int64_t from_catalogue = report.restored.catalogue;
   store::Work volumes = [&](store::Transaction& tx) {
-    Rows rows(tx, present, options_.settings, options_.own_identity, clock_.now());
+    Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
     rows.put_volumes();
     report.restored = rows.restored();
     report.restored.catalogue = from_catalogue;

@@ -75,6 +75,7 @@ void Rows::put_catalogue() {
 
 void Rows::put_volumes() {
   for (const LiveExport& one : remains_.exports) exported_.insert(one.source);
+  put_lost_types();
   std::set<VolumeId> ids;
   for (const auto& [id, bytes] : remains_.bytes) ids.insert(id);
   for (const auto& [id, description] : remains_.descriptions) ids.insert(id);
@@ -84,8 +85,40 @@ void Rows::put_volumes() {
   for (const LiveExport& one : remains_.exports) put_export(one);
 }
 
+// Volumes that were read out of a damaged database may have lost theirs.
+void Rows::put_lost_types() {
+  if (!whole_) return;
+  auto lost = store::query<VolumeTypeId, VolumeId>(tx_.connection(),
+                                                   "SELECT volume_type_id, MIN(id) FROM volumes WHERE volume_type_id "
+                                                   "NOT IN (SELECT id FROM volume_types) GROUP BY 1");
+  for (const auto& [type, volume] : lost) {
+    const VolumeDescription* description = find_in(remains_.descriptions, volume);
+    std::string name = description != nullptr ? description->type : std::string();
+    // The rows have this id: a type of that name that has another one does not help them.
+    if (tx_.volume_types().find_by_name(name)) name.clear();
+    type_for(type.str(), name);
+  }
+}
+
+// Of the catalogue, with a new database or not.
+bool Rows::put_described_row(const std::string& table, const std::string& id) {
+  const json::value* rows = remains_.catalogue.if_contains(table);
+  if (rows == nullptr || !rows->is_array()) return false;
+  for (const json::value& row : rows->as_array()) {
+    if (!row.is_object() || text_in(row.as_object(), "id") != id) continue;
+    return insert(tx_.connection(), store::PlainTable(tx_.connection(), table), row.as_object());
+  }
+  return false;
+}
+
 void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescription* description) {
-  if (tx_.volumes().find(std::nullopt, id)) return;
+  if (std::optional<model::Volume> present = tx_.volumes().find(std::nullopt, id)) {
+    if (!whole_ || bytes == nullptr) return;
+    put_snapshots(*present, bytes, description);
+    put_attachments(id, description);
+    settle_status(id);
+    return;
+  }
   if (description != nullptr && description->given_up) {
     if (bytes == nullptr || !exported_.contains(id.str())) return;
     description = nullptr;
@@ -243,6 +276,7 @@ void Rows::require_project(const ProjectId& project) {
   if (!own_identity_ || project.empty()) return;
   store::Identities identities = tx_.identities();
   if (identities.find<model::Project>(project.str())) return;
+  if (put_described_row("projects", project.str())) return;
   home_project();
   identities.insert(model::Project{project, kDefaultDomain, "recovered-" + project.str(), "Its name was lost", true});
   restored_.projects.push_back(project.str());
@@ -252,6 +286,7 @@ void Rows::require_project(const ProjectId& project) {
 VolumeTypeId Rows::type_for(const std::string& id, const std::string& name) {
   store::VolumeTypes types = tx_.volume_types();
   if (!id.empty() && types.find(VolumeTypeId(id))) return VolumeTypeId(id);
+  if (!id.empty() && put_described_row("volume_types", id)) return VolumeTypeId(id);
   if (std::optional<model::VolumeType> type = types.find_by_name(name)) return type->id;
   model::VolumeType type;
   type.id = VolumeTypeId(id.empty() ? "00000000-0000-4000-8000-000000000001" : id);

@@ -30,9 +30,11 @@ struct Restored {
 
 class Rows {
  public:
+  // whole: the database is a new one, and everything that is known goes into it. Else only volumes that it lacks: what
+  // was removed from a sound one must not come back.
   Rows(store::Transaction& tx, const Remains& remains, const services::Settings& settings, bool own_identity,
-       Timestamp now)
-      : tx_(tx), remains_(remains), settings_(settings), own_identity_(own_identity), now_(now) {}
+       bool whole, Timestamp now)
+      : tx_(tx), remains_(remains), settings_(settings), own_identity_(own_identity), whole_(whole), now_(now) {}
 
   // For a new database, before its types are seeded: types, projects, users ...
   void put_catalogue();
@@ -42,6 +44,8 @@ class Rows {
   const Restored& restored() const { return restored_; }
 
  private:
+  void put_lost_types();
+  bool put_described_row(const std::string& table, const std::string& id);
   void put_volume(const VolumeId& id, const Bytes* bytes, const services::VolumeDescription* description);
   bool put_described(const VolumeId& id, const Bytes* bytes, const services::VolumeDescription& description);
   void put_snapshots(const model::Volume& volume, const Bytes* bytes, const services::VolumeDescription* description);
@@ -57,6 +61,7 @@ class Rows {
   const Remains& remains_;
   const services::Settings& settings_;
   const bool own_identity_;
+  const bool whole_;
   const Timestamp now_;
   std::set<std::string> exported_;  // sources of live exports
   Restored restored_;

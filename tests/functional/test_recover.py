@@ -149,6 +149,24 @@ def test_rows_around_a_damaged_page_are_read_without_descriptions(own_server):
     own_server.stop()
 
 
+def test_rows_whose_neighbours_were_read_come_back_too(own_server):
+    """The volumes can be read, their types and snapshots cannot."""
+    admin, made = filled(own_server)
+    before = {name: view(admin, made[name]) for name in ("plain", "secret", "alices")}
+    wait_described(own_server, {made[name]: "available" for name in before})
+    own_server.stop()
+    path = own_server.store / "varve.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        roots = dict(db.execute("SELECT name, rootpage FROM sqlite_master WHERE name IN ('snapshots', 'volume_types', 'projects')"))
+    assert len(roots) == 3
+    for page in roots.values():
+        damage(own_server, (page - 1) * 4096, 4096)
+    own_server.start()
+    assert "was recovered" in own_server.log()
+    check_restored(own_server, made, before)
+    own_server.stop()
+
+
 def has_dbstat(db):
     try:
         db.execute("SELECT 1 FROM dbstat LIMIT 1")

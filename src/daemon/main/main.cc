@@ -9,6 +9,7 @@
 #include "daemon/app.h"
 #include "daemon/backup_store.h"
 #include "daemon/recover.h"
+#include "daemon/store_lock.h"
 #include "daemon/welcome.h"
 #include "store/migrations.h"
 #include "store/sql.h"
@@ -62,6 +63,11 @@ int check_config(const Options& options) {
 
 int migrate(const Options& options) {
   Config config = load_config(options.config, options.overrides);
+  UniqueFd lock = lock_store(config.directory);
+  SystemClock clock;
+  SystemRng rng;
+  // A lost database must not be taken for a new one.
+  if (auto report = recovery::Recovery(recovery_options(config), clock, rng).mend()) log_report(*report);
   store::Connection db((config.directory / "varve.db").string(), false);
   int before = store::schema_version(db);
   store::migrate(db);
