@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -72,6 +73,12 @@ class Backend {
   virtual std::vector<Found> found() = 0;
   virtual void adopt_volume(const VolumeId& volume, const std::string& name) = 0;
   virtual void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) = 0;
+
+  // Copies the volume and its snapshots into the directory, so that it can be (part of) another store's: as of some
+  // moment during the call, whoever writes meanwhile. Takes as long as the data is large and holds nobody up; `between`
+  // is called now and then, and what it throws ends the copy. Nothing happens if there is no such volume.
+  virtual void copy_volume(const VolumeId& volume, const std::filesystem::path& directory,
+                           const std::function<void()>& between) = 0;
 
   // The volume is closed; its snapshots go with it.
   virtual void delete_volume(const VolumeId& volume) = 0;

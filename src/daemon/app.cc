@@ -1,9 +1,5 @@
 #include "daemon/app.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-
 #include <atomic>
 
 #include "api/cinder/cinder_api.h"
@@ -14,33 +10,30 @@
 #include "backups/s3/s3_store.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
+#include "daemon/backup_store.h"
+#include "daemon/control.h"
+#include "daemon/recover.h"
+#include "daemon/store_lock.h"
 #include "images/glance/glance.h"
 #include "images/qemu_img/qemu_img.h"
 #include "keys/local/local_keys.h"
+#include "services/descriptions.h"
 #include "services/reconciler.h"
 
 namespace varve::daemon {
 
 namespace {
 
-UniqueFd lock_store(const std::filesystem::path& directory) {
-  files::make_directory(directory);
-  std::filesystem::path file = directory / "varved.lock";
-  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    throw Error(ErrorCode::Unavailable, "another varved already runs on the store " + directory.string());
-  }
-  return fd;
-}
-
-}  // namespace
-
-namespace {
-
 std::unique_ptr<backups::ObjectStore> object_store(const Config& config) {
   if (config.backups_in_s3) return std::make_unique<backups::S3Store>(config.s3);
   return std::make_unique<backups::DirectoryStore>(config.backup_directory);
+}
+
+// A damaged or lost database is no reason to serve nobody: what can be saved of it is served.
+std::unique_ptr<store::Database> open_database(const Config& config, Clock& clock, Rng& rng) {
+  recovery::Recovery recovery(recovery_options(config), clock, rng);
+  if (std::optional<recovery::Report> report = recovery.mend()) log_report(*report);
+  return store::open_sqlite(config.directory / "varve.db", static_cast<std::size_t>(config.write_queue));
 }
 
 }  // namespace
@@ -54,7 +47,7 @@ class App::Impl {
             std::in_place, config_.http,
             [this](std::shared_ptr<http::Request> request) { return dispatcher_.handle(std::move(request)); },
             [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_, rng_),
-        db_(store::open_sqlite(config_.directory / "varve.db", static_cast<std::size_t>(config_.write_queue))),
+        db_(open_database(config_, clock_, rng_)),
         identity_(*db_, clock_, rng_, config_.identity),
         keystone_(clock_, config_.keystone),
         daemons_(config_.run_directory, config_.storage_daemon, config_.timeouts),
@@ -87,6 +80,8 @@ class App::Impl {
         operators_(*db_),
         jobs_(*db_),
         reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
+        descriptions_(*db_, backend_, clock_, config_.directory),
+        control_(control_socket(config_), [this](const boost::json::object& ask) { return backup_asked(ask, *this); }),
         dispatcher_(authenticator(), config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
@@ -109,6 +104,8 @@ class App::Impl {
   void start() {
     tasks_.start();
     reconciler_.start();
+    descriptions_.start();
+    control_.start();
     server_->start();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
   }
@@ -118,9 +115,11 @@ class App::Impl {
     log::info("varved drains");
     daemons_.hurry();
     server_->stop();
+    control_.stop();
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
+    descriptions_.stop();
     daemons_.end("pool");
     log::info("varved has stopped");
   }
@@ -132,8 +131,20 @@ class App::Impl {
   }
 
   std::filesystem::path openrc() const { return config_.directory / "openrc"; }
+  recovery::BackupReport back_up(const std::filesystem::path& target) {
+    auto between = [this] {
+      if (draining_) throw Error(ErrorCode::Unavailable, "varved stops: the backup is not complete");
+    };
+    return recovery::back_up_store(config_.directory, backend_, target, between);
+  }
+
   void housekeeping() {
-    if (!config_.with_keystone) identity_.rotate_keys();
+    if (config_.with_keystone) return;
+    try {
+      identity_.rotate_keys();
+    } catch (const std::exception& fault) {
+      log::error("keys were not rotated and will be later", {{"error", fault.what()}});
+    }
   }
 
  private:
@@ -208,6 +219,8 @@ class App::Impl {
   services::Operators operators_;
   services::Jobs jobs_;
   services::Reconciler reconciler_;
+  services::Descriptions descriptions_;
+  Control control_;
   api::Dispatcher dispatcher_;
   api::cinder::CinderApi cinder_;
   api::evs::EvsApi evs_;
@@ -230,6 +243,9 @@ std::string App::url() const {
 }
 std::filesystem::path App::openrc() const {
   return impl_->openrc();
+}
+recovery::BackupReport App::back_up(const std::filesystem::path& target) {
+  return impl_->back_up(target);
 }
 void App::housekeeping() {
   impl_->housekeeping();

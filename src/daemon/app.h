@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "daemon/config.h"
+#include "recovery/store_backup.h"
 
 namespace varve::daemon {
 
@@ -19,6 +20,9 @@ class App {
   std::string url() const;
   std::filesystem::path openrc() const;
   void housekeeping();  // now and then: rotates keys
+
+  // Copies the store (recovery/store_backup.h); start()ed or not.
+  recovery::BackupReport back_up(const std::filesystem::path& target);
 
  private:
   class Impl;

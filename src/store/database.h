@@ -4,8 +4,9 @@
 // throws undoes its own changes, nobody else's, and reaches the caller.
 // write(): returns after the commit is on disk (synchronous=FULL). Many callers share one commit: one writer thread
 // drains the queue into one SQLite transaction, each fn in a savepoint of its own. read(): a consistent view, on the
-// calling thread, microseconds. Sees every write that was acknowledged before it. Any thread. A coroutine resumes on
-// its own executor.
+// calling thread, microseconds. A full disk fails single writes with Error(NoSpace) and stops nothing: the writer goes
+// on, and room has been kept for those that free space (reserve.h). Sees every write that was acknowledged before it.
+// Any thread. A coroutine resumes on its own executor.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -42,6 +43,7 @@ class Transaction {
   Messages messages() { return Messages(db_); }
   Quotas quotas() { return Quotas(db_); }
   Identities identities() { return Identities(db_); }
+  Connection& connection() { return db_; }  // for rows of any table (plain_rows.h)
 
  private:
   Connection& db_;
@@ -55,6 +57,9 @@ class Database {
   virtual boost::asio::awaitable<void> write(Work work) = 0;
   virtual void write_blocking(const Work& work) = 0;  // for threads that are not an io_context's
   virtual void read(const Work& work) = 0;
+
+  // Called after each commit that touched something, on the writer's thread: it must be quick and must not throw.
+  virtual void on_commit(std::function<void(const Touched&)> listener) = 0;
 
   // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may
   // be destroyed after this, not before.

@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/json.hpp>
 #include <cstdlib>
 
 #include "base/error.h"
 #include "base/rng.h"
 #include "store/migrations.h"
+#include "store/plain_rows.h"
 
 namespace varve::store {
 namespace {
@@ -204,6 +207,48 @@ TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
   model::PageQuery query{.project_id = ProjectId("p1")};
   query.filters.push_back({"metadata", model::Filter::Op::HasPair, encode_metadata_pair("k", "v")});
   EXPECT_EQ(ids(query), "s4 s1 ");
+}
+
+TEST_F(DatabaseTest, TellsWhatACommitTouched) {
+  Touched seen;
+  db_->on_commit([&](const Touched& touched) {
+    seen.volumes.insert(seen.volumes.end(), touched.volumes.begin(), touched.volumes.end());
+    seen.catalogue |= touched.catalogue;
+  });
+  fill_snapshots();
+  EXPECT_EQ(std::ranges::count(seen.volumes, VolumeId("v1")), 5);
+  EXPECT_FALSE(seen.catalogue);
+  seen.volumes.clear();
+  Work remove = [](Transaction& tx) { tx.snapshots().remove(SnapshotId("s1")); };
+  db_->write_blocking(remove);
+  EXPECT_EQ(seen.volumes, std::vector{VolumeId("v1")});
+  seen.volumes.clear();
+  Work quota = [](Transaction& tx) { tx.quotas().set(ProjectId("p1"), "volumes", 3); };
+  db_->write_blocking(quota);
+  EXPECT_TRUE(seen.catalogue);
+  EXPECT_TRUE(seen.volumes.empty());
+  db_->on_commit({});
+}
+
+TEST_F(DatabaseTest, ARowComesBackFromItsPlainForm) {
+  fill_snapshots();
+  boost::json::array rows;
+  Work take = [&](Transaction& tx) {
+    PlainTable table(tx.connection(), "snapshots");
+    rows = table.select(tx.connection(), "WHERE id = :id", values(std::string("s3")));
+    rows.front().as_object()["later"] = "a field of a later release";
+    tx.snapshots().remove(SnapshotId("s3"));
+    EXPECT_TRUE(table.insert(tx.connection(), rows.front().as_object()));
+    EXPECT_FALSE(table.insert(tx.connection(), rows.front().as_object())) << "it is there";
+    EXPECT_FALSE(table.insert(tx.connection(), {{"id", "s9"}})) << "a column must have a value";
+  };
+  db_->write_blocking(take);
+  Work look = [](Transaction& tx) {
+    auto row = tx.snapshots().get(std::nullopt, SnapshotId("s3"));
+    EXPECT_EQ(row.name, std::nullopt);
+    EXPECT_EQ(row.size_gib, 1);
+  };
+  db_->read(look);
 }
 
 // Migration 8: the first types never meant to make their volumes multiattach; one that an operator made does.

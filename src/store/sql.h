@@ -1,6 +1,7 @@
 // One database connection with its prepared statements, over SOCI. Placeholders are `:name`, each used once, in order.
 // A connection belongs to one thread at a time. Faults: a broken unique or foreign key throws Error(Conflict), a full
-// disk Error(NoSpace), anything else Error(Internal).
+// disk Error(NoSpace), a read-only or busy one Error(Unavailable), a failing one Error(BackendFailed), anything else
+// Error(Internal).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "store/touched.h"
 
 namespace varve::store {
 
@@ -49,8 +52,12 @@ class Connection {
   // One statement without parameters, not kept: migrations, BEGIN, COMMIT.
   void script(std::string_view sql);
 
+  // Grows with every change until its user empties it.
+  Touched& touched() { return touched_; }
+
  private:
   class Impl;
+  Touched touched_;
   std::unique_ptr<Impl> impl_;
 };
 

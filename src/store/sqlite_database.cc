@@ -1,12 +1,11 @@
 #include <fcntl.h>
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -15,6 +14,7 @@
 #include "base/unique_fd.h"
 #include "store/database.h"
 #include "store/migrations.h"
+#include "store/reserve.h"
 
 namespace varve::store {
 
@@ -22,7 +22,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kMaxBatch = 256;  // fns in one commit: bounds the time a caller waits for others
+constexpr std::size_t kReserveEvery = 128;  // changes, each of which takes a few pages at most
+constexpr std::size_t kMaxBatch = 256;      // fns in one commit: bounds the time a caller waits for others
 
 using Resume = std::move_only_function<void(std::exception_ptr)>;
 
@@ -32,17 +33,6 @@ struct Pending {
   Resume resume;
   std::exception_ptr fault;
 };
-
-// Room for changes when the disk is full: whoever frees space must first be written down. SQLite reuses the log's file
-// from its start after each checkpoint, so blocks that it owns once stay its own.
-constexpr off_t kLogReserve = 32 << 20;
-
-void reserve_log(const std::string& database) {
-  UniqueFd fd(::open((database + "-wal").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (fd && ::fallocate(fd.get(), FALLOC_FL_KEEP_SIZE, 0, kLogReserve) == 0) return;
-  log::warning("no room could be reserved for the database's log; a full disk will stop every change",
-               {{"error", std::strerror(errno)}});
-}
 
 void create_private(const std::filesystem::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -56,7 +46,8 @@ class SqliteDatabase final : public Database {
     create_private(path);
     writer_ = std::make_unique<Connection>(path_, false);
     migrate(*writer_);
-    reserve_log(path_);
+    reserve_ = std::make_unique<Reserve>(path_);
+    keep_reserve();
     thread_ = std::thread([this] { run_writer(); });
   }
 
@@ -110,15 +101,31 @@ class SqliteDatabase final : public Database {
       Transaction tx(*db);
       work(tx);
     } catch (...) {
-      db->script("ROLLBACK");
-      give_back(std::move(db));
-      throw;
+      std::exception_ptr fault = std::current_exception();
+      end(std::move(db), "ROLLBACK");
+      std::rethrow_exception(fault);
     }
-    db->script("COMMIT");
-    give_back(std::move(db));
+    end(std::move(db), "COMMIT");
+  }
+
+  void on_commit(std::function<void(const Touched&)> listener) override {
+    std::lock_guard lock(listener_mutex_);
+    listener_ = std::move(listener);
   }
 
  private:
+  // Before the callers wake: what they are told of is on its way to the listener.
+  void tell() {
+    Touched& touched = writer_->touched();
+    if (touched.empty()) return;
+    {
+      std::lock_guard lock(listener_mutex_);
+      if (listener_) listener_(touched);
+    }
+    touched.volumes.clear();
+    touched.catalogue = false;
+  }
+
   void enqueue(std::unique_ptr<Pending> pending) {
     std::vector<std::unique_ptr<Pending>> refused;
     {
@@ -151,21 +158,57 @@ class SqliteDatabase final : public Database {
         }
       }
       commit(batch);
+      tell();
       resume_all(std::move(batch));
     }
   }
 
+  // Nothing that a change or the disk does ends this thread or keeps it from the next change.
   void commit(std::vector<std::unique_ptr<Pending>>& batch) {
+    bool whole = commit_together(batch);
+    bool room = false;
+    if (!whole || lacks_space(batch)) room = keep_reserve();
+    // One that breaks the whole transaction takes its neighbours with it: they get one of their own.
+    for (auto& pending : batch) {
+      bool again = (!whole && batch.size() > 1) || (room && is_no_space(pending->fault));
+      if (!again) continue;
+      std::vector<std::unique_ptr<Pending>> alone;
+      alone.push_back(std::move(pending));
+      alone.front()->fault = nullptr;
+      commit_together(alone);
+      pending = std::move(alone.front());
+    }
+    changes_ += batch.size();
+    if (changes_ < kReserveEvery) return;
+    changes_ = 0;
+    keep_reserve();
+  }
+
+  // False: nothing of it holds, and each has a fault.
+  bool commit_together(std::vector<std::unique_ptr<Pending>>& batch) {
     try {
-      writer_->script("BEGIN IMMEDIATE");
+      begin();
       for (auto& pending : batch) apply(*pending);
       writer_->script("COMMIT");
-    } catch (const Error& fault) {
-      log::error("a commit failed; its writes are undone", {{"error", fault.message()}});
-      undo();
+      return true;
+    } catch (const std::exception& fault) {
+      log::error("a commit failed; its writes are undone", {{"error", fault.what()}});
       for (auto& pending : batch) {
         if (!pending->fault) pending->fault = std::current_exception();
       }
+      undo();
+      return false;
+    }
+  }
+
+  void begin() {
+    try {
+      writer_->script("BEGIN IMMEDIATE");
+    } catch (const Error& fault) {
+      // A transaction that could not even be rolled back would be in everybody's way.
+      if (fault.code() != ErrorCode::Internal) throw;
+      writer_ = std::make_unique<Connection>(path_, false);
+      writer_->script("BEGIN IMMEDIATE");
     }
   }
 
@@ -185,9 +228,33 @@ class SqliteDatabase final : public Database {
   void undo() {
     try {
       writer_->script("ROLLBACK");
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       // SQLite has already rolled back by itself (it does so on a full disk).
       log::debug("nothing was left to roll back");
+    }
+  }
+
+  static bool is_no_space(const std::exception_ptr& fault) {
+    if (!fault) return false;
+    try {
+      std::rethrow_exception(fault);
+    } catch (const Error& error) {
+      return error.code() == ErrorCode::NoSpace;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  static bool lacks_space(const std::vector<std::unique_ptr<Pending>>& batch) {
+    return std::ranges::any_of(batch, [](const auto& pending) { return is_no_space(pending->fault); });
+  }
+
+  bool keep_reserve() {
+    try {
+      return reserve_->keep(*writer_);
+    } catch (const std::exception& fault) {
+      log::warning("the database's reserve cannot be looked at", {{"error", fault.what()}});
+      return false;
     }
   }
 
@@ -210,6 +277,17 @@ class SqliteDatabase final : public Database {
     }
   }
 
+  // What was read is read, whatever its end is like; a connection whose transaction does not end is closed.
+  void end(std::unique_ptr<Connection> reader, std::string_view how) {
+    try {
+      reader->script(how);
+    } catch (const std::exception& fault) {
+      log::warning("a reading transaction did not end well", {{"error", fault.what()}});
+      return;
+    }
+    give_back(std::move(reader));
+  }
+
   std::unique_ptr<Connection> take_reader() {
     {
       std::lock_guard lock(readers_mutex_);
@@ -229,12 +307,17 @@ class SqliteDatabase final : public Database {
 
   const std::string path_;
   const std::size_t queue_limit_;
+  std::unique_ptr<Reserve> reserve_;  // outlives the connections
   std::unique_ptr<Connection> writer_;
+  std::size_t changes_ = 0;  // since the reserve was looked at
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Pending>> queue_;
   bool stopping_ = false;
+
+  std::mutex listener_mutex_;
+  std::function<void(const Touched&)> listener_;
 
   std::mutex readers_mutex_;
   std::vector<std::unique_ptr<Connection>> readers_;

@@ -18,9 +18,31 @@ std::vector<model::Metadata> pairs_of(Connection& db, const std::string& table, 
   return out;
 }
 
+void touch(Connection& db, const VolumeId& volume) {
+  db.touched().volumes.push_back(volume);
+}
+
+// Before a row that names its volume is removed.
+template <class T, class IdType>
+void touch_volume_of(Connection& db, const IdType& id) {
+  static const std::string sql = "SELECT volume_id FROM " + std::string(Table<T>::name) + " WHERE id = :id";
+  for (auto& [volume] : query<VolumeId>(db, sql, id)) touch(db, volume);
+}
+
 }  // namespace
 
+void Volumes::insert(const model::Volume& volume) {
+  touch(db_, volume.id);
+  store::insert(db_, volume);
+}
+
+void Volumes::update(const model::Volume& volume) {
+  touch(db_, volume.id);
+  store::update(db_, volume);
+}
+
 void Volumes::remove(const VolumeId& id) {
+  touch(db_, id);
   run(db_, "DELETE FROM volumes WHERE id = :id", id);
 }
 
@@ -38,10 +60,12 @@ model::Page<model::Volume> Volumes::list(const model::PageQuery& query) {
   return select_page<model::Volume>(db_, query);
 }
 
-std::vector<VolumeId> Volumes::ids_after(const VolumeId& last, std::int64_t count) {
+std::vector<VolumeId> Volumes::ids_after(const VolumeId& id, std::int64_t limit) {
   std::vector<VolumeId> out;
-  constexpr std::string_view kSql = "SELECT id FROM volumes WHERE id > :last ORDER BY id LIMIT :count";
-  for (auto& [id] : query<VolumeId>(db_, kSql, last, count)) out.push_back(std::move(id));
+  for (auto& [next] :
+       query<VolumeId>(db_, "SELECT id FROM volumes WHERE id > :id ORDER BY id LIMIT :limit", id, limit)) {
+    out.push_back(std::move(next));
+  }
   return out;
 }
 
@@ -100,7 +124,18 @@ std::vector<model::Metadata> Volumes::tags(const Scope& scope) {
   return pairs_of(db_, "volumes", "tags", scope);
 }
 
+void Snapshots::insert(const model::Snapshot& snapshot) {
+  touch(db_, snapshot.volume_id);
+  store::insert(db_, snapshot);
+}
+
+void Snapshots::update(const model::Snapshot& snapshot) {
+  touch(db_, snapshot.volume_id);
+  store::update(db_, snapshot);
+}
+
 void Snapshots::remove(const SnapshotId& id) {
+  touch_volume_of<model::Snapshot>(db_, id);
   run(db_, "DELETE FROM snapshots WHERE id = :id", id);
 }
 
@@ -160,7 +195,18 @@ std::vector<model::Metadata> Snapshots::tags(const Scope& scope) {
   return pairs_of(db_, "snapshots", "tags", scope);
 }
 
+void Attachments::insert(const model::Attachment& attachment) {
+  touch(db_, attachment.volume_id);
+  store::insert(db_, attachment);
+}
+
+void Attachments::update(const model::Attachment& attachment) {
+  touch(db_, attachment.volume_id);
+  store::update(db_, attachment);
+}
+
 void Attachments::remove(const AttachmentId& id) {
+  touch_volume_of<model::Attachment>(db_, id);
   run(db_, "DELETE FROM attachments WHERE id = :id", id);
 }
 

@@ -128,16 +128,15 @@ struct Usage {
 class Volumes {
  public:
   explicit Volumes(Connection& db) : db_(db) {}
-  void insert(const model::Volume& volume) { store::insert(db_, volume); }
-  void update(const model::Volume& volume) { store::update(db_, volume); }
+  void insert(const model::Volume& volume);
+  void update(const model::Volume& volume);
   void remove(const VolumeId& id);
   std::optional<model::Volume> find(const Scope& scope, const VolumeId& id);
   model::Volume get(const Scope& scope, const VolumeId& id);
   model::Page<model::Volume> list(const model::PageQuery& query);
-  // The next `count` ids in their order, for work that walks over all rows.
-  std::vector<VolumeId> ids_after(const VolumeId& last, std::int64_t count);
-  std::vector<ProjectId> projects();          // that have a volume
-  std::vector<model::Volume> transitional();  // that only a live task may have
+  std::vector<VolumeId> ids_after(const VolumeId& id, std::int64_t limit);  // ascending; "": from the first
+  std::vector<ProjectId> projects();                                        // that have a volume
+  std::vector<model::Volume> transitional();                                // that only a live task may have
   // What live extensions will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::int64_t usage_of_pool(const std::string& pool);  // GiB
@@ -152,8 +151,8 @@ class Volumes {
 class Snapshots {
  public:
   explicit Snapshots(Connection& db) : db_(db) {}
-  void insert(const model::Snapshot& snapshot) { store::insert(db_, snapshot); }
-  void update(const model::Snapshot& snapshot) { store::update(db_, snapshot); }
+  void insert(const model::Snapshot& snapshot);
+  void update(const model::Snapshot& snapshot);
   void remove(const SnapshotId& id);
   std::optional<model::Snapshot> find(const Scope& scope, const SnapshotId& id);
   model::Snapshot get(const Scope& scope, const SnapshotId& id);
@@ -173,8 +172,8 @@ class Snapshots {
 class Attachments {
  public:
   explicit Attachments(Connection& db) : db_(db) {}
-  void insert(const model::Attachment& attachment) { store::insert(db_, attachment); }
-  void update(const model::Attachment& attachment) { store::update(db_, attachment); }
+  void insert(const model::Attachment& attachment);
+  void update(const model::Attachment& attachment);
   void remove(const AttachmentId& id);
   std::optional<model::Attachment> find(const Scope& scope, const AttachmentId& id);
   model::Attachment get(const Scope& scope, const AttachmentId& id);

@@ -25,6 +25,7 @@ class FakeBackend final : public backends::Backend {
   std::vector<backends::Found> found() override { return {}; }
   void adopt_volume(const VolumeId& volume, const std::string& name) override;
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
+  void copy_volume(const VolumeId&, const std::filesystem::path&, const std::function<void()>&) override {}
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;

@@ -50,7 +50,9 @@ std::vector<Found> Qcow2Backend::found() {
     std::lock_guard graph(graph_mutex_);
     for (const auto& [id, manifest] : manifests_) {
       std::string pool = images_.pool(manifest.pool).name;
-      out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, ""});
+      // Its client would go on to write into what is another volume's then.
+      std::string refusal = opened_.contains(id.str()) ? "a client has it open" : "";
+      out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, refusal});
       for (const auto& [name, frozen] : manifest.snapshots) {
         out.push_back({"snapshot-" + name.str(), pool, frozen.size_gib, id, name, ""});
       }

@@ -50,6 +50,8 @@ class Qcow2Backend final : public backends::Backend {
   std::vector<backends::Found> found() override;
   void adopt_volume(const VolumeId& volume, const std::string& name) override;
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
+  void copy_volume(const VolumeId& volume, const std::filesystem::path& directory,
+                   const std::function<void()>& between) override;
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -81,6 +83,7 @@ class Qcow2Backend final : public backends::Backend {
   // While it lives maintenance leaves the layer alone, though no manifest refers to it any more.
   class Pin;
   class Draft;
+  class Kept;
 
   // Somebody outside of the operations uses a chain: an open volume, an exported snapshot.
   struct Opened {
@@ -134,6 +137,7 @@ class Qcow2Backend final : public backends::Backend {
   void freeze_closed(const Manifest& present, const Intent& intent);
   void drop_intent_if_not_switched(const Manifest& before, qemu::QmpClient& qmp);
   static Manifest switched(Manifest manifest, const Intent& intent);
+  void thaw(const Manifest& before, std::uintmax_t empty);
   LayerId new_layer(const std::string& pool);
   void forget_manifest(const VolumeId& volume);
   void adopt_file(const VolumeId& volume, const backends::Found& file);

@@ -7,6 +7,9 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "daemon/app.h"
+#include "daemon/backup_store.h"
+#include "daemon/recover.h"
+#include "daemon/store_lock.h"
 #include "daemon/welcome.h"
 #include "store/migrations.h"
 #include "store/sql.h"
@@ -20,6 +23,9 @@ struct Options {
   std::string config;
   std::vector<std::string> overrides;
   bool welcome = false;
+  bool dry_run = false;
+  bool json = false;
+  std::string target;
 };
 
 // Signals are taken by the main thread alone; threads started later inherit the mask.
@@ -57,11 +63,31 @@ int check_config(const Options& options) {
 
 int migrate(const Options& options) {
   Config config = load_config(options.config, options.overrides);
+  UniqueFd lock = lock_store(config.directory);
+  SystemClock clock;
+  SystemRng rng;
+  // A lost database must not be taken for a new one.
+  if (auto report = recovery::Recovery(recovery_options(config), clock, rng).mend()) log_report(*report);
   store::Connection db((config.directory / "varve.db").string(), false);
   int before = store::schema_version(db);
   store::migrate(db);
   std::printf("schema version %d -> %d\n", before, store::newest_schema_version());
   return 0;
+}
+
+int recover_store(const Options& options) {
+  Config config = load_config(options.config, options.overrides);
+  log::configure(config.log_level, config.log_format);
+  umask(0077);
+  return recover(config, options.dry_run, options.json);
+}
+
+int back_up(const Options& options) {
+  Config config = load_config(options.config, options.overrides);
+  log::configure(config.log_level, config.log_format);
+  umask(0077);
+  signal(SIGPIPE, SIG_IGN);
+  return backup_store(config, options.target);
 }
 
 int list_failpoints() {
@@ -83,6 +109,13 @@ int run(int argc, char** argv) {
   serve_command->add_flag("--welcome", options.welcome, "print how to use the service when it is ready");
   auto* check_command = with_config(cli.add_subcommand("check-config", "check a configuration and exit"));
   auto* migrate_command = with_config(cli.add_subcommand("migrate", "bring the database's schema up to date and exit"));
+  auto* recover_command = with_config(cli.add_subcommand(
+      "recover", "rebuild a damaged or lost database from what lies beside it; nothing is destroyed"));
+  recover_command->add_flag("--dry-run", options.dry_run, "only tell what would be done");
+  recover_command->add_flag("--json", options.json, "print a JSON object");
+  auto* backup_command =
+      with_config(cli.add_subcommand("backup-store", "copy the whole store, running or not, into a new directory"));
+  backup_command->add_option("DIRECTORY", options.target, "where to; it must not be there yet")->required();
   auto* version_command = cli.add_subcommand("version", "print the version");
   auto* failpoints_command = cli.add_subcommand("failpoints", "list the places where tests can make varved fail");
   CLI11_PARSE(cli, argc, argv);
@@ -90,6 +123,8 @@ int run(int argc, char** argv) {
     if (serve_command->parsed()) return serve(options);
     if (check_command->parsed()) return check_config(options);
     if (migrate_command->parsed()) return migrate(options);
+    if (recover_command->parsed()) return recover_store(options);
+    if (backup_command->parsed()) return back_up(options);
     if (failpoints_command->parsed()) return list_failpoints();
     if (version_command->parsed()) std::printf("varved %s\n", kVersion);
     return 0;

@@ -1,5 +1,6 @@
 #include "identity/embedded/embedded_identity.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -70,6 +71,47 @@ std::vector<std::string> split(const std::string& list) {
   return out;
 }
 
+bool somebody_can_log_in(store::Transaction& tx) {
+  std::vector<User> users = tx.identities().all<User>();
+  return std::ranges::any_of(users, [](const User& user) { return !user.password_hash.empty(); });
+}
+
+}  // namespace
+
+void EmbeddedIdentity::make_administrator(store::Transaction& tx, const std::string& password_hash) {
+  store::Identities identities = tx.identities();
+  if (!identities.find<model::Domain>(kDefaultDomain)) {
+    identities.insert(model::Domain{kDefaultDomain, "Default", "The default domain", true});
+  }
+  for (const char* name : {"admin", "member", "reader", "service"}) {
+    if (!identities.find_role_by_name(name)) identities.insert(Role{rng_.hex(16), name});
+  }
+  std::optional<Project> project = identities.find_by_name<Project>(kDefaultDomain, "admin");
+  if (!project) {
+    project = Project{ProjectId(rng_.hex(16)), kDefaultDomain, "admin", "The first project", true};
+    identities.insert(*project);
+  }
+  std::optional<User> user = identities.find_by_name<User>(kDefaultDomain, "admin");
+  bool known = user.has_value();
+  if (!known) {
+    user.emplace();
+    user->id = UserId(rng_.hex(16));
+    user->domain_id = kDefaultDomain;
+    user->name = "admin";
+  }
+  user->enabled = true;
+  user->default_project_id = project->id.str();
+  user->password_hash = password_hash;
+  user->password_changed_at = clock_.now();
+  known ? identities.update(*user) : identities.insert(*user);
+  std::string admin = identities.find_role_by_name("admin")->id;
+  identities.assign({user->id, "project", project->id.str(), admin});
+  identities.assign({user->id, "domain", kDefaultDomain, admin});
+  identities.assign({user->id, "system", "all", admin});
+}
+
+namespace {
+
 // One coroutine on the password thread. Free functions: coroutines that capture nothing.
 asio::awaitable<std::string> hash_there(std::string secret, Rng* rng) {
   co_return hash_password(secret, *rng);
@@ -97,25 +139,8 @@ std::optional<std::string> EmbeddedIdentity::bootstrap() {
   std::string password_hash = hash_password(password, rng_);
   bool made = false;
   store::Work write = [&](store::Transaction& tx) {
-    store::Identities identities = tx.identities();
-    made = !identities.find<model::Domain>(kDefaultDomain);
-    if (!made) return;
-    identities.insert(model::Domain{kDefaultDomain, "Default", "The default domain", true});
-    for (const char* name : {"admin", "member", "reader", "service"}) identities.insert(Role{rng_.hex(16), name});
-    Project project{ProjectId(rng_.hex(16)), kDefaultDomain, "admin", "The first project", true};
-    identities.insert(project);
-    User user;
-    user.id = UserId(rng_.hex(16));
-    user.domain_id = kDefaultDomain;
-    user.name = "admin";
-    user.default_project_id = project.id.str();
-    user.password_hash = password_hash;
-    user.password_changed_at = clock_.now();
-    identities.insert(user);
-    std::string admin = identities.find_role_by_name("admin")->id;
-    identities.assign({user.id, "project", project.id.str(), admin});
-    identities.assign({user.id, "domain", kDefaultDomain, admin});
-    identities.assign({user.id, "system", "all", admin});
+    made = !somebody_can_log_in(tx);
+    if (made) make_administrator(tx, password_hash);
   };
   db_.write_blocking(write);
   rotate_keys();

@@ -28,7 +28,8 @@ class EmbeddedIdentity final : public Directory {
   EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, EmbeddedConfig config);
   ~EmbeddedIdentity() override;
 
-  // A new store gets the default domain, the roles, the project and the user `admin`. Returns admin's password then.
+  // A store in which nobody has a password (a new one, or one whose database was lost) gets the default domain, the
+  // roles, the project and the user `admin`, those that are not there. Returns admin's password then.
   std::optional<std::string> bootstrap();
   // Makes a new signing key when the newest is old, drops those that can verify no living token any more.
   void rotate_keys();
@@ -95,6 +96,7 @@ class EmbeddedIdentity final : public Directory {
     std::uint64_t epoch = 0;
   };
 
+  void make_administrator(store::Transaction& tx, const std::string& password_hash);
   std::shared_ptr<const Identity> look_up(const std::string& token);
   std::shared_ptr<const Identity> resolve(store::Transaction& tx, const TokenClaims& claims);
   void scope(store::Transaction& tx, const ScopeRequest& wanted, const model::User& user, TokenClaims& claims);

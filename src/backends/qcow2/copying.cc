@@ -1,0 +1,149 @@
+// A copy of a volume for another store, taken while clients write.
+//
+// A layer that a storage daemon writes must not be copied: QEMU keeps tables of it in memory, so that data and tables
+// of a copy are of different moments (`qemu-img check` finds clusters without references then). So the active layer is
+// frozen first, as a snapshot does it; frozen layers change only by merges, which are held off until they are copied.
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "backends/qcow2/holds.h"
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/unique_fd.h"
+
+namespace varve::qcow2 {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kChunk = 4 << 20;
+
+[[noreturn]] void fail(const fs::path& path) {
+  int fault = errno;
+  throw Error(fault == ENOSPC || fault == EDQUOT ? ErrorCode::NoSpace : ErrorCode::BackendFailed,
+              "cannot copy " + path.filename().string() + ": " + std::strerror(fault));
+}
+
+void copy_range(int from, int to, off_t begin, off_t end, const fs::path& path, const std::function<void()>& between) {
+  while (begin < end) {
+    between();
+    auto wanted = std::min<std::size_t>(kChunk, static_cast<std::size_t>(end - begin));
+    off_t target = begin;
+    ssize_t done = ::copy_file_range(from, &begin, to, &target, wanted, 0);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) fail(path);
+    if (done == 0) return;
+  }
+}
+
+// Shares the blocks where the file system can; else holes stay holes.
+void copy_file(const fs::path& source, const fs::path& target, const std::function<void()>& between) {
+  UniqueFd from(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!from) fail(source);
+  UniqueFd to(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!to) fail(target);
+  if (::ioctl(to.get(), FICLONE, from.get()) != 0) {
+    off_t size = ::lseek(from.get(), 0, SEEK_END);
+    for (off_t begin = 0; begin < size;) {
+      begin = ::lseek(from.get(), begin, SEEK_DATA);
+      if (begin < 0) break;
+      off_t end = ::lseek(from.get(), begin, SEEK_HOLE);
+      if (end < 0) fail(source);
+      copy_range(from.get(), to.get(), begin, end, target, between);
+      begin = end;
+    }
+    if (::ftruncate(to.get(), size) != 0) fail(target);
+  }
+  if (::fsync(to.get()) != 0) fail(target);
+}
+
+// Where a pool's layers are in the copy.
+fs::path layers_in(const fs::path& directory, const Pool& pool, bool is_default) {
+  return is_default ? directory / "layers" : directory / "pools" / pool.name / "layers";
+}
+
+}  // namespace
+
+// While it lives the layers are neither merged nor removed.
+class Qcow2Backend::Kept {
+ public:
+  // The caller holds the volume: no merge runs in its layers.
+  Kept(Qcow2Backend& backend, std::set<LayerId> layers) : backend_(backend), layers_(std::move(layers)) {
+    std::lock_guard graph(backend_.graph_mutex_);
+    for (const LayerId& layer : layers_) backend_.held_.insert(layer);
+  }
+  ~Kept() {
+    {
+      std::lock_guard graph(backend_.graph_mutex_);
+      for (const LayerId& layer : layers_) backend_.held_.erase(backend_.held_.find(layer));
+    }
+    backend_.notify_work();
+  }
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+
+  const std::set<LayerId>& layers() const { return layers_; }
+
+ private:
+  Qcow2Backend& backend_;
+  std::set<LayerId> layers_;
+};
+
+void Qcow2Backend::copy_volume(const VolumeId& volume, const fs::path& directory,
+                               const std::function<void()>& between) {
+  Manifest copied;
+  std::optional<Kept> kept;
+  std::uintmax_t empty = 0;  // size of the overlay before anything is written to it
+  {
+    Hold hold(*this, volume);
+    if (!has_volume(volume)) return;
+    copied = manifest(volume);
+    freeze(volume, SnapshotId(), "");
+    empty = fs::file_size(images_.file(manifest(volume).active));
+    std::set<LayerId> layers;
+    {
+      std::lock_guard graph(graph_mutex_);
+      layers = layers_of(copied);
+    }
+    kept.emplace(*this, std::move(layers));
+  }
+  const std::string& default_pool = images_.pools().front().name;
+  std::set<fs::path> changed;
+  for (const LayerId& layer : kept->layers()) {
+    const Pool& pool = images_.pool_of(layer);
+    fs::path to = layers_in(directory, pool, pool.name == default_pool);
+    files::make_directory(to);
+    // Volumes share layers; what a shared one reads does not change.
+    fs::path file = to / (layer.str() + ".qcow2");
+    if (!fs::exists(file)) copy_file(images_.file(layer), file, between);
+    changed.insert(to);
+  }
+  for (const fs::path& layers : changed) files::sync_directory(layers);
+  files::make_directory(directory / "volumes");
+  save(directory / "volumes" / (volume.str() + ".json"), copied);
+  thaw(copied, empty);
+}
+
+// A closed volume into which nothing was written meanwhile goes back to its own layer: merging all of its bytes into an
+// empty one would be waste.
+void Qcow2Backend::thaw(const Manifest& before, std::uintmax_t empty) {
+  Hold hold(*this, before.volume);
+  if (!has_volume(before.volume) || daemon_of(before.volume.str())) return;
+  Manifest changed = manifest(before.volume);
+  std::expected<Header, std::string> top = read_header(images_.file(changed.active));
+  bool same = top && top->parent == before.active && changed.size_gib == before.size_gib &&
+              fs::file_size(images_.file(changed.active)) == empty;
+  if (!same) return;
+  changed.active = before.active;
+  commit(changed);
+}
+
+}  // namespace varve::qcow2

@@ -1,0 +1,33 @@
+// The database as a file: what is wrong with it, what can still be read, a copy of it while it is in use. Nothing here
+// changes the file that is looked at.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace varve::recovery {
+
+enum class Condition : std::uint8_t {
+  Missing,  // no file, an empty one, or one without tables
+  Healthy,
+  Damaged,  // SQLite says that its content is wrong
+};
+
+// Reads every page. Not being able to read (a failing disk, a missing permission, no file handles) is no proof of
+// damage: it throws Error(Unavailable).
+Condition examine(const std::filesystem::path& file, std::string* what = nullptr);
+
+// Rows that could be read, by table. Both files have the tables of this schema (those of `from` may be an earlier
+// one's); rows that `to` has already are left. References to rows that were lost are not looked at.
+std::map<std::string, std::int64_t> salvage(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// Rows whose references lead nowhere go, statuses that are none become `error`; returns how many rows went. The copy
+// is then as good as one that was never damaged; else Error(BackendFailed) is thrown.
+std::int64_t tidy(const std::filesystem::path& file);
+
+// A consistent copy of a database that may be in use, in one file.
+void copy_database(const std::filesystem::path& from, const std::filesystem::path& to);
+
+}  // namespace varve::recovery

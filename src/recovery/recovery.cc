@@ -1,0 +1,144 @@
+#include "recovery/recovery.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "services/volume_types.h"
+
+namespace varve::recovery {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kQueue = 10;
+constexpr const char* kParts[] = {"-wal", "-shm",
+                                  ""};  // the log first: alone it is nothing, with another file it harms
+
+fs::path with(const fs::path& file, const std::string& suffix) {
+  return file.string() + suffix;
+}
+
+void move(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    throw Error(ErrorCode::BackendFailed, "cannot move " + from.string() + ": " + std::strerror(errno));
+  }
+}
+
+bool has_content(const fs::path& file) {
+  std::error_code none;
+  return fs::exists(file, none) && fs::file_size(file, none) > 0;
+}
+
+void remove_all_parts(const fs::path& file) {
+  for (const char* part : kParts) files::remove_durably(with(file, part));
+}
+
+// Undoes a dry run's transaction; never leaves this file.
+struct OnlyTried {};
+
+}  // namespace
+
+std::optional<Report> Recovery::mend() {
+  Report report;
+  complete(report);
+  report.condition = examine(file_, &report.damage);
+  if (report.condition == Condition::Healthy) return std::nullopt;
+  // A log without its database would be deleted by SQLite.
+  bool new_store = !read_remains(options_.store).any() && !has_content(with(file_, "-wal"));
+  if (report.condition == Condition::Missing && new_store) return std::nullopt;
+  return rebuild(std::move(report), remains());
+}
+
+Report Recovery::recover() {
+  Report report;
+  if (!options_.dry_run) complete(report);
+  report.condition = examine(file_, &report.damage);
+  Remains present = remains();
+  if (report.condition != Condition::Healthy) return rebuild(std::move(report), present);
+  fill(file_, present, false, report);
+  return report;
+}
+
+Remains Recovery::remains() const {
+  Remains out = read_remains(options_.store);
+  qemu::StorageDaemons daemons(options_.run_directory, options_.storage_daemon);
+  out.exports = live_exports(daemons, options_.nbd_host);
+  return out;
+}
+
+// The new database is whole and durable before it has the name that says so.
+Report Recovery::rebuild(Report report, const Remains& present) {
+  fs::path fresh = with(file_, ".recovering");
+  remove_all_parts(fresh);
+  {
+    std::unique_ptr<store::Database> schema = store::open_sqlite(fresh, kQueue);
+  }
+  if (report.condition == Condition::Damaged) report.saved = salvage(file_, fresh);
+  fill(fresh, present, true, report);
+  report.dangling = tidy(fresh);
+  if (options_.dry_run) {
+    remove_all_parts(fresh);
+    return report;
+  }
+  if (has_content(with(fresh, "-wal"))) throw Error(ErrorCode::NoSpace, "the recovered database cannot be completed");
+  move(fresh, with(file_, ".recovered"));
+  files::sync_directory(options_.store);
+  complete(report);
+  return report;
+}
+
+// all: the database is a new one.
+void Recovery::fill(const fs::path& file, const Remains& present, bool all, Report& report) {
+  std::unique_ptr<store::Database> db = store::open_sqlite(file, kQueue);
+  if (all) {
+    store::Work catalogue = [&](store::Transaction& tx) {
+      Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
+      rows.put_catalogue();
+      report.restored.catalogue = rows.restored().catalogue;
+    };
+    db->write_blocking(catalogue);
+    services::VolumeTypes(*db, clock_, rng_, options_.settings).seed();
+  }
+  std::int64_t from_catalogue = report.restored.catalogue;
+  store::Work volumes = [&](store::Transaction& tx) {
+    Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
+    rows.put_volumes();
+    report.restored = rows.restored();
+    report.restored.catalogue = from_catalogue;
+    if (options_.dry_run && !all) throw OnlyTried();
+  };
+  try {
+    db->write_blocking(volumes);
+  } catch (const OnlyTried&) {
+    log::debug("a dry run's rows are undone");
+  }
+}
+
+// Finishes a change of databases that was begun: when the new one has its second name, every part of the old one moves
+// into the quarantine, then the new one gets its third name.
+void Recovery::complete(Report& report) {
+  fs::path recovered = with(file_, ".recovered");
+  struct stat made;
+  if (::stat(recovered.c_str(), &made) != 0) return;
+  // The same name when this was cut off and is done again.
+  fs::path kept = options_.store / "quarantine" / ("database-" + std::to_string(made.st_mtime));
+  for (const char* part : kParts) {
+    fs::path old = with(file_, part);
+    if (!fs::exists(old)) continue;
+    files::make_directory(kept);
+    move(old, kept / old.filename());
+    report.kept = kept;
+  }
+  if (!report.kept.empty()) files::sync_directory(kept);
+  files::sync_directory(options_.store);
+  move(recovered, file_);
+  files::sync_directory(options_.store);
+}
+
+}  // namespace varve::recovery

@@ -1,0 +1,59 @@
+// A store whose database is damaged or gone is made whole, and nothing is destroyed: the new database is built beside
+// the old one and takes its place in steps that a crash cannot leave half-done; the old one is kept in
+// `<store>/quarantine/`. The store's lock is held by the caller.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "base/rng.h"
+#include "recovery/database_file.h"
+#include "recovery/rows.h"
+
+namespace varve::recovery {
+
+struct Options {
+  std::filesystem::path store;
+  std::filesystem::path run_directory;
+  std::string storage_daemon;
+  std::string nbd_host;
+  services::Settings settings;
+  bool own_identity = true;  // projects and users are the store's own
+  bool dry_run = false;
+};
+
+struct Report {
+  Condition condition = Condition::Missing;
+  std::string damage;                         // what SQLite says
+  std::map<std::string, std::int64_t> saved;  // rows that could be read out of a damaged database, by table
+  std::int64_t dangling = 0;                  // of them, those that went because what they refer to is lost
+  Restored restored;
+  std::filesystem::path kept;  // where the old database is; empty: there was none, or it is sound
+};
+
+class Recovery {
+ public:
+  Recovery(Options options, Clock& clock, Rng& rng)
+      : options_(std::move(options)), clock_(clock), rng_(rng), file_(options_.store / "varve.db") {}
+
+  // What a start needs: nothing happens when the database is sound, or when the store is new. Throws
+  // Error(Unavailable), and touches nothing, when the database cannot be read for a reason that is no damage.
+  std::optional<Report> mend();
+
+  // The same on demand; a sound database gets the rows that it lacks.
+  Report recover();
+
+ private:
+  void complete(Report& report);
+  Report rebuild(Report report, const Remains& remains);
+  Remains remains() const;
+  void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report);
+
+  const Options options_;
+  Clock& clock_;
+  Rng& rng_;
+  const std::filesystem::path file_;
+};
+
+}  // namespace varve::recovery

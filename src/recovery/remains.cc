@@ -1,0 +1,84 @@
+#include "recovery/remains.h"
+
+#include <boost/json.hpp>
+
+#include "backends/qcow2/survey.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace varve::recovery {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+Bytes bytes_of(const VolumeId& id, const qcow2::ManifestFile& file) {
+  Bytes bytes;
+  if (!file.manifest) {
+    log::error("a manifest cannot be read", {{"volume", id}, {"error", file.manifest.error()}});
+    return bytes;
+  }
+  bytes.readable = true;
+  bytes.size_gib = file.manifest->size_gib;
+  bytes.pool = file.manifest->pool;
+  bytes.key = file.manifest->key.str();
+  for (const auto& [snapshot, frozen] : file.manifest->snapshots) bytes.snapshots[snapshot] = frozen.size_gib;
+  return bytes;
+}
+
+template <class Each>
+void each_json(const fs::path& directory, const Each& each) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(directory, none)) {
+    std::string id = entry.path().stem().string();
+    if (entry.path().extension() == ".json" && is_uuid(id)) each(VolumeId(id), entry.path());
+  }
+}
+
+// Where the daemon's exports are reached (exports/nbd): what stands before and behind the name.
+std::pair<std::string, std::string> address(const qemu::StorageDaemon& daemon, const std::string& host) {
+  fs::path port = daemon.directory() / "nbd.port";
+  if (fs::exists(port)) return {"nbd://" + host + ":" + std::string(trim(files::read(port))) + "/", ""};
+  return {"nbd+unix:///", "?socket=" + (daemon.directory() / "nbd.sock").string()};
+}
+
+}  // namespace
+
+Remains read_remains(const fs::path& store) {
+  Remains out;
+  qcow2::Survey found = qcow2::survey(store / "volumes", {});
+  for (const auto& [id, file] : found.manifests) out.bytes[id] = bytes_of(id, file);
+  each_json(services::volume_descriptions(store), [&](const VolumeId& id, const fs::path& file) {
+    if (auto description = services::read_description(file)) out.descriptions[id] = std::move(*description);
+  });
+  out.catalogue = services::read_catalogue(store);
+  return out;
+}
+
+std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::string& nbd_host) {
+  constexpr std::string_view kExport = "export-";
+  std::vector<LiveExport> out;
+  for (const std::string& key : daemons.keys()) {
+    if (key == "pool") continue;
+    try {
+      std::shared_ptr<qemu::StorageDaemon> daemon = daemons.find(key);
+      if (!daemon) continue;
+      auto [front, back] = address(*daemon, nbd_host);
+      json::value exports = daemon->qmp().execute("query-block-exports");
+      for (const json::value& one : exports.as_array()) {
+        std::string id(one.at("id").as_string());
+        if (!id.starts_with(kExport)) continue;
+        AttachmentId attachment(id.substr(kExport.size()));
+        out.push_back({key, attachment, front + attachment.str() + back});
+      }
+    } catch (const std::exception& fault) {
+      log::error("a storage daemon does not tell what it exports", {{"daemon", key}, {"error", fault.what()}});
+    }
+  }
+  return out;
+}
+
+}  // namespace varve::recovery

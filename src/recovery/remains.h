@@ -1,0 +1,48 @@
+// What lies beside the database: manifests, descriptions, and the exports of storage daemons that still run.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/id.h"
+#include "qemu/storage_daemons.h"
+#include "services/descriptions.h"
+
+namespace varve::recovery {
+
+// Of a volume's manifest (backends/qcow2/manifest.h), what a row can be made of.
+struct Bytes {
+  bool readable = false;
+  std::int64_t size_gib = 0;
+  std::string pool;
+  std::string key;
+  std::map<SnapshotId, std::int64_t> snapshots;  // with their sizes
+};
+
+// An export that a client may be using now.
+struct LiveExport {
+  std::string source;  // a volume's id or "snapshot-<id>"
+  AttachmentId attachment;
+  std::string uri;
+};
+
+struct Remains {
+  std::map<VolumeId, Bytes> bytes;
+  std::map<VolumeId, services::VolumeDescription> descriptions;
+  boost::json::object catalogue;
+  std::vector<LiveExport> exports;
+
+  bool any() const { return !bytes.empty() || !descriptions.empty() || !catalogue.empty(); }
+};
+
+// Without the exports.
+Remains read_remains(const std::filesystem::path& store);
+
+// nbd_host: of the exports that are served over TCP.
+std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::string& nbd_host);
+
+}  // namespace varve::recovery

@@ -1,0 +1,249 @@
+#include "services/descriptions.h"
+
+#include <boost/json.hpp>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace varve::services {
+
+namespace fs = std::filesystem;
+namespace json = boost::json;
+
+namespace {
+
+constexpr int kVersion = 1;
+constexpr std::size_t kMaxPending = 100000;
+constexpr std::int64_t kSweepPage = 200;
+constexpr auto kPause = std::chrono::seconds(1);       // changes of so long are written together
+constexpr auto kRetry = std::chrono::seconds(5);       // after a fault
+constexpr auto kStopWithin = std::chrono::seconds(5);  // the next start's sweep does the rest
+
+json::object parse(const fs::path& file) {
+  if (!fs::exists(file)) return {};
+  try {
+    return json::parse(files::read(file)).as_object();
+  } catch (const std::exception& fault) {
+    log::warning("a description cannot be read", {{"file", file.filename().string()}, {"error", fault.what()}});
+    return {};
+  }
+}
+
+json::array array_in(const json::object& in, std::string_view key) {
+  const json::value* value = in.if_contains(key);
+  return value != nullptr && value->is_array() ? value->as_array() : json::array();
+}
+
+}  // namespace
+
+fs::path volume_descriptions(const fs::path& store) {
+  return store / "descriptions" / "volumes";
+}
+
+fs::path catalogue_file(const fs::path& store) {
+  return store / "descriptions" / "catalogue.json";
+}
+
+std::optional<VolumeDescription> read_description(const fs::path& file) {
+  json::object in = parse(file);
+  VolumeDescription out;
+  const json::value* given_up = in.if_contains("given_up");
+  out.given_up = given_up != nullptr && given_up->is_bool() && given_up->as_bool();
+  const json::value* volume = in.if_contains("volume");
+  if (volume != nullptr && volume->is_object()) out.volume = volume->as_object();
+  if (out.volume.empty() && !out.given_up) return std::nullopt;
+  const json::value* type = in.if_contains("type");
+  if (type != nullptr && type->is_string()) out.type = std::string(type->as_string());
+  out.snapshots = array_in(in, "snapshots");
+  out.attachments = array_in(in, "attachments");
+  return out;
+}
+
+json::object read_catalogue(const fs::path& store) {
+  json::object in = parse(catalogue_file(store));
+  const json::value* tables = in.if_contains("tables");
+  return tables != nullptr && tables->is_object() ? tables->as_object() : json::object();
+}
+
+Descriptions::Descriptions(store::Database& db, backends::Backend& backend, Clock& clock, fs::path store)
+    : db_(db), backend_(backend), clock_(clock), store_(std::move(store)) {}
+
+Descriptions::~Descriptions() {
+  stop();
+}
+
+void Descriptions::start() {
+  pending_.everything = true;
+  db_.on_commit([this](const store::Touched& touched) { note(touched); });
+  thread_ = std::thread([this] { run(); });
+}
+
+void Descriptions::stop() {
+  db_.on_commit({});
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    deadline_ = clock_.steady() + kStopWithin;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Descriptions::note(const store::Touched& touched) {
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    first = pending_.empty();
+    pending_.catalogue |= touched.catalogue;
+    pending_.volumes.insert(touched.volumes.begin(), touched.volumes.end());
+    if (pending_.volumes.size() > kMaxPending) {
+      pending_.volumes.clear();
+      pending_.everything = true;
+    }
+  }
+  if (first) wake_.notify_all();
+}
+
+void Descriptions::run() {
+  for (;;) {
+    Pending pending;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || !pending_.empty(); });
+      wake_.wait_for(lock, failing_ ? std::chrono::milliseconds(kRetry) : std::chrono::milliseconds(kPause),
+                     [&] { return stopping_; });
+      if (stopping_ && (pending_.empty() || failing_)) return;
+      std::swap(pending, pending_);
+    }
+    failing_ = false;
+    write(std::move(pending));
+  }
+}
+
+void Descriptions::write(Pending pending) {
+  if (pending.everything) {
+    auto again = [](Pending& later) { later.everything = true; };
+    attempt([this] { sweep(); }, again);
+  }
+  if (pending.catalogue || pending.everything) {
+    auto again = [](Pending& later) { later.catalogue = true; };
+    attempt([this] { write_catalogue(); }, again);
+  }
+  for (const VolumeId& volume : pending.volumes) {
+    auto again = [&](Pending& later) { later.volumes.insert(volume); };
+    if (!attempt([this, &volume] { describe(volume); }, again)) return;
+  }
+  if (pending.volumes.empty()) return;
+  attempt([this] { files::sync_directory(volume_descriptions(store_)); }, [](Pending&) {});
+}
+
+// Nobody waits for this and nobody must be harmed by it: whatever goes wrong is told once and tried again.
+bool Descriptions::attempt(const std::function<void()>& work, const std::function<void(Pending&)>& put_back) {
+  {
+    std::lock_guard lock(mutex_);
+    if (deadline_ && clock_.steady() > *deadline_) return false;
+    if (failing_) {
+      put_back(pending_);
+      return true;
+    }
+  }
+  try {
+    work();
+  } catch (const std::exception& fault) {
+    log::warning("a description was not written and will be tried again", {{"error", fault.what()}});
+    std::lock_guard lock(mutex_);
+    failing_ = true;
+    put_back(pending_);
+  }
+  return true;
+}
+
+// Compares every row with its description, and every description with its row.
+void Descriptions::sweep() {
+  files::make_directory(volume_descriptions(store_));
+  auto stopping = [this] {
+    std::lock_guard lock(mutex_);
+    return stopping_;
+  };
+  std::vector<VolumeId> ids;
+  VolumeId last;
+  do {
+    store::Work read = [&](store::Transaction& tx) { ids = tx.volumes().ids_after(last, kSweepPage); };
+    db_.read(read);
+    for (const VolumeId& id : ids) {
+      if (stopping()) return;
+      describe(id);
+      last = id;
+    }
+  } while (!ids.empty());
+  for (const auto& entry : fs::directory_iterator(volume_descriptions(store_))) {
+    if (stopping()) return;
+    if (entry.path().extension() == ".json") {
+      describe(VolumeId(entry.path().stem().string()));
+    } else {
+      files::remove_durably(entry.path());  // a writing that was cut off
+    }
+  }
+  files::sync_directory(volume_descriptions(store_));
+}
+
+void Descriptions::write_catalogue() {
+  json::object tables;
+  store::Work read = [&](store::Transaction& tx) {
+    for (std::string_view name : store::catalogue_tables()) {
+      store::PlainTable table(tx.connection(), std::string(name), {"password_hash"});
+      tables[name] = table.select(tx.connection(), "ORDER BY 1, 2", {});
+    }
+  };
+  db_.read(read);
+  replace(catalogue_file(store_), json::serialize(json::object{{"version", kVersion}, {"tables", std::move(tables)}}));
+}
+
+std::optional<std::string> Descriptions::text_of(const VolumeId& volume) {
+  json::object out;
+  store::Work read = [&](store::Transaction& tx) {
+    store::Connection& db = tx.connection();
+    if (!tables_) tables_ = {{db, "volumes"}, {db, "snapshots"}, {db, "attachments"}};
+    std::vector<store::Value> id = store::values(volume);
+    json::array rows = tables_->volumes.select(db, "WHERE id = :id", id);
+    if (rows.empty()) return;
+    std::string type;
+    if (auto row = tx.volumes().find(std::nullopt, volume)) {
+      if (auto found = tx.volume_types().find(row->volume_type_id)) type = found->name;
+    }
+    constexpr std::string_view kOfVolume = "WHERE volume_id = :id ORDER BY created_at, id";
+    out = {{"version", kVersion},
+           {"volume", rows.front()},
+           {"type", type},
+           {"snapshots", tables_->snapshots.select(db, kOfVolume, id)},
+           {"attachments", tables_->attachments.select(db, kOfVolume, id)}};
+  };
+  db_.read(read);
+  if (out.empty()) return std::nullopt;
+  return json::serialize(out);
+}
+
+void Descriptions::describe(const VolumeId& volume) {
+  if (!is_uuid(volume.str())) return;  // not an id that varved made: no file is named after it
+  fs::path file = volume_descriptions(store_) / (volume.str() + ".json");
+  if (std::optional<std::string> text = text_of(volume)) {
+    replace(file, *text);
+  } else if (backend_.has_volume(volume)) {
+    replace(file, json::serialize(json::object{{"version", kVersion}, {"given_up", true}}));
+  } else {
+    files::remove_durably(file);
+  }
+}
+
+void Descriptions::replace(const fs::path& file, const std::string& text) {
+  if (fs::exists(file) && files::read(file) == text) return;
+  auto began = clock_.steady();
+  files::replace_atomically(file, text);
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, 3 * (clock_.steady() - began), [&] { return stopping_; });
+}
+
+}  // namespace varve::services

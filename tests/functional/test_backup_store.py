@@ -1,0 +1,139 @@
+"""A copy of a store that is in use is a store: consistent, whole, and it serves every volume."""
+import json
+import subprocess
+import threading
+
+import invariants
+import pytest
+from varve import BINARY, Server, qemu_io, wait_until
+
+
+def back_up(server, target, status=0):
+    command = [str(BINARY), "backup-store", str(target), "-o", f"store.directory={server.store}"]
+    for option in server.options:
+        command += ["-o", option]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
+    assert done.returncode == status, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def restored():
+    made = Server()
+    yield made
+    made.destroy()
+
+
+def restore(server, copy, plain=True):
+    subprocess.run(["cp", "-a", "--sparse=always", str(copy), str(server.store)], check=True)
+    if plain:  # qemu-img has no key to look into the others
+        invariants.check_images(server)
+    return server.start().login()
+
+
+class Writer(threading.Thread):
+    """A client that writes a counter into block after block and flushes; `flushed` is what must survive."""
+
+    def __init__(self, uri):
+        super().__init__()
+        self.uri = uri
+        self.flushed = 0
+        self.stopped = threading.Event()
+        self.good = True
+
+    def run(self):
+        while not self.stopped.is_set() and self.good:
+            number = self.flushed + 1
+            commands = [f"write -P {number % 255} {(number * 7 + k) % 900}M 64k" for k in range(8)]
+            self.good = qemu_io(self.uri, *commands, f"write -P {number % 255} {1000 * 1048576 + number * 4096} 4096", "flush")
+            if self.good:
+                self.flushed = number
+
+
+def test_a_store_is_copied_while_clients_write(own_server, restored):
+    admin = own_server.start().login()
+    still = admin.create_volume(name="still")
+    assert admin.io(still, "write -P 5 0 8M")
+    inode = own_server.layer_files()[own_server.manifests()[still]["active"]].stat().st_ino
+    busy = [admin.create_volume(name=f"busy{i}") for i in range(2)]
+    snapshots, attachments, writers = {}, {}, []
+    for volume in busy:
+        assert admin.io(volume, "write -P 6 0 4M")
+        snapshots[volume] = admin.create_snapshot(volume)
+        attachments[volume], uri = admin.attach(volume)
+        assert qemu_io(uri, "write -P 7 0 4M")
+        writers.append(Writer(uri))
+    clone = admin.create_volume(name="clone", snapshot_id=snapshots[busy[0]])
+    for writer in writers:
+        writer.start()
+    wait_until(lambda: all(writer.flushed >= 5 for writer in writers), 60, "the clients to write")
+    before = [writer.flushed for writer in writers]
+    target = own_server.directory / "copy"
+    assert back_up(own_server, target) == {"volumes": 4, "failed": [], "ok": True}
+    at_end = [writer.flushed for writer in writers]
+    wait_until(lambda: all(w.flushed > n for w, n in zip(writers, at_end)), 60, "the clients to go on")
+    for writer in writers:
+        writer.stopped.set()
+        writer.join()
+        assert writer.good
+    # What nobody wrote to is as it was: nothing has to be merged.
+    assert own_server.layer_files()[own_server.manifests()[still]["active"]].stat().st_ino == inode
+    for attachment in attachments.values():
+        admin.detach(attachment)
+    invariants.settle(own_server, 120)
+    invariants.check(own_server)
+
+    there = restore(restored, target)
+    assert {v["name"] for v in there.call("GET", "/volumes")["volumes"]} == {"still", "busy0", "busy1", "clone"}
+    for volume, number in zip(busy, before):
+        there.wait_volume(volume, "in-use")
+        wait_until(lambda v=volume: v in restored.storage_daemons(), 60, "the exports to come back")
+        there.detach(attachments[volume])
+        there.wait_volume(volume)
+        reads = [f"read -P {n % 255} {1000 * 1048576 + n * 4096} 4096" for n in range(1, number + 1)]
+        assert there.io(volume, *reads), "what was flushed before the backup is not in it"
+        there.rollback(volume, snapshots[volume])
+        assert there.io(volume, "read -P 6 0 4M", "read -P 0 900M 4M")
+    assert there.io(still, "read -P 5 0 8M") and there.io(clone, "read -P 6 0 4M")
+    invariants.settle(restored, 120)
+    invariants.check(restored)
+    restored.stop()
+    invariants.check_images(restored)
+    own_server.stop()
+
+
+def test_a_stopped_store_is_copied_too_with_encrypted_volumes(own_server, restored):
+    admin = own_server.start().login()
+    secret = admin.call("POST", "/types", {"volume_type": {"name": "secret"}}, 200)["volume_type"]["id"]
+    admin.call("POST", f"/types/{secret}/encryption", {"encryption": {"provider": "luks", "control_location": "front-end"}}, 200)
+    volume = admin.create_volume(volume_type="secret")
+    assert admin.io(volume, "write -P 3 0 1M")
+    own_server.stop()
+    target = own_server.directory / "copy"
+    assert back_up(own_server, target)["volumes"] == 1
+    there = restore(restored, target, plain=False)
+    assert there.io(volume, "read -P 3 0 1M")
+    restored.stop()
+
+
+def test_what_is_deleted_meanwhile_is_told_in_the_copy(own_server, restored):
+    """The database is copied first; a volume without bytes is an error that can be deleted."""
+    admin = own_server.start().login()
+    volume, gone = admin.create_volume(), admin.create_volume()
+    own_server.stop()
+    (own_server.store / "volumes" / f"{gone}.json").unlink()
+    target = own_server.directory / "copy"
+    back_up(own_server, target)
+    there = restore(restored, target)
+    assert there.call("GET", f"/volumes/{gone}")["volume"]["status"] == "error"
+    there.delete_volume(gone)
+    assert there.io(volume, "write -P 1 0 1M")
+    restored.stop()
+
+
+@pytest.mark.parametrize("where, why", [("s/inside", "inside of the store"), ("s", "there already"), ("none/copy", "no directory")])
+def test_a_place_that_does_not_fit_is_refused(own_server, where, why):
+    own_server.start()
+    answer = back_up(own_server, own_server.directory / where, status=1)
+    assert why in answer["error"] and not list(own_server.directory.glob("*.partial"))
+    own_server.stop()

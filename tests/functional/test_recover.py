@@ -1,0 +1,272 @@
+"""A database that is lost or damaged is made anew from what lies beside it, and nothing is destroyed."""
+import contextlib
+import json
+import sqlite3
+import subprocess
+
+import invariants
+import pytest
+from varve import BINARY, wait_until
+
+FAULTS = {"header": (0, 100), "schema": (100, 4096), "middle": (8192, 65536)}
+
+
+def recover(server, *arguments, good=True):
+    command = [str(BINARY), "recover", "--json", *arguments, "-o", f"store.directory={server.store}"]
+    for option in server.options:
+        command += ["-o", option]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    if not good:
+        assert done.returncode != 0
+        return done.stderr
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def lose(server):
+    for path in server.store.glob("varve.db*"):
+        path.unlink()
+
+
+def damage(server, start, size):
+    """Overwrites a part of the file; nothing may run."""
+    path = server.store / "varve.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:  # the log would hide what is done to the file
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(b"\xa5" * min(size, path.stat().st_size - start))
+
+
+def wait_described(server, wanted):
+    """Until every volume's description is as its row."""
+    directory = server.store / "descriptions" / "volumes"
+
+    def reached():
+        have = {p.stem: json.loads(p.read_text()).get("volume", {}) for p in directory.glob("*.json")}
+        return all(have.get(volume, {}).get("status") == status for volume, status in wanted.items())
+    wait_until(reached, 30, "the descriptions")
+
+
+def view(admin, volume):
+    fields = ("id", "name", "description", "size", "status", "volume_type", "metadata", "encrypted", "bootable",
+              "created_at", "user_id", "os-vol-tenant-attr:tenant_id", "availability_zone")
+    volume = admin.call("GET", f"/volumes/{volume}")["volume"]
+    return {key: volume.get(key) for key in fields}
+
+
+def filled(server):
+    """A store with something of everything: volumes by name."""
+    admin = server.start().login()
+    secret = admin.call("POST", "/types", {"volume_type": {"name": "secret"}}, 200)["volume_type"]["id"]
+    admin.call("POST", f"/types/{secret}/encryption", {"encryption": {"provider": "luks", "control_location": "front-end"}}, 200)
+    server.openstack("project", "create", "team")
+    server.openstack("user", "create", "--password", "secret-1", "alice")
+    server.run("openstack", "role", "add", "--project", "team", "--user", "alice", "member")
+    alice = server.login("alice", "secret-1", "team")
+    made = {"plain": admin.create_volume(name="plain", description="d", volume_type="SSD", metadata={"k": "v"}),
+            "secret": admin.create_volume(name="secret", volume_type="secret"),
+            "alices": alice.create_volume(name="alices", size=2)}
+    for number, volume in enumerate(made.values(), 1):
+        assert admin.io(volume, f"write -P {number} 0 1M")
+    made["snapshot"] = admin.create_snapshot(made["plain"], name="kept")
+    assert admin.io(made["plain"], "write -P 9 0 1M")
+    return admin, made
+
+
+def check_restored(server, made, before, attachment=None):
+    admin = server.login()
+    for name, seen in before.items():
+        assert view(admin, made[name]) == seen, name
+    assert admin.call("GET", f"/snapshots/{made['snapshot']}")["snapshot"]["name"] == "kept"
+    assert server.openstack("project", "show", "team")["id"] == before["alices"]["os-vol-tenant-attr:tenant_id"]
+    assert admin.io(made["secret"], "read -P 2 0 1M") and admin.io(made["alices"], "read -P 3 0 1M")
+    if attachment:
+        admin.detach(attachment)
+    assert admin.io(made["plain"], "read -P 9 0 1M")
+    admin.rollback(made["plain"], made["snapshot"])
+    assert admin.io(made["plain"], "read -P 1 0 1M")
+    invariants.settle(server)
+    invariants.check(server)
+
+
+def test_a_lost_database_comes_back_by_itself(own_server):
+    admin, made = filled(own_server)
+    attachment, uri = admin.attach(made["plain"])
+    before = {name: view(admin, made[name]) for name in ("plain", "secret", "alices")}
+    wait_described(own_server, {made["plain"]: "in-use", made["secret"]: "available", made["alices"]: "available"})
+    own_server.kill()
+    lose(own_server)
+    own_server.start()
+    assert "was recovered" in own_server.log()
+    rows = own_server.rows("SELECT id, status, export_uri FROM attachments")
+    assert rows == [(attachment, "attached", uri)]
+    check_restored(own_server, made, before, attachment)
+    own_server.restart()
+    assert own_server.log().count("was recovered") == 1
+    own_server.stop()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_damaged_database_is_kept_and_what_can_be_read_is_saved(own_server, fault):
+    admin, made = filled(own_server)
+    before = {name: view(admin, made[name]) for name in ("plain", "secret", "alices")}
+    wait_described(own_server, {made[name]: "available" for name in before})
+    own_server.stop()
+    damage(own_server, *FAULTS[fault])
+    damaged = (own_server.store / "varve.db").read_bytes()
+    own_server.start()
+    kept = list((own_server.store / "quarantine").glob("database-*/varve.db"))
+    assert len(kept) == 1 and kept[0].read_bytes() == damaged
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+    check_restored(own_server, made, before)
+    own_server.stop()
+
+
+def test_rows_around_a_damaged_page_are_read_without_descriptions(own_server):
+    admin = own_server.start().login()
+    volumes = {admin.call("POST", "/volumes", {"volume": {"size": 1, "name": f"n{i}", "description": "x" * 200}}, 202)["volume"]["id"]: f"n{i}"
+               for i in range(100)}
+    invariants.settle(own_server)
+    own_server.stop()
+    path = own_server.store / "varve.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        pages = [row[0] for row in db.execute("SELECT pageno FROM dbstat WHERE name = 'volumes' AND pagetype = 'leaf'")] if has_dbstat(db) else None
+    if not pages:
+        pytest.skip("this SQLite does not tell where its pages are")
+    damage(own_server, (pages[len(pages) // 2] - 1) * 4096, 4096)
+    for description in (own_server.store / "descriptions" / "volumes").iterdir():
+        description.unlink()
+    report = recover(own_server)
+    assert report["database"] == "damaged" and 0 < report["saved"]["volumes"] < 100
+    assert sorted(report["volumes"]) == sorted(report["undescribed"]) and len(report["volumes"]) + report["saved"]["volumes"] == 100
+    admin = own_server.start().login()
+    listed = {v["id"]: v["name"] for v in admin.call("GET", "/volumes?limit=1000")["volumes"]}
+    assert set(listed) == set(volumes)
+    assert sum(listed[volume] == volumes[volume] for volume in volumes) == report["saved"]["volumes"]
+    own_server.stop()
+
+
+def test_rows_whose_neighbours_were_read_come_back_too(own_server):
+    """The volumes can be read, their types and snapshots cannot."""
+    admin, made = filled(own_server)
+    before = {name: view(admin, made[name]) for name in ("plain", "secret", "alices")}
+    wait_described(own_server, {made[name]: "available" for name in before})
+    own_server.stop()
+    path = own_server.store / "varve.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        roots = dict(db.execute("SELECT name, rootpage FROM sqlite_master WHERE name IN ('snapshots', 'volume_types', 'projects')"))
+    assert len(roots) == 3
+    for page in roots.values():
+        damage(own_server, (page - 1) * 4096, 4096)
+    own_server.start()
+    assert "was recovered" in own_server.log()
+    check_restored(own_server, made, before)
+    own_server.stop()
+
+
+def has_dbstat(db):
+    try:
+        db.execute("SELECT 1 FROM dbstat LIMIT 1")
+        return True
+    except sqlite3.OperationalError:
+        return False
+
+
+def test_volumes_come_back_from_manifests_and_exports_alone(own_server):
+    admin = own_server.start().login()
+    volume, attached = admin.create_volume(size=3, name="lost"), admin.create_volume()
+    snapshot = admin.create_snapshot(volume)
+    attachment, uri = admin.attach(attached)
+    own_server.kill()
+    lose(own_server)
+    subprocess.run(["rm", "-r", str(own_server.store / "descriptions")], check=False)
+    tried = recover(own_server, "--dry-run")
+    assert sorted(tried["volumes"]) == sorted([volume, attached]) and not (own_server.store / "varve.db").exists()
+    report = recover(own_server)
+    assert report["database"] == "missing" and sorted(report["undescribed"]) == sorted([volume, attached])
+    assert report["snapshots"] == [snapshot] and report["attachments"] == [attachment]
+    again = recover(own_server)
+    assert again["database"] == "sound" and not again["volumes"] and not again["attachments"]
+    admin = own_server.start().login()
+    seen = admin.call("GET", f"/volumes/{volume}")["volume"]
+    assert (seen["name"], seen["size"], seen["status"], seen["volume_type"]) == (None, 3, "available", "GPSSD")
+    assert admin.call("GET", f"/volumes/{attached}")["volume"]["status"] == "in-use"
+    assert own_server.rows("SELECT id, export_uri FROM attachments") == [(attachment, uri)]
+    host = "varve%40qcow2%23default"
+    rows = admin.call("GET", f"/manageable_volumes/detail?host={host}", mv="3.8")["manageable-volumes"]
+    assert not any(row["safe_to_manage"] for row in rows)
+    admin.detach(attachment)
+    admin.wait_volume(attached)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    own_server.stop()
+
+
+def test_what_was_given_up_stays_so(own_server):
+    admin = own_server.start().login()
+    volume, other = admin.create_volume(), admin.create_volume()
+    admin.action(volume, "os-unmanage", {}, 202)
+    path = own_server.store / "descriptions" / "volumes" / f"{volume}.json"
+    wait_until(lambda: path.exists() and "given_up" in path.read_text(), 30, "the description")
+    own_server.stop()
+    lose(own_server)
+    assert recover(own_server)["volumes"] == [other]
+
+
+def test_a_running_store_is_not_recovered(own_server):
+    own_server.start()
+    assert "another varved" in recover(own_server, good=False)
+    own_server.stop()
+
+
+def test_a_sound_database_gets_what_it_lacks(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="back")
+    wait_described(own_server, {volume: "available"})
+    own_server.kill()
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        db.execute("DELETE FROM volumes")
+    db.close()
+    assert recover(own_server, "--dry-run")["volumes"] == [volume]
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        assert db.execute("SELECT COUNT(*) FROM volumes").fetchall() == [(0,)]
+    db.close()
+    assert recover(own_server)["volumes"] == [volume]
+    assert not (own_server.store / "quarantine").exists()
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["name"] == "back"
+    own_server.stop()
+
+
+def test_a_database_that_cannot_be_read_is_no_damaged_one(own_server):
+    own_server.start()
+    own_server.stop()
+    path = own_server.store / "varve.db"
+    path.rename(path.with_suffix(".aside"))
+    path.mkdir()  # opening it fails, whoever asks
+    (path / "x").write_text("")
+    before = sorted(p.name for p in own_server.store.iterdir())
+    own_server.start(wait=False)
+    assert own_server.process.wait(60) != 0
+    assert "cannot open the database" in own_server.log() or "cannot be read" in own_server.log()
+    assert not (own_server.store / "quarantine").exists() and path.is_dir()
+    assert sorted(p.name for p in own_server.store.iterdir()) == before
+
+
+def test_a_switch_that_was_cut_off_is_finished(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="kept")
+    own_server.stop()
+    path = own_server.store / "varve.db"
+    good = path.read_bytes()
+    damage(own_server, 0, 4096)
+    (own_server.store / "varve.db.recovered").write_bytes(good)
+    (own_server.store / "varve.db-wal").write_bytes(b"an old log")
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["name"] == "kept"
+    (kept,) = (own_server.store / "quarantine").iterdir()
+    assert {p.name for p in kept.iterdir()} == {"varve.db", "varve.db-wal"}
+    own_server.stop()
