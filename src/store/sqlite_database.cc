@@ -160,8 +160,8 @@ class SqliteDatabase final : public Database {
       writer_->script("BEGIN IMMEDIATE");
       for (auto& pending : batch) apply(*pending);
       writer_->script("COMMIT");
-    } catch (const Error& fault) {
-      log::error("a commit failed; its writes are undone", {{"error", fault.message()}});
+    } catch (const std::exception& fault) {
+      log::error("a commit failed; its writes are undone", {{"error", fault.what()}});
       undo();
       for (auto& pending : batch) {
         if (!pending->fault) pending->fault = std::current_exception();
