@@ -79,7 +79,10 @@ std::vector<std::string> tables_of(sqlite3* db) {
 
 std::string joined(const std::vector<std::string>& list, const std::string& by, const std::string& after = "") {
   std::string out;
-  for (const std::string& one : list) out += (out.empty() ? "" : by) + one + after;
+  for (const std::string& one : list) {
+    if (!out.empty()) out += by;
+    out.append(one).append(after);
+  }
   return out;
 }
 
@@ -175,12 +178,15 @@ std::int64_t remove_dangling(sqlite3* db) {
   std::int64_t removed = 0;
   for (const std::string& table : tables_of(db)) {
     std::vector<std::string> deletes;
-    each(db, "SELECT \"table\", \"from\", \"to\" FROM pragma_foreign_key_list('" + table + "')",
-         [&](sqlite3_stmt* row) {
-           std::string column = text(row, 1);
-           deletes.push_back("DELETE FROM " + table + " WHERE " + column + " IS NOT NULL AND " + column +
-                             " NOT IN (SELECT " + text(row, 2) + " FROM " + text(row, 0) + ")");
-         });
+    std::string references = "SELECT \"table\", \"from\", \"to\" FROM pragma_foreign_key_list('" + table + "')";
+    each(db, references, [&](sqlite3_stmt* row) {
+      std::string parent = text(row, 0);
+      std::string column = text(row, 1);
+      std::string sql = "DELETE FROM " + table;
+      sql.append(" WHERE ").append(column).append(" IS NOT NULL AND ").append(column);
+      sql.append(" NOT IN (SELECT ").append(text(row, 2)).append(" FROM ").append(parent).append(")");
+      deletes.push_back(std::move(sql));
+    });
     for (const std::string& sql : deletes) {
       run(db, sql);
       removed += sqlite3_changes(db);

@@ -41,8 +41,13 @@ void each_json(const fs::path& directory, const Each& each) {
 // Where the daemon's exports are reached (exports/nbd): what stands before and behind the name.
 std::pair<std::string, std::string> address(const qemu::StorageDaemon& daemon, const std::string& host) {
   fs::path port = daemon.directory() / "nbd.port";
-  if (fs::exists(port)) return {"nbd://" + host + ":" + std::string(trim(files::read(port))) + "/", ""};
-  return {"nbd+unix:///", "?socket=" + (daemon.directory() / "nbd.sock").string()};
+  if (fs::exists(port)) {
+    std::string front = "nbd://" + host;
+    front.append(":").append(trim(files::read(port))).append("/");
+    return {front, ""};
+  }
+  fs::path socket = daemon.directory() / "nbd.sock";
+  return {"nbd+unix:///", "?socket=" + socket.string()};
 }
 
 }  // namespace
@@ -72,7 +77,9 @@ std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::s
         std::string id(one.at("id").as_string());
         if (!id.starts_with(kExport)) continue;
         AttachmentId attachment(id.substr(kExport.size()));
-        out.push_back({key, attachment, front + attachment.str() + back});
+        std::string uri = front;
+        uri.append(attachment.str()).append(back);
+        out.push_back({key, attachment, std::move(uri)});
       }
     } catch (const std::exception& fault) {
       log::error("a storage daemon does not tell what it exports", {{"daemon", key}, {"error", fault.what()}});

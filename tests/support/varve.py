@@ -183,7 +183,8 @@ class Server:
         return out
 
     def quarantined(self):
-        return [path for pool in (self.store, *self.pools) for path in (pool / "quarantine").glob("*")]
+        """Files of volumes; a damaged database that was kept is told apart by its folder."""
+        return [path for pool in (self.store, *self.pools) for path in (pool / "quarantine").glob("*") if path.is_file()]
 
 
 class Client:
