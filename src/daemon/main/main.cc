@@ -8,6 +8,7 @@
 #include "base/failpoint.h"
 #include "daemon/app.h"
 #include "daemon/backup_store.h"
+#include "daemon/doctor.h"
 #include "daemon/recover.h"
 #include "daemon/store_lock.h"
 #include "daemon/welcome.h"
@@ -82,6 +83,18 @@ int recover_store(const Options& options) {
   return recover(config, options.dry_run, options.json);
 }
 
+// 2: the store could not be looked at, which is neither well nor unwell.
+int examine(const Options& options) {
+  try {
+    Config config = load_config(options.config, options.overrides);
+    log::configure(log::Level::Error, config.log_format);
+    return doctor(config, options.json);
+  } catch (const std::exception& fault) {
+    std::fprintf(stderr, "varved: %s\n", fault.what());
+    return 2;
+  }
+}
+
 int back_up(const Options& options) {
   Config config = load_config(options.config, options.overrides);
   log::configure(config.log_level, config.log_format);
@@ -113,6 +126,10 @@ int run(int argc, char** argv) {
       "recover", "rebuild a damaged or lost database from what lies beside it; nothing is destroyed"));
   recover_command->add_flag("--dry-run", options.dry_run, "only tell what would be done");
   recover_command->add_flag("--json", options.json, "print a JSON object");
+  auto* doctor_command = with_config(cli.add_subcommand(
+      "doctor",
+      "tell what is wrong with the store, running or not; changes nothing. Exit status: 0 well, 1 not, 2 unknown"));
+  doctor_command->add_flag("--json", options.json, "print a JSON object");
   auto* backup_command =
       with_config(cli.add_subcommand("backup-store", "copy the whole store, running or not, into a new directory"));
   backup_command->add_option("DIRECTORY", options.target, "where to; it must not be there yet")->required();
@@ -124,6 +141,7 @@ int run(int argc, char** argv) {
     if (check_command->parsed()) return check_config(options);
     if (migrate_command->parsed()) return migrate(options);
     if (recover_command->parsed()) return recover_store(options);
+    if (doctor_command->parsed()) return examine(options);
     if (backup_command->parsed()) return back_up(options);
     if (failpoints_command->parsed()) return list_failpoints();
     if (version_command->parsed()) std::printf("varved %s\n", kVersion);

@@ -1,0 +1,289 @@
+#include "recovery/doctor.h"
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "backends/qcow2/assessment.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "model/status.h"
+#include "qemu/process.h"
+#include "recovery/database_file.h"
+#include "store/mapping.h"
+#include "store/sql.h"
+
+namespace varve::recovery {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Level = Finding::Level;
+
+// A volume's or a snapshot's row, as far as the doctor needs it.
+struct Row {
+  std::string volume;
+  std::string status;
+};
+
+struct Rows {
+  std::map<std::string, Row> volumes;
+  std::map<std::string, Row> snapshots;
+  std::set<std::string> tasked;               // volumes, snapshots and targets of live tasks
+  std::map<std::string, std::string> served;  // attachments with an export: the key of their storage daemon
+  std::map<std::string, std::string> keys;    // of encrypted volumes
+};
+
+// One look; two of them that agree make a finding.
+class Look {
+ public:
+  explicit Look(const Store& store) : store_(store) {}
+
+  std::vector<Finding> run() {
+    look_at_files();
+    if (look_at_database()) {
+      compare_rows_with_bytes();
+      look_at_statuses();
+      look_at_exports();
+      look_at_keys();
+    }
+    look_at_pools();
+    return std::move(out_);
+  }
+
+ private:
+  void add(Level level, std::string kind, std::string id, std::string what, std::string means, std::string mend) {
+    out_.push_back({level, std::move(kind), std::move(id), std::move(what), std::move(means), std::move(mend)});
+  }
+
+  std::vector<qcow2::PoolDirectories> pools() const {
+    std::vector<qcow2::PoolDirectories> out{{"default", store_.directory}};
+    for (const auto& [name, directory] : store_.pools) out.push_back({name, directory});
+    return out;
+  }
+
+  void look_at_files() {
+    qcow2::Survey found = qcow2::survey(store_.directory / "volumes", pools());
+    told_ = qcow2::assess(found);
+    for (const std::string& directory : found.unlisted) {
+      add(Level::Error, "file", directory, "the directory cannot be read to the end",
+          "what lies in it is not known; nothing is set aside or removed meanwhile",
+          "look at the disk and the permissions, then start varved again");
+    }
+    for (const auto& stray : found.strays) {
+      add(Level::Note, "file", stray.string(), "it has a name that varved does not give",
+          "nobody; varved leaves it alone", "move it elsewhere");
+    }
+    look_at_quarantine();
+    for (const auto& [layer, why] : told_.to_set_aside) tell_unaccounted(layer, why, found.layers.at(layer).path);
+    for (const auto& [layer, why] : told_.unaccounted) tell_unaccounted(layer, why, found.layers.at(layer).path);
+    for (const auto& [volume, why] : told_.unreadable) {
+      add(Level::Error, "volume", volume.str(), "its manifest cannot be read: " + why,
+          "the volume and its snapshots are in error; its layers are kept",
+          "put volumes/" + volume.str() + ".json back from a backup and start varved again, or delete the volume");
+    }
+    for (const auto& [volume, manifest] : told_.manifests) tell_damage(volume, manifest);
+  }
+
+  void tell_unaccounted(const LayerId& layer, const std::string& why, const fs::path& file) {
+    add(Level::Warning, "layer", layer.str(), why + " (" + file.string() + ")",
+        "it may be of a volume whose manifest is lost; varved neither uses nor removes it",
+        "put the manifest back that names it, or remove the file when you know that it is not needed");
+  }
+
+  void tell_damage(const VolumeId& volume, const qcow2::Manifest& manifest) {
+    auto tell = [&](const std::string& kind, const std::string& id, const LayerId& top) {
+      std::optional<qcow2::Damage> fault = told_.graph.damage(top);
+      if (!fault) return;
+      add(Level::Error, kind, id, "layer " + fault->layer.str() + ": " + fault->reason,
+          "its bytes cannot be read; everything else can",
+          "mend or put back the file of that layer (varved notices by itself), use a sound snapshot or backup, or "
+          "delete it");
+    };
+    tell("volume", volume.str(), manifest.active);
+    for (const auto& [snapshot, frozen] : manifest.snapshots) tell("snapshot", snapshot.str(), frozen.layer);
+  }
+
+  void look_at_quarantine() {
+    for (const qcow2::PoolDirectories& pool : pools()) {
+      std::error_code fault;
+      for (fs::directory_iterator entry(pool.quarantine(), fault), end; !fault && entry != end;
+           entry.increment(fault)) {
+        if (entry->path().extension() == ".reason") continue;
+        fs::path reason = entry->path().string() + ".reason";
+        std::string why = files::exists(reason) ? std::string(trim(files::read(reason))) : "no reason is noted";
+        add(Level::Warning, "file", entry->path().string(), "it was set aside: " + why,
+            "it takes up room, and may hold somebody's bytes",
+            "a start puts a layer back when a manifest needs it; remove it when you know that nobody does");
+      }
+    }
+  }
+
+  // False when its rows cannot be compared with anything.
+  bool look_at_database() {
+    fs::path file = store_.directory / "varve.db";
+    std::string what;
+    Condition condition = examine(file, &what);
+    if (condition == Condition::Healthy) {
+      read_rows(file);
+      return true;
+    }
+    bool missing = condition == Condition::Missing;
+    if (missing && told_.manifests.empty() && told_.unreadable.empty()) return false;  // a new store
+    add(Level::Error, "database", file.string(), missing ? "it is missing" : "it is damaged: " + what,
+        "names, owners and users are known only as far as they are described beside the images",
+        "start varved, or run varved recover: it is rebuilt, and the damaged file is kept");
+    return false;
+  }
+
+  void read_rows(const fs::path& file) {
+    store::Connection db(file.string(), true);
+    using std::optional;
+    using std::string;
+    for (auto& [id, status, key] :
+         store::query<string, string, optional<string>>(db, "SELECT id, status, encryption_key_id FROM volumes")) {
+      rows_.volumes[id] = {id, status};
+      if (key) rows_.keys[id] = *key;
+    }
+    for (auto& [id, volume, status] :
+         store::query<string, string, string>(db, "SELECT id, volume_id, status FROM snapshots")) {
+      rows_.snapshots[id] = {volume, status};
+    }
+    for (auto& [volume, snapshot, target] : store::query<string, optional<string>, optional<string>>(
+             db, "SELECT volume_id, snapshot_id, target FROM tasks WHERE state = 'live'")) {
+      rows_.tasked.insert(volume);
+      if (snapshot) rows_.tasked.insert(*snapshot);
+      if (target) rows_.tasked.insert(*target);
+    }
+    for (auto& [id, volume, snapshot] : store::query<string, string, optional<string>>(
+             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE export_uri IS NOT NULL")) {
+      rows_.served[id] = snapshot ? "snapshot-" + *snapshot : volume;
+    }
+  }
+
+  bool has_bytes(const std::string& volume) const {
+    return told_.manifests.contains(VolumeId(volume)) || told_.unreadable.contains(VolumeId(volume));
+  }
+
+  void compare_rows_with_bytes() {
+    for (const auto& [id, row] : rows_.volumes) {
+      if (has_bytes(id) || row.status == "error" || rows_.tasked.contains(id)) continue;
+      add(Level::Error, "volume", id, "it has no manifest (its status is " + row.status + ")",
+          "its bytes cannot be found; they may be in quarantine",
+          "put volumes/" + id + ".json back from a backup and start varved again, or delete the volume");
+    }
+    for (const auto& [id, row] : rows_.snapshots) {
+      auto manifest = told_.manifests.find(VolumeId(row.volume));
+      bool kept = manifest != told_.manifests.end() && manifest->second.snapshots.contains(SnapshotId(id));
+      if (kept || row.status == "error" || rows_.tasked.contains(id) || rows_.tasked.contains(row.volume)) continue;
+      if (!has_bytes(row.volume) || told_.unreadable.contains(VolumeId(row.volume))) continue;  // told of the volume
+      add(Level::Error, "snapshot", id, "its volume's manifest does not name it (its status is " + row.status + ")",
+          "its bytes cannot be found", "delete it");
+    }
+    for (const auto& [volume, manifest] : told_.manifests) {
+      if (rows_.volumes.contains(volume.str())) continue;
+      add(Level::Warning, "volume", volume.str(), "it has bytes and no row",
+          "nobody: it was given up (unmanaged), or its row was lost",
+          "cinder manage takes it back; varved recover makes a row of its description");
+    }
+  }
+
+  template <class Status, class Parse>
+  void look_at_status(const std::string& kind, const std::string& id, const Row& row, Parse parse) {
+    std::optional<Status> status = parse(row.status);
+    if (!status || !model::is_transitional(*status)) return;
+    if (rows_.tasked.contains(id) || rows_.tasked.contains(row.volume)) return;
+    add(Level::Error, kind, id, "it is " + row.status + " and no task works on it",
+        "it can neither be used nor deleted", "start varved again: it becomes an error status, which can be deleted");
+  }
+
+  void look_at_statuses() {
+    for (const auto& [id, row] : rows_.volumes) {
+      look_at_status<model::VolumeStatus>("volume", id, row, model::parse_volume_status);
+    }
+    for (const auto& [id, row] : rows_.snapshots) {
+      look_at_status<model::SnapshotStatus>("snapshot", id, row, model::parse_snapshot_status);
+    }
+  }
+
+  bool is_served(const std::string& key) const {
+    fs::path file = store_.run_directory / key / "pid";
+    std::error_code fault;
+    if (!fs::exists(file, fault)) return false;
+    std::optional<std::int64_t> pid = parse_int(trim(files::read(file)));
+    return pid && qemu::Process::find(static_cast<pid_t>(*pid), "--pidfile", file.string());
+  }
+
+  void look_at_exports() {
+    std::set<std::string> wanted;
+    for (const auto& [attachment, key] : rows_.served) {
+      wanted.insert(key);
+      if (is_served(key) || rows_.tasked.contains(key)) continue;
+      add(store_.running ? Level::Error : Level::Warning, "attachment", attachment,
+          "no storage daemon serves it (" + key + ")", "its client cannot reach its bytes",
+          store_.running ? "varved tries again by itself; its log tells why it fails"
+                         : "start varved: it is served again");
+    }
+    std::error_code fault;
+    for (fs::directory_iterator entry(store_.run_directory, fault), end; !fault && entry != end;
+         entry.increment(fault)) {
+      std::string key = entry->path().filename().string();
+      bool ours = is_uuid(key) || key.starts_with("snapshot-");
+      if (!ours || wanted.contains(key) || rows_.tasked.contains(key) || !is_served(key)) continue;
+      add(Level::Warning, "daemon", key, "a storage daemon runs for it, and no attachment wants it",
+          "somebody may still read or write there; the volume cannot be attached elsewhere",
+          "make sure that no client uses it, then end the process in " + (entry->path() / "pid").string());
+    }
+  }
+
+  void look_at_keys() {
+    if (rows_.keys.empty()) return;
+    if (!files::exists(store_.root_key)) {
+      add(Level::Error, "key", store_.root_key.string(), "the root key is missing",
+          "no encrypted volume or backup can be opened", "mount its disk or put it back");
+    }
+    for (const auto& [volume, key] : rows_.keys) {
+      if (files::exists(store_.directory / "keys" / key) || rows_.tasked.contains(volume)) continue;
+      add(Level::Error, "key", key, "the key of the volume " + volume + " is missing", "the volume cannot be opened",
+          "put keys/" + key + " back from a backup; without it the bytes are lost");
+    }
+  }
+
+  void look_at_pools() {
+    for (const qcow2::PoolDirectories& pool : pools()) {
+      if (!files::exists(pool.root)) {
+        add(Level::Error, "pool", pool.name, "its directory " + pool.root.string() + " is not there",
+            "all its volumes are in error", "mount it and start varved again");
+        continue;
+      }
+      files::Space space = files::space(pool.root);
+      if (space.available >= store_.min_free_bytes) continue;
+      add(Level::Warning, "pool", pool.name, std::to_string(space.available >> 20) + " MiB are free",
+          "nothing that needs room is begun; writes of clients fail when the disk is full",
+          "delete snapshots or volumes, or make the disk larger");
+    }
+  }
+
+  const Store& store_;
+  qcow2::Assessment told_;
+  Rows rows_;
+  std::vector<Finding> out_;
+};
+
+}  // namespace
+
+std::vector<Finding> examine_store(const Store& store) {
+  if (!files::exists(store.directory)) {
+    throw Error(ErrorCode::InvalidInput, "there is no store " + store.directory.string());
+  }
+  std::vector<Finding> first = Look(store).run();
+  if (first.empty() || !store.running) return first;
+  std::set<std::string> again;
+  for (const Finding& finding : Look(store).run()) again.insert(finding.kind + finding.id + finding.what);
+  std::erase_if(first, [&](const Finding& one) { return !again.contains(one.kind + one.id + one.what); });
+  return first;
+}
+
+}  // namespace varve::recovery

@@ -1,0 +1,135 @@
+"""varved doctor: tells what is wrong with a store, running or not, and changes nothing."""
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+
+import pytest
+from varve import BINARY, wait_until
+
+
+def doctor(server, *options):
+    """Exit status and the findings by kind and id."""
+    command = [str(BINARY), "doctor", "--json", "-o", f"store.directory={server.store}"]
+    for option in (*server.options, *options):
+        command += ["-o", option]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    told = json.loads(done.stdout)
+    assert told["well"] == (done.returncode == 0)
+    return done.returncode, {(one["kind"], one["id"]): one for one in told["findings"]}
+
+
+def tree(server):
+    """All that a look must not change; the database's helper files come and go with its readers."""
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in server.store.rglob("*")
+            if path.is_file() and not path.name.endswith(("-shm", "-wal"))}
+
+
+@pytest.fixture
+def store(own_server):
+    own_server.start()
+    admin = own_server.login()
+    volume = admin.create_volume(name="v")
+    assert admin.io(volume, "write -P 1 0 1M")
+    snapshot = admin.create_snapshot(volume)
+    return own_server, admin, volume, snapshot
+
+
+def test_a_sound_store_is_well_whether_it_runs_or_not(store):
+    server, admin, volume, _ = store
+    admin.attach(volume)
+    assert doctor(server) == (0, {})
+    for _ in range(20):  # things in motion are nothing wrong
+        admin.call("POST", "/volumes", {"volume": {"size": 1}}, 202)
+        assert doctor(server) == (0, {})
+    server.stop()
+    before = tree(server)
+    status, findings = doctor(server)
+    assert status == 0, findings
+    assert tree(server) == before
+
+
+def test_a_damaged_layer_is_told_with_all_who_need_it(store):
+    server, admin, volume, snapshot = store
+    manifest = server.manifests()[volume]
+    frozen = server.layer_files()[manifest["snapshots"][snapshot]["layer"]]
+    server.stop()
+    frozen.write_bytes(b"????" + frozen.read_bytes()[4:])
+    status, findings = doctor(server)
+    assert status == 1 and set(findings) == {("volume", volume), ("snapshot", snapshot)}
+    for finding in findings.values():
+        assert finding["level"] == "error" and frozen.stem in finding["what"] and finding["means"] and finding["mend"]
+
+
+def test_a_lost_manifest_its_layers_and_an_unreadable_one_are_told(store):
+    server, admin, volume, snapshot = store
+    other = admin.create_volume()
+    server.stop()
+    (server.store / "volumes" / f"{volume}.json").unlink()
+    (server.store / "volumes" / f"{other}.json").write_text("{")
+    status, findings = doctor(server)
+    assert status == 1
+    assert findings["volume", volume]["level"] == findings["volume", other]["level"] == "error"
+    assert {kind for kind, _ in findings} == {"volume", "layer"}
+    server.start()
+    status, findings = doctor(server)
+    assert status == 1 and {kind for kind, _ in findings} == {"volume", "file"}  # set aside now
+
+
+def test_a_status_without_a_task_and_a_row_too_few_are_told(store):
+    server, admin, volume, snapshot = store
+    gone = admin.create_volume()
+    server.stop()
+    with sqlite3.connect(server.store / "varve.db") as db:
+        db.execute("UPDATE volumes SET status = 'extending' WHERE id = ?", (volume,))
+        db.execute("DELETE FROM volumes WHERE id = ?", (gone,))
+    db.close()
+    status, findings = doctor(server)
+    assert status == 1 and set(findings) == {("volume", volume), ("volume", gone)}
+    assert "no task" in findings["volume", volume]["what"] and findings["volume", gone]["level"] == "warning"
+
+
+def test_a_damaged_database_is_told(store):
+    server, *_ = store
+    server.stop()
+    database = server.store / "varve.db"
+    database.write_bytes(b"\xff" * 4096 + database.read_bytes()[4096:])
+    status, findings = doctor(server)
+    assert status == 1 and findings["database", str(database)]["level"] == "error"
+
+
+def test_an_attachment_that_nobody_serves_is_told(store):
+    server, admin, volume, _ = store
+    attachment, _ = admin.attach(volume)
+    server.kill()
+    os.kill(server.storage_daemons()[volume], signal.SIGKILL)
+    wait_until(lambda: volume not in server.storage_daemons(), 10, "the storage daemon to end")
+    status, findings = doctor(server)
+    assert status == 1 and findings["attachment", attachment]["level"] == "warning"
+    server.start()
+    wait_until(lambda: doctor(server) == (0, {}), 30, "it to be served again")
+
+
+def test_a_missing_key_is_told(store):
+    server, admin, *_ = store
+    made = admin.call("POST", "/types", {"volume_type": {"name": "secret"}}, 200)["volume_type"]["id"]
+    admin.call("POST", f"/types/{made}/encryption",
+               {"encryption": {"provider": "luks", "control_location": "back-end", "cipher": "aes-xts-plain64", "key_size": 256}}, 200)
+    volume = admin.create_volume(volume_type="secret")
+    (key,) = server.rows("SELECT encryption_key_id FROM volumes WHERE id = ?", volume)[0]
+    assert doctor(server) == (0, {})
+    (server.store / "keys" / key).rename(server.directory / "elsewhere")
+    status, findings = doctor(server)
+    assert status == 1 and volume in findings["key", key]["what"]
+
+
+def test_little_room_strays_and_no_store_are_told(store):
+    server, *_ = store
+    (server.store / "volumes" / "notes.txt").write_text("x")
+    status, findings = doctor(server)
+    assert status == 0 and {one["level"] for one in findings.values()} == {"note"}
+    status, findings = doctor(server, f"qcow2.min_free_mib={1 << 30}")
+    assert status == 1 and findings["pool", "default"]["level"] == "warning"
+    done = subprocess.run([str(BINARY), "doctor", "-o", f"store.directory={server.directory / 'none'}"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and "no store" in done.stderr
