@@ -86,6 +86,10 @@ class Backend {
   // Never shrinks. On an open volume the exports of its device must be removed meanwhile.
   virtual void extend_volume(const VolumeId& volume, std::int64_t size_gib) = 0;
 
+  // To be called before a snapshot or clone of the volume: waits when the work in the background that earlier deletions
+  // left in its chain is too far behind. Throws Error(Unavailable) when that does not move for a minute.
+  virtual void make_way(const VolumeId& volume) = 0;
+
   // The volume may be open: what was acknowledged before the call is in the snapshot.
   virtual void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
   virtual void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
@@ -124,7 +128,7 @@ class Backend {
   virtual int independence_percent(const VolumeId& volume) = 0;
 
   // Does one piece of background work (merge or remove a layer that nothing needs, make a clone independent); false
-  // when there is none to do now. One thread.
+  // when there is none to do now. As many threads as like.
   virtual bool maintain() = 0;
   // Makes a running maintain() return soon; its work goes on at a later call.
   virtual void interrupt_maintenance() = 0;

@@ -17,7 +17,13 @@ class KeyedMutex {
       owner_.changed_.wait(lock, [&] { return !owner_.held_.contains(key_); });
       owner_.held_.insert(key_);
     }
+    // Perhaps somebody has it: see owns().
+    Lock(KeyedMutex& owner, std::string key, std::try_to_lock_t) : owner_(owner), key_(std::move(key)) {
+      std::lock_guard lock(owner_.mutex_);
+      owns_ = owner_.held_.insert(key_).second;
+    }
     ~Lock() {
+      if (!owns_) return;
       {
         std::lock_guard lock(owner_.mutex_);
         owner_.held_.erase(key_);
@@ -27,9 +33,12 @@ class KeyedMutex {
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
+    bool owns() const { return owns_; }
+
    private:
     KeyedMutex& owner_;
     std::string key_;
+    bool owns_ = true;
   };
 
  private:

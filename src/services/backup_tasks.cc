@@ -108,7 +108,10 @@ void Backups::run_backup(const Task& task) {
   // A run that was cut off may have ended the archive.
   std::optional<backups::Manifest> done = archive.manifest();
   if (!done) {
-    if (own_snapshot) backend_.create_snapshot(task.volume_id, source);
+    if (own_snapshot) {
+      backend_.make_way(task.volume_id);
+      backend_.create_snapshot(task.volume_id, source);
+    }
     FAILPOINT("backup.after_helper");
     std::optional<backups::Manifest> before;
     if (parent) before = archive_of(*parent).required_manifest();

@@ -358,6 +358,7 @@ void Groups::run_snapshot(const Task& task) {
   for (const Snapshot& snapshot : snapshots) backend_.delete_snapshot(snapshot.volume_id, snapshot.id);
   std::vector<VolumeId> volumes;
   for (const Snapshot& snapshot : snapshots) volumes.push_back(snapshot.volume_id);
+  for (const VolumeId& volume : volumes) backend_.make_way(volume);  // while the clients are still served
   std::function<void()> take = [&] {
     for (const Snapshot& snapshot : snapshots) {
       backend_.create_snapshot(snapshot.volume_id, snapshot.id);

@@ -251,6 +251,7 @@ void Images::run_upload(const Task& task) {
   images::Image image = service_.show(actor_of(task), task.target.value());
   if (image.status == "active") return undo_helper(task);  // a run that was cut off had sent it
   SnapshotId helper = helper_of(task);
+  backend_.make_way(volume.id);
   backend_.create_snapshot(volume.id, helper);
   FAILPOINT("image.after_helper");
   Staged staged(staging_, task);

@@ -11,6 +11,8 @@ namespace varve::services {
 namespace {
 // Merges that have to wait for a volume to be closed are tried again this often.
 constexpr auto kIdle = std::chrono::seconds(5);
+// A merge takes as long as its data is large: others go on beside it.
+constexpr unsigned kMaintainers = 3;
 }  // namespace
 
 Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks,
@@ -34,12 +36,12 @@ void Reconciler::start() {
   backend_.on_work([this] {
     {
       std::lock_guard lock(mutex_);
-      work_ = true;
+      ++work_;
     }
-    wake_.notify_one();
+    wake_.notify_all();
   });
   restorer_.start();
-  thread_ = std::thread([this] { run(); });
+  for (unsigned i = 0; i < kMaintainers; ++i) threads_.emplace_back([this, i] { run(i == 0); });
 }
 
 void Reconciler::stop() {
@@ -50,23 +52,25 @@ void Reconciler::stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_one();
+  wake_.notify_all();
   damages_.stop();
-  if (!thread_.joinable()) return;
+  if (threads_.empty()) return;
   backend_.interrupt_maintenance();
-  thread_.join();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
 }
 
-void Reconciler::run() {
+void Reconciler::run(bool first) {
+  std::uint64_t seen = 0;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, kIdle, [&] { return stopping_ || work_; });
+      wake_.wait_for(lock, kIdle, [&] { return stopping_ || work_ != seen; });
       if (stopping_) return;
-      work_ = false;
+      seen = work_;
     }
     try {
-      damages_.follow();
+      if (first) damages_.follow();
       while (backend_.maintain()) {
         std::lock_guard lock(mutex_);
         if (stopping_) return;

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "backends/backend.h"
 #include "services/damages.h"
@@ -27,7 +28,7 @@ class Reconciler {
   int heal_orphans();
 
  private:
-  void run();
+  void run(bool first);
 
   store::Database& db_;
   backends::Backend& backend_;
@@ -37,9 +38,9 @@ class Reconciler {
   Restorer restorer_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool work_ = true;
+  std::uint64_t work_ = 1;  // notices so far
   bool stopping_ = false;
-  std::thread thread_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace varve::services

@@ -223,7 +223,10 @@ void Snapshots::register_tasks() {
   };
   tasks_.handle(
       TaskKind::CreateSnapshot,
-      {[this](const Task& task) { backend_.create_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value())); },
+      {[this](const Task& task) {
+         backend_.make_way(task.volume_id);
+         backend_.create_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value()));
+       },
        [to](store::Transaction& tx, const Task& task) { to(tx, task, SnapshotStatus::Available); },
        [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, SnapshotStatus::Error); }});
   tasks_.handle(

@@ -24,6 +24,7 @@ void Volumes::run_create(const Task& task) {
     backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), SnapshotId(*volume.snapshot_id),
                             volume.pool);
   } else if (volume.source_volume_id) {
+    backend_.make_way(VolumeId(*volume.source_volume_id));
     backend_.clone_volume(volume.id, volume.size_gib, VolumeId(*volume.source_volume_id), volume.pool);
   } else {
     placing_.create_empty(volume);

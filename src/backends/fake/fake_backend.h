@@ -28,6 +28,7 @@ class FakeBackend final : public backends::Backend {
   void copy_volume(const VolumeId&, const std::filesystem::path&, const std::function<void()>&) override {}
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
+  void make_way(const VolumeId&) override {}
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;

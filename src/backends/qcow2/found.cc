@@ -92,6 +92,7 @@ void Qcow2Backend::forget_manifest(const VolumeId& volume) {
   std::lock_guard graph(graph_mutex_);
   Manifest gone = std::move(manifests_.at(volume));
   manifests_.erase(volume);
+  dependents_.erase(volume);
   for (const LayerId& layer : gone.referred()) graph_.release(layer);
 }
 

@@ -15,17 +15,20 @@ class Qcow2Backend::Hold {
  public:
   // AsItIs: for its deletion, which what an interrupted operation left must not hinder.
   enum class State : std::uint8_t { Settled, AsItIs };
+  // Which merges are in the way: any in its chains, those into its active layer, none.
+  enum class Merges : std::uint8_t { Stop, StopIntoActive, Leave };
 
-  Hold(Qcow2Backend& backend, const VolumeId& volume, State state = State::Settled)
+  Hold(Qcow2Backend& backend, const VolumeId& volume, Merges merges = Merges::Stop, State state = State::Settled)
       : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
     if (state == State::Settled) backend_.settle_doubts(volume);
     std::unique_lock graph(backend_.graph_mutex_);
     auto found = backend_.manifests_.find(volume);
     if (found == backend_.manifests_.end()) return;
-    layers_ = backend_.layers_of(found->second);
+    if (merges == Merges::Stop) layers_ = backend_.layers_of(found->second);
+    if (merges == Merges::StopIntoActive) layers_ = {found->second.active};
     for (const LayerId& layer : layers_) backend_.held_.insert(layer);
     graph.unlock();
-    backend_.cancel_merges(layers_);
+    backend_.stop_merges(layers_);
   }
   ~Hold() {
     {

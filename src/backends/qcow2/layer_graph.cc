@@ -10,6 +10,7 @@ void LayerGraph::add(const LayerId& id, const std::optional<LayerId>& parent, st
   Layer& layer = layers_[id];
   layer.parent = parent;
   layer.damage = std::move(damage);
+  unreferenced_.insert(id);
 }
 
 void LayerGraph::mend(const LayerId& id, const std::optional<LayerId>& parent) {
@@ -22,13 +23,13 @@ void LayerGraph::mend(const LayerId& id, const std::optional<LayerId>& parent) {
 }
 
 void LayerGraph::refer(const LayerId& id) {
-  ++at(id).references;
+  if (at(id).references++ == 0) unreferenced_.erase(id);
 }
 
 void LayerGraph::release(const LayerId& id) {
   Layer& layer = at(id);
   VARVE_CHECK(layer.references > 0, "a layer was released that nothing refers to");
-  --layer.references;
+  if (--layer.references == 0) unreferenced_.insert(id);
 }
 
 std::optional<LayerId> LayerGraph::parent(const LayerId& id) const {
@@ -70,19 +71,42 @@ std::vector<LayerId> LayerGraph::damaged() const {
 
 std::vector<LayerId> LayerGraph::removable(const std::set<LayerId>& busy) const {
   std::vector<LayerId> out;
-  for (const auto& [id, layer] : layers_) {
-    if (layer.references == 0 && layer.children.empty() && !busy.contains(id)) out.push_back(id);
+  for (const LayerId& id : unreferenced_) {
+    if (at(id).children.empty() && !busy.contains(id)) out.push_back(id);
   }
   return out;
 }
 
+bool LayerGraph::can_go(const LayerId& id, const std::set<LayerId>& busy) const {
+  const Layer& layer = at(id);
+  return layer.references == 0 && layer.children.size() == 1 && !busy.contains(id);
+}
+
 std::vector<Merge> LayerGraph::merges(const std::set<LayerId>& busy) const {
+  std::set<LayerId> targets;
   std::vector<Merge> out;
-  for (const auto& [id, layer] : layers_) {
-    if (layer.references > 0 || layer.children.size() != 1 || busy.contains(id)) continue;
-    const LayerId& child = *layer.children.begin();
-    if (!busy.contains(child) && !damage(child)) out.push_back({child, layer.parent});
+  for (const LayerId& id : unreferenced_) {
+    if (!can_go(id, busy)) continue;
+    // Up to the first that stays, down to the last that goes.
+    LayerId target = *at(id).children.begin();
+    while (can_go(target, busy)) target = *at(target).children.begin();
+    if (busy.contains(target) || damage(target) || !targets.insert(target).second) continue;
+    std::optional<LayerId> base = at(target).parent;
+    while (base && can_go(*base, busy)) base = at(*base).parent;
+    out.push_back({target, base});
   }
+  return out;
+}
+
+std::vector<LayerId> LayerGraph::dropped_by(const Merge& merge, const std::set<LayerId>& busy) const {
+  std::vector<LayerId> out;
+  if (!contains(merge.target) || busy.contains(merge.target) || damage(merge.target)) return out;
+  std::optional<LayerId> next = at(merge.target).parent;
+  for (; next && next != merge.base; next = at(*next).parent) {
+    if (!can_go(*next, busy)) return {};
+    out.push_back(*next);
+  }
+  if (next != merge.base) return {};
   return out;
 }
 
@@ -98,6 +122,7 @@ void LayerGraph::remove(const LayerId& id) {
   VARVE_CHECK(layer.references == 0 && layer.children.empty(), "a layer in use was removed");
   if (layer.parent) at(*layer.parent).children.erase(id);
   layers_.erase(id);
+  unreferenced_.erase(id);
 }
 
 LayerGraph::Layer& LayerGraph::at(const LayerId& id) {

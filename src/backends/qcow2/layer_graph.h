@@ -22,6 +22,8 @@ struct Damage {
   std::string reason;
 };
 
+// A run of layers that nothing refers to, each with one child, is merged as one piece into the layer above it.
+//
 // Copy into `target` all that it reads from the layers between it and `base` (nullopt: from all below it).
 struct Merge {
   LayerId target;
@@ -43,6 +45,7 @@ class LayerGraph {
 
   std::optional<LayerId> parent(const LayerId& id) const;
   std::size_t children(const LayerId& id) const;
+  int references(const LayerId& id) const { return at(id).references; }
   std::vector<LayerId> chain(const LayerId& top) const;  // top first, root last
   std::vector<LayerId> all() const;
   std::optional<Damage> damage(const LayerId& top) const;  // the uppermost of its chain
@@ -50,8 +53,10 @@ class LayerGraph {
 
   // Nothing refers to them or stands on them.
   std::vector<LayerId> removable(const std::set<LayerId>& busy) const;
-  // Every merge that would drop a layer; the caller picks one that can run now.
+  // Every merge that would drop layers, as many as it can each; the caller picks those that can run now.
   std::vector<Merge> merges(const std::set<LayerId>& busy) const;
+  // Of such a merge: what it drops, from the top. Empty when it is no longer one.
+  std::vector<LayerId> dropped_by(const Merge& merge, const std::set<LayerId>& busy) const;
 
   // After the bytes have moved: `target` stands on `base` now.
   void reparent(const Merge& merge);
@@ -68,7 +73,10 @@ class LayerGraph {
   Layer& at(const LayerId& id);
   const Layer& at(const LayerId& id) const;
 
+  bool can_go(const LayerId& id, const std::set<LayerId>& busy) const;
+
   std::map<LayerId, Layer> layers_;
+  std::set<LayerId> unreferenced_;  // few: those that wait for maintenance, and those that two or more stand on
 };
 
 }  // namespace varve::qcow2

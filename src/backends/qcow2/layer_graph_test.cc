@@ -54,7 +54,28 @@ TEST(LayerGraph, MergesNothingInADamagedChain) {
   EXPECT_TRUE(graph.merges({}).empty());
   graph.mend(id("a"), std::nullopt);
   EXPECT_FALSE(graph.damage(id("c")));
-  EXPECT_EQ(graph.merges({}).size(), 2U);
+  EXPECT_EQ(graph.merges({}).size(), 1U);
+}
+
+TEST(LayerGraph, MergesARunOfLayersAsOnePiece) {
+  LayerGraph graph;
+  graph.add(id("a"), std::nullopt);
+  graph.add(id("b"), id("a"));
+  graph.add(id("c"), id("b"));
+  graph.add(id("d"), id("c"));
+  graph.refer(id("a"));
+  graph.refer(id("d"));
+  auto merges = graph.merges({});
+  ASSERT_EQ(merges.size(), 1U);
+  EXPECT_EQ(merges.front(), (Merge{id("d"), id("a")}));
+  EXPECT_EQ(graph.dropped_by(merges.front(), {}), (std::vector{id("c"), id("b")}));
+  // A busy layer ends the run.
+  EXPECT_EQ(graph.merges({id("b")}), (std::vector{Merge{id("d"), id("b")}}));
+  graph.refer(id("c"));
+  EXPECT_TRUE(graph.dropped_by(merges.front(), {}).empty());
+  graph.release(id("c"));
+  graph.reparent(merges.front());
+  EXPECT_EQ(graph.removable({}), std::vector{id("c")});
 }
 
 // Whatever is dropped in whatever order, maintenance ends with exactly the referenced layers and those with two

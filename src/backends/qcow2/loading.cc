@@ -62,6 +62,7 @@ void Qcow2Backend::load() {
   note_damaged();
   for (auto& [id, manifest] : manifests_) {
     attempt("repair the root", id.str(), [&] { repair_root(manifest); });
+    if (!manifest.root.empty()) dependents_.insert(id);
   }
 }
 

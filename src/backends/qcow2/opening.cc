@@ -86,7 +86,7 @@ void Qcow2Backend::close(const VolumeId& volume) {
 }
 
 void Qcow2Backend::set_qos(const VolumeId& volume, const model::QosLimits& qos) {
-  Hold hold(*this, volume);
+  Hold hold(*this, volume, Hold::Merges::Leave);
   if (auto daemon = daemon_of(volume.str())) images_.set_throttle(daemon->qmp(), qos);
 }
 

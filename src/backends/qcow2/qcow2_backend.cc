@@ -142,6 +142,7 @@ void Qcow2Backend::commit(Manifest changed, Draft* draft) {
 
 void Qcow2Backend::note_dropped(Manifest& changed) const {
   std::lock_guard graph(graph_mutex_);
+  take_root(changed);
   auto before = manifests_.find(changed.volume);
   if (before != manifests_.end()) {
     changed.dropped.insert(before->second.dropped.begin(), before->second.dropped.end());
@@ -168,17 +169,28 @@ bool Qcow2Backend::is_written(const Manifest& changed, Draft* draft) {
   return false;
 }
 
-void Qcow2Backend::remember(const Manifest& changed) {
+void Qcow2Backend::remember(Manifest changed) {
   std::lock_guard graph(graph_mutex_);
+  take_root(changed);
   for (const LayerId& layer : changed.referred()) graph_.refer(layer);
   auto before = manifests_.find(changed.volume);
   if (before != manifests_.end()) {
     for (const LayerId& layer : before->second.referred()) graph_.release(layer);
   }
   for (const LayerId& layer : changed.dropped) dropped_[layer] = changed.volume;
+  changed.root.empty() ? (void)dependents_.erase(changed.volume) : (void)dependents_.insert(changed.volume);
   unfinished_.erase(changed.volume);
   if (changed.intent) unfinished_[changed.volume] = changed.intent->overlay;
   manifests_[changed.volume] = changed;
+}
+
+// A merge may have changed the root since the operation looked, unless it is one that gives the volume another one: an
+// overlay that shares nothing but through itself. graph_mutex_ is held.
+void Qcow2Backend::take_root(Manifest& changed) const {
+  auto before = manifests_.find(changed.volume);
+  if (before == manifests_.end()) return;
+  bool moved = changed.root == changed.active && changed.active != before->second.active;
+  if (!moved) changed.root = before->second.root;
 }
 
 // All that the volume had is dropped.
@@ -193,6 +205,7 @@ void Qcow2Backend::forget_deleted(const VolumeId& volume) {
   std::erase_if(dropped, [&](const LayerId& layer) { return !graph_.contains(layer); });
   for (const LayerId& layer : dropped) dropped_[layer] = volume;
   deleted_[volume] = std::move(dropped);
+  dependents_.erase(volume);
   unfinished_.erase(volume);
   doubtful_.erase(volume);
   damaged_.erase(volume);
@@ -266,7 +279,7 @@ void Qcow2Backend::clone_volume(const VolumeId& volume, std::int64_t size_gib, c
   LayerId frozen;
   KeyId key;
   {
-    Hold hold(*this, source);
+    Hold hold(*this, source, Hold::Merges::StopIntoActive);
     frozen = freeze(source, SnapshotId(), "");
     key = manifest(source).key;
     pin.emplace(*this, frozen);
@@ -292,7 +305,7 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
 // A tombstone takes the manifest's place until the last of the volume's layers has gone. What an unreadable manifest
 // named is not known: the manifest is set aside, as its layers were.
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
-  Hold hold(*this, volume, Hold::State::AsItIs);
+  Hold hold(*this, volume, Hold::Merges::Stop, Hold::State::AsItIs);
   if (!has_volume(volume)) return;
   close_unused(volume);
   FAILPOINT("volume.delete.before_manifest");
@@ -325,7 +338,7 @@ void Qcow2Backend::extend_volume(const VolumeId& volume, std::int64_t size_gib) 
 }
 
 void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  Hold hold(*this, volume);
+  Hold hold(*this, volume, Hold::Merges::StopIntoActive);
   if (manifest(volume).snapshots.contains(snapshot)) return;
   freeze(volume, snapshot, "");
 }
@@ -333,7 +346,7 @@ void Qcow2Backend::create_snapshot(const VolumeId& volume, const SnapshotId& sna
 // The overlay in the other pool reads the same; it is the volume's root there, which maintenance makes independent of
 // what is below, as it does with a clone.
 void Qcow2Backend::migrate(const VolumeId& volume, const std::string& pool) {
-  Hold hold(*this, volume);
+  Hold hold(*this, volume, Hold::Merges::StopIntoActive);
   Manifest present = manifest(volume);
   if (&images_.pool(present.pool) == &images_.pool(pool)) return;
   VARVE_CHECK(present.snapshots.empty(), "a volume with snapshots was migrated");
@@ -458,7 +471,7 @@ bool Qcow2Backend::is_known(const LayerId& layer) const {
 }
 
 void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  Hold hold(*this, volume);
+  Hold hold(*this, volume, Hold::Merges::Leave);
   if (!has_volume(volume)) return;
   Manifest changed = manifest(volume);
   if (changed.snapshots.erase(snapshot) == 0) return;

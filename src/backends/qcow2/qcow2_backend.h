@@ -54,6 +54,7 @@ class Qcow2Backend final : public backends::Backend {
                    const std::function<void()>& between) override;
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
+  void make_way(const VolumeId& volume) override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -100,6 +101,7 @@ class Qcow2Backend final : public backends::Backend {
   struct RunningMerge {
     Merge merge;
     std::string daemon;
+    bool small = false;
     bool cancelled = false;
   };
 
@@ -122,7 +124,7 @@ class Qcow2Backend final : public backends::Backend {
   void commit(Manifest changed, Draft* draft = nullptr);
   void note_dropped(Manifest& changed) const;
   bool is_written(const Manifest& changed, Draft* draft);
-  void remember(const Manifest& changed);
+  void remember(Manifest changed);
   void settle_doubts(const VolumeId& volume);
   bool is_unreadable(const VolumeId& volume) const;
   bool is_known(const LayerId& layer) const;
@@ -155,24 +157,32 @@ class Qcow2Backend final : public backends::Backend {
   std::vector<LayerId> chain_of(const LayerId& top) const;
 
   bool remove_one_layer();
-  std::optional<LayerId> pick_removable() const;
+  std::optional<LayerId> pick_removable();
   bool may_be_below_damage(const LayerId& layer) const;
   void remove_layer(const LayerId& layer);
   std::optional<VolumeId> forget_dropped(const LayerId& layer);
   void remove_tombstone(const VolumeId& volume);
   void postpone(const LayerId& layer, const Error& fault);
-  bool was_cancelled() const;
-  bool merge_one_layer();
+  bool was_cancelled(const LayerId& target) const;
+  bool run_one_merge();
   std::vector<Merge> wanted_merges() const;
+  bool is_wanted(const Merge& merge) const;
+  Merge compacted(const Merge& merge) const;
+  bool conflicts(const LayerId& target) const;
   std::set<LayerId> busy_layers() const;
-  bool has_room_for(const Merge& merge) const;
+  std::uint64_t bytes_of(const Merge& merge) const;
+  bool has_room_for(const Merge& merge, std::uint64_t bytes) const;
   bool may_run_live(const Merge& merge) const;
   std::optional<RunningMerge> pick_merge();
+  bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
   void run_merge(const RunningMerge& running);
-  void run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running);
-  void finish_merge(const RunningMerge& running);
+  void run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running, const KeyId& key);
+  void finish_merge(const Merge& merge);
+  void keep_roots();
+  void keep_root(const VolumeId& volume);
+  void take_root(Manifest& changed) const;
   std::vector<std::string> holders(const LayerId& layer) const;
-  void cancel_merges(const std::set<LayerId>& chain);
+  void stop_merges(const std::set<LayerId>& layers);
   void notify_work();
   void lost(const std::string& key);
 
@@ -190,13 +200,17 @@ class Qcow2Backend final : public backends::Backend {
   std::map<VolumeId, std::set<LayerId>> deleted_;  // tombstones, and which of their layers are still there
   std::map<VolumeId, std::string> unreadable_;     // volumes whose manifest cannot be read, and why
   std::map<VolumeId, LayerId> unfinished_;         // volumes with an intent, and its overlay
+  std::set<VolumeId> dependents_;                  // that still share layers with their source: have a root
   std::set<VolumeId> doubtful_;                    // whose manifest may not be the one in memory
   std::set<VolumeId> damaged_;                     // that need a damaged layer
   std::map<LayerId, VolumeId> dropped_;            // layers that may go, and whose they were
   std::map<LayerId, Postponed> postponed_;
-  std::map<std::string, Opened> opened_;  // by volume id or "snapshot-<id>"
-  std::multiset<LayerId> held_;           // chains in which no merge may start now
-  std::optional<RunningMerge> running_;
+  std::map<std::string, Opened> opened_;     // by volume id or "snapshot-<id>"
+  std::multiset<LayerId> held_;              // chains in which no merge may start now
+  std::map<LayerId, RunningMerge> running_;  // by target
+  LayerId last_begun_;
+  std::set<VolumeId> unkept_roots_;  // changed by a merge, not written down yet
+  std::set<LayerId> removing_;
   bool interrupted_ = false;
   std::chrono::steady_clock::time_point next_look_;  // at what is damaged
   std::atomic<std::uint64_t> damage_version_{1};

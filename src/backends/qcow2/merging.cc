@@ -1,0 +1,346 @@
+// Merges: layers that nothing refers to go into what stands on them, cloned volumes are made independent of their
+// sources. Several run at a time, one a chain; an operation stops those that are in its way.
+
+#include <algorithm>
+
+#include "backends/qcow2/holds.h"
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/files.h"
+#include "base/log.h"
+
+namespace varve::qcow2 {
+
+namespace {
+
+// A merge of layers that nobody has open has a storage daemon of its own: one that hangs is nobody else's trouble.
+constexpr std::string_view kMergeKey = "merge-";
+// A merge of so little is waited for rather than stopped and begun anew.
+constexpr std::uint64_t kSmall = 32 << 20;
+constexpr auto kGrace = std::chrono::seconds(2);
+// Layers of deleted snapshots that may wait in one chain before the next snapshot has to wait for them, and how long it
+// waits while nothing moves.
+constexpr std::size_t kMostPending = 32;
+constexpr auto kNoProgress = std::chrono::seconds(60);
+// In the chain of an open volume so many are first merged among themselves.
+constexpr std::size_t kCompact = 3;
+
+}  // namespace
+
+// Who has a chain open that goes through this layer. graph_mutex_ is held.
+std::vector<std::string> Qcow2Backend::holders(const LayerId& layer) const {
+  std::vector<std::string> out;
+  for (const auto& [key, opened] : opened_) {
+    std::vector<LayerId> chain = graph_.chain(opened.top);
+    if (std::ranges::find(chain, layer) != chain.end()) out.push_back(opened.daemon);
+  }
+  return out;
+}
+
+// Every merge that is wanted, those first that come behind the one that was begun last: none waits for ever behind
+// others. graph_mutex_ is held.
+std::vector<Merge> Qcow2Backend::wanted_merges() const {
+  std::set<LayerId> busy = busy_layers();
+  std::vector<Merge> wanted = graph_.merges(busy);
+  for (const VolumeId& volume : dependents_) {
+    const LayerId& root = manifests_.at(volume).root;
+    if (busy.contains(root) || !graph_.contains(root) || graph_.damage(root)) continue;
+    wanted.push_back({root, std::nullopt});
+  }
+  std::ranges::sort(wanted, {}, &Merge::target);
+  auto next = std::ranges::upper_bound(wanted, last_begun_, {}, &Merge::target);
+  std::ranges::rotate(wanted, next);
+  return wanted;
+}
+
+// Does one of them write what the other reads? graph_mutex_ is held.
+bool Qcow2Backend::conflicts(const LayerId& target) const {
+  auto stands_on = [&](const LayerId& top, const LayerId& layer) {
+    std::vector<LayerId> chain = graph_.chain(top);
+    return std::ranges::find(chain, layer) != chain.end();
+  };
+  return std::ranges::any_of(
+      running_, [&](const auto& entry) { return stands_on(target, entry.first) || stands_on(entry.first, target); });
+}
+
+// A merge copies at most what the layers that it swallows occupy; they go only afterwards.
+std::uint64_t Qcow2Backend::bytes_of(const Merge& merge) const {
+  std::uint64_t bytes = 0;
+  std::vector<LayerId> chain = chain_of(merge.target);
+  for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
+    bytes += files::allocated_bytes(images_.file(chain[i]));
+  }
+  return bytes;
+}
+
+bool Qcow2Backend::has_room_for(const Merge& merge, std::uint64_t bytes) const {
+  return files::space(images_.pool_of(merge.target).root).available >= config_.min_free_bytes + bytes;
+}
+
+// QEMU 7.2 answers reads behind the end of a shorter parent with whatever its buffer holds while a merge runs (its
+// copy-on-read filter stops at the parent's end and reports success). A layer that has outgrown one that it swallows is
+// merged only while nobody reads it.
+bool Qcow2Backend::may_run_live(const Merge& merge) const {
+  std::vector<LayerId> chain = chain_of(merge.target);
+  std::expected<Header, std::string> target = read_header(images_.file(merge.target));
+  if (!target) return false;
+  for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
+    std::expected<Header, std::string> below = read_header(images_.file(chain[i]));
+    if (!below || below->virtual_size < target->virtual_size) return false;
+  }
+  return true;
+}
+
+// The layers below an open volume's active one are first merged among themselves but for the lowest, which may be as
+// large as the volume: that is little work, and a next snapshot need not stop it. graph_mutex_ is held.
+Merge Qcow2Backend::compacted(const Merge& merge) const {
+  if (holders(merge.target).empty()) return merge;
+  std::vector<LayerId> run = graph_.dropped_by(merge, busy_layers());
+  if (run.size() < kCompact) return merge;
+  return {run.front(), run.back()};
+}
+
+// Begins the merge when it can run now. graph_mutex_ is held.
+bool Qcow2Backend::begin(const Merge& merge, std::uint64_t bytes, bool may_be_live) {
+  if (interrupted_ || conflicts(merge.target)) return false;
+  std::vector<std::string> open_in = holders(merge.target);
+  // Two daemons may read one layer; none may write it then. The merge comes when one of them has closed.
+  if (open_in.size() > 1 || (!open_in.empty() && !may_be_live)) return false;
+  std::string own = std::string(kMergeKey) + merge.target.str();
+  running_[merge.target] = {merge, open_in.empty() ? own : open_in.front(), bytes <= kSmall, false};
+  last_begun_ = merge.target;
+  return true;
+}
+
+// Not the wish alone: a snapshot may have been made since it was uttered. graph_mutex_ is held.
+bool Qcow2Backend::is_wanted(const Merge& merge) const {
+  std::set<LayerId> busy = busy_layers();
+  if (!graph_.dropped_by(merge, busy).empty()) return true;
+  if (merge.base || !graph_.contains(merge.target) || busy.contains(merge.target)) return false;
+  return std::ranges::any_of(dependents_,
+                             [&](const VolumeId& volume) { return manifests_.at(volume).root == merge.target; });
+}
+
+std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
+  std::vector<Merge> wanted;
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (interrupted_) return std::nullopt;
+    for (const Merge& merge : wanted_merges()) {
+      Merge first = compacted(merge);
+      if (!conflicts(first.target)) wanted.push_back(first);
+    }
+  }
+  for (const Merge& merge : wanted) {
+    std::uint64_t bytes = bytes_of(merge);
+    if (!has_room_for(merge, bytes)) continue;
+    bool may_be_live = may_run_live(merge);
+    std::lock_guard graph(graph_mutex_);
+    if (is_wanted(merge) && begin(merge, bytes, may_be_live)) return running_.at(merge.target);
+  }
+  return std::nullopt;
+}
+
+bool Qcow2Backend::run_one_merge() {
+  std::optional<RunningMerge> picked = pick_merge();
+  if (!picked) return false;
+  const LayerId target = picked->merge.target;
+  try {
+    run_merge(*picked);
+    finish_merge(picked->merge);
+  } catch (const Error& fault) {
+    if (!was_cancelled(target)) postpone(target, fault);
+  }
+  {
+    std::lock_guard graph(graph_mutex_);
+    running_.erase(target);
+  }
+  merge_ended_.notify_all();
+  keep_roots();
+  return true;
+}
+
+bool Qcow2Backend::was_cancelled(const LayerId& target) const {
+  std::lock_guard graph(graph_mutex_);
+  return interrupted_ || running_.at(target).cancelled;
+}
+
+// Of the volume that reads through the layer; a layer that is merged is read by one.
+KeyId Qcow2Backend::key_of(const LayerId& layer) const {
+  std::lock_guard graph(graph_mutex_);
+  for (const auto& [id, manifest] : manifests_) {
+    if (!manifest.key.empty() && layers_of(manifest).contains(layer)) return manifest.key;
+  }
+  return KeyId();
+}
+
+void Qcow2Backend::run_merge(const RunningMerge& running) {
+  const Merge& merge = running.merge;
+  std::vector<LayerId> chain = chain_of(merge.target);
+  if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
+  KeyId key = key_of(merge.target);
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
+  FAILPOINT("layer.merge.before_stream");
+  if (!running.daemon.starts_with(kMergeKey)) {
+    run_live_merge(daemon->qmp(), running, key);
+    return;
+  }
+  try {
+    images_.open_chain(daemon->qmp(), chain, true, key);
+    images_.stream(daemon->qmp(), merge.target, merge.base, key);
+    FAILPOINT("layer.merge.after_stream");
+    daemons_.stop(running.daemon);
+  } catch (const Error&) {
+    daemons_.discard(running.daemon);
+    throw;
+  }
+}
+
+// The daemon has the chain open, and goes on with it. Of a merge that is tried again only what is left is done.
+void Qcow2Backend::run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running, const KeyId& key) {
+  const Merge& merge = running.merge;
+  if (!images_.stands_on(qmp, merge.target, merge.base)) images_.stream(qmp, merge.target, merge.base, key);
+  FAILPOINT("layer.merge.after_stream");
+  // Closed by name: a snapshot that is just being made may have opened a layer that no chain has yet.
+  std::vector<LayerId> swallowed = chain_of(merge.target);
+  for (std::size_t i = 1; i < swallowed.size() && !(merge.base && swallowed[i] == *merge.base); ++i) {
+    images_.close_node(qmp, swallowed[i]);
+  }
+}
+
+// The images are as they should be; now the memory. A merge down to nothing made the volume whose root is the target
+// independent; a merge that swallowed a volume's root made the target its root.
+void Qcow2Backend::finish_merge(const Merge& merge) {
+  std::lock_guard graph(graph_mutex_);
+  std::set<LayerId> merged;
+  for (const LayerId& layer : graph_.chain(merge.target)) {
+    if (merge.base && layer == *merge.base) break;
+    merged.insert(layer);
+  }
+  for (const VolumeId& volume : std::set(dependents_)) {
+    Manifest& manifest = manifests_.at(volume);
+    if (!merged.contains(manifest.root)) continue;
+    manifest.root = merge.base ? merge.target : LayerId();
+    if (manifest.root.empty()) dependents_.erase(volume);
+    unkept_roots_.insert(volume);
+  }
+  graph_.reparent(merge);
+  log::debug("layers merged", {{"layer", merge.target}, {"swallowed", static_cast<std::int64_t>(merged.size()) - 1}});
+}
+
+// Writes down the roots that merges have changed. A volume that somebody works on has its turn later; a start that
+// finds a root gone knows what that means.
+void Qcow2Backend::keep_roots() {
+  std::set<VolumeId> unkept;
+  {
+    std::lock_guard graph(graph_mutex_);
+    unkept = unkept_roots_;
+  }
+  for (const VolumeId& volume : unkept) keep_root(volume);
+}
+
+void Qcow2Backend::keep_root(const VolumeId& volume) {
+  KeyedMutex::Lock lock(volume_locks_, volume.str(), std::try_to_lock);
+  if (!lock.owns()) return;
+  std::optional<Manifest> present;
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto found = manifests_.find(volume);
+    if (found != manifests_.end()) present = found->second;
+    unkept_roots_.erase(volume);
+  }
+  if (!present) return;
+  try {
+    save(manifest_file(volume), *present);
+    if (present->root.empty()) log::info("volume made independent of its source", {{"volume", volume}});
+  } catch (const Error& fault) {
+    log::warning("a merge is not noted in the manifest yet", {{"volume", volume}, {"error", fault.message()}});
+    std::lock_guard graph(graph_mutex_);
+    unkept_roots_.insert(volume);
+  }
+}
+
+// Stops the running merges into one of these layers and waits for their end; small ones are left to end. The layers are
+// in held_, so none starts anew.
+void Qcow2Backend::stop_merges(const std::set<LayerId>& layers) {
+  std::unique_lock graph(graph_mutex_);
+  auto concerned = [&] {
+    std::vector<RunningMerge> out;
+    for (const auto& [target, running] : running_) {
+      if (layers.contains(target)) out.push_back(running);
+    }
+    return out;
+  };
+  auto are_small = [](const std::vector<RunningMerge>& merges) {
+    return std::ranges::all_of(merges, &RunningMerge::small);
+  };
+  if (!interrupted_ && are_small(concerned())) {
+    merge_ended_.wait_for(graph, kGrace, [&] { return concerned().empty() || interrupted_; });
+  }
+  for (std::vector<RunningMerge> left = concerned(); !left.empty(); left = concerned()) {
+    for (const RunningMerge& merge : left) running_.at(merge.merge.target).cancelled = true;
+    graph.unlock();
+    for (const RunningMerge& merge : left) {
+      auto daemon = daemons_.known(merge.daemon);
+      if (daemon) daemon->qmp().cancel_job(Images::stream_job(merge.merge.target));
+    }
+    graph.lock();
+    // The job may not have begun when it was cancelled: ask again until the merge is over.
+    merge_ended_.wait_for(graph, std::chrono::milliseconds(20), [&] { return concerned().empty(); });
+  }
+}
+
+void Qcow2Backend::interrupt_maintenance() {
+  std::set<LayerId> targets;
+  {
+    std::lock_guard graph(graph_mutex_);
+    interrupted_ = true;
+    for (const auto& [target, running] : running_) targets.insert(target);
+  }
+  merge_ended_.notify_all();
+  stop_merges(targets);
+}
+
+void Qcow2Backend::make_way(const VolumeId& volume) {
+  notify_work();
+  std::unique_lock graph(graph_mutex_);
+  std::size_t pending = 0;
+  auto in_time = [&] {
+    auto found = manifests_.find(volume);
+    if (found == manifests_.end() || interrupted_) return true;
+    std::vector<LayerId> chain = graph_.chain(found->second.active);
+    pending = static_cast<std::size_t>(
+        std::ranges::count_if(chain, [&](const LayerId& layer) { return graph_.references(layer) == 0; }));
+    bool full = static_cast<std::int64_t>(chain.size()) >= config_.max_chain_depth;
+    return pending == 0 || (pending < kMostPending && !full);
+  };
+  while (!in_time()) {
+    std::size_t before = pending;
+    merge_ended_.wait_for(graph, kNoProgress, [&] { return in_time() || pending < before; });
+    if (in_time() || pending < before) continue;
+    throw Error(ErrorCode::Unavailable,
+                "the layers of " + std::to_string(pending) +
+                    " deleted snapshots of the volume still have to be merged; try again later");
+  }
+}
+
+int Qcow2Backend::independence_percent(const VolumeId& volume) {
+  std::string key;
+  LayerId root;
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (!dependents_.contains(volume)) return 100;
+    root = manifests_.at(volume).root;
+    auto running = running_.find(root);
+    if (running == running_.end() || running->second.merge.base) return 0;
+    key = running->second.daemon;
+  }
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.known(key);
+  if (!daemon) return 0;
+  qemu::JobProgress progress = daemon->qmp().job_progress(Images::stream_job(root));
+  if (progress.total <= 0) return 0;
+  return static_cast<int>(std::min<std::int64_t>(99, progress.current * 100 / progress.total));
+}
+
+}  // namespace varve::qcow2
