@@ -22,7 +22,7 @@
 namespace varve::backends {
 
 // A BackendFailed that a volume's owner can do something about has one of these in its text.
-inline constexpr std::string_view kDamaged = " is damaged: ";                   // bytes that are needed cannot be read
+inline constexpr std::string_view kDamaged = " is damaged: ";                  // bytes that are needed cannot be read
 inline constexpr std::string_view kTooDeep = "the volume already stands on ";  // too many layers on top of each other
 
 // Bytes on the disk. allocated: all that the object reads from; exclusive: what its removal would free.

@@ -1,6 +1,7 @@
 // Places where a test can kill the process or make a step fail, to prove that no crash leaves a volume stuck.
 //
-// FAILPOINT("name") costs one atomic load, and a store in a thread whose work is watched. The names are a closed list, so that the crash suite can walk all of them
+// FAILPOINT("name") costs one atomic load, and a store in a thread whose work is watched. The names are a closed list,
+// so that the crash suite can walk all of them
 // (`varved failpoints`); a name that is not in the list does not compile.
 // Armed from the environment at start: VARVE_FAILPOINTS="name=kill", "name=error" (throws BackendFailed), several with
 // commas; "name=kill@3" acts on the third pass.

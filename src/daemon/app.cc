@@ -162,9 +162,9 @@ class App::Impl {
   }
 
   api::Services api_services() {
-    return {volumes_,  snapshots_,   attachments_, images_,   backups_,        groups_,    group_types_,
-            types_,    type_extras_, quotas_,      messages_, tags_,           transfers_, operators_,
-            managing_, explaining_,  tasks_,       backend_,  clock_,          config_.services};
+    return {volumes_,  snapshots_,   attachments_, images_,   backups_, groups_,         group_types_,
+            types_,    type_extras_, quotas_,      messages_, tags_,    transfers_,      operators_,
+            managing_, explaining_,  tasks_,       backend_,  clock_,   config_.services};
   }
 
   void write_openrc(const std::string& password) {

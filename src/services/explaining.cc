@@ -246,8 +246,8 @@ std::optional<Task> Explaining::live_task(store::Transaction& tx, const Object& 
 void Explaining::find_reason(store::Transaction& tx, const Object& object, Explanation& out) const {
   std::optional<model::Damage> damage;
   if (!object.is(Explained::Backup)) {
-    damage = tx.damages().find(object.is(Explained::Attachment) ? object.snapshot.value_or(object.volume.str())
-                                                                : object.id);
+    damage =
+        tx.damages().find(object.is(Explained::Attachment) ? object.snapshot.value_or(object.volume.str()) : object.id);
   }
   if (damage && (object.status == "error" || !is_error(object.status))) {
     out.reason = damage_text(damage->reason);

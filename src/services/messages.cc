@@ -52,7 +52,8 @@ struct Detail {
 // What the storage said of a BackendFailed that its owner can do something about. The words are those of the backend's
 // contract (backends/backend.h).
 constexpr std::pair<std::string_view, Detail> kRefusals[] = {
-    {backends::kTooDeep, {"904", "It stands on too many snapshots and copies; delete some, or wait until they are merged."}},
+    {backends::kTooDeep,
+     {"904", "It stands on too many snapshots and copies; delete some, or wait until they are merged."}},
     {backends::kDamaged, {"905", "Its bytes, or those that it is made from, cannot be read."}},
     {kGivenUp, {"906", "It was given up after several interrupted attempts."}},
 };

@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 namespace {
 constexpr auto kMoment = std::chrono::milliseconds(500);  // what work that moves no data takes at most, usually
 constexpr unsigned kSpare = 28;  // tasks that may wait for their volumes' storage beside those that work
-}
+}  // namespace
 
 TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),

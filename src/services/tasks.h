@@ -140,8 +140,8 @@ class TaskRunner {
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable stopped_;                     // of tick(): never woken for work
-  std::map<VolumeId, Lane> lanes_;    // of volumes that have a task in a pool
+  std::condition_variable stopped_;    // of tick(): never woken for work
+  std::map<VolumeId, Lane> lanes_;     // of volumes that have a task in a pool
   std::map<TaskId, Unended> unended_;  // ran, but their end could not be written
   Timestamp next_tick_{};
   std::map<TaskId, Waiter> waiters_;

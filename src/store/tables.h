@@ -217,8 +217,8 @@ class Tasks {
   std::vector<model::Task> live_with_target(model::TaskKind kind, const std::string& target);
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);
   std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first
-  std::vector<model::Task> live_of(const VolumeId& volume);    // oldest first
-  std::vector<model::Task> failed_of(const VolumeId& volume);  // newest first; a hundred at most
+  std::vector<model::Task> live_of(const VolumeId& volume);                         // oldest first
+  std::vector<model::Task> failed_of(const VolumeId& volume);                       // newest first; a hundred at most
   bool works_on(const VolumeId& id);                                                // a live task has this volume
   bool works_on(const SnapshotId& id);
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
