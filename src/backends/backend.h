@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/id.h"
@@ -19,6 +20,10 @@
 #include "model/resources.h"
 
 namespace varve::backends {
+
+// A BackendFailed that a volume's owner can do something about has one of these in its text.
+inline constexpr std::string_view kDamaged = " is damaged: ";                  // bytes that are needed cannot be read
+inline constexpr std::string_view kTooDeep = "the volume already stands on ";  // too many layers on top of each other
 
 // Bytes on the disk. allocated: all that the object reads from; exclusive: what its removal would free.
 struct Usage {

@@ -23,6 +23,7 @@ struct State {
 };
 
 std::array<State, kFailpoints.size()> g_states;
+thread_local Trail* t_trail = nullptr;
 
 State& find(std::string_view name) {
   for (std::size_t i = 0; i < kFailpoints.size(); ++i) {
@@ -64,7 +65,21 @@ void arm_from_environment() {
   }
 }
 
+std::string_view Trail::last() const {
+  std::size_t passed = passed_.load(std::memory_order_relaxed);
+  return passed == 0 ? std::string_view() : kFailpoints[passed - 1];
+}
+
+Watched::Watched(Trail& trail) {
+  t_trail = &trail;
+}
+
+Watched::~Watched() {
+  t_trail = nullptr;
+}
+
 void hit(std::size_t index) {
+  if (t_trail != nullptr) t_trail->passed_.store(index + 1, std::memory_order_relaxed);
   State& state = g_states[index];
   Action action = state.action.load(std::memory_order_relaxed);
   if (action == kNone) [[likely]]

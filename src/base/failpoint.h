@@ -1,12 +1,14 @@
 // Places where a test can kill the process or make a step fail, to prove that no crash leaves a volume stuck.
 //
-// FAILPOINT("name") costs one atomic load. The names are a closed list, so that the crash suite can walk all of them
+// FAILPOINT("name") costs one atomic load, and a store in a thread whose work is watched. The names are a closed list,
+// so that the crash suite can walk all of them
 // (`varved failpoints`); a name that is not in the list does not compile.
 // Armed from the environment at start: VARVE_FAILPOINTS="name=kill", "name=error" (throws BackendFailed), several with
 // commas; "name=kill@3" acts on the third pass.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <string_view>
 
@@ -71,6 +73,26 @@ void arm_from_environment();
 void arm(std::string_view name, std::string_view action);
 
 void hit(std::size_t index);
+
+// How far a piece of work is: the last failpoint that it has passed. Written by its thread, read by any.
+class Trail {
+ public:
+  std::string_view last() const;  // "": none yet
+
+ private:
+  friend class Watched;
+  friend void hit(std::size_t index);
+  std::atomic<std::size_t> passed_{0};  // index + 1
+};
+
+// What this thread does while the object lives is noted in the trail, which must live longer.
+class Watched {
+ public:
+  explicit Watched(Trail& trail);
+  ~Watched();
+  Watched(const Watched&) = delete;
+  Watched& operator=(const Watched&) = delete;
+};
 
 }  // namespace failpoint
 }  // namespace varve

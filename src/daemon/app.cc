@@ -80,6 +80,7 @@ class App::Impl {
         operators_(*db_),
         jobs_(*db_),
         reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
+        explaining_(*db_, tasks_, exports_, reconciler_.restorer(), messages_),
         descriptions_(*db_, backend_, clock_, config_.directory),
         control_(control_socket(config_), [this](const boost::json::object& ask) { return backup_asked(ask, *this); }),
         dispatcher_(authenticator(), config_.api),
@@ -161,9 +162,9 @@ class App::Impl {
   }
 
   api::Services api_services() {
-    return {volumes_,  snapshots_,   attachments_, images_,   backups_,        groups_,    group_types_,
-            types_,    type_extras_, quotas_,      messages_, tags_,           transfers_, operators_,
-            managing_, tasks_,       backend_,     clock_,    config_.services};
+    return {volumes_,  snapshots_,   attachments_, images_,   backups_, groups_,         group_types_,
+            types_,    type_extras_, quotas_,      messages_, tags_,    transfers_,      operators_,
+            managing_, explaining_,  tasks_,       backend_,  clock_,   config_.services};
   }
 
   void write_openrc(const std::string& password) {
@@ -219,6 +220,7 @@ class App::Impl {
   services::Operators operators_;
   services::Jobs jobs_;
   services::Reconciler reconciler_;
+  services::Explaining explaining_;
   services::Descriptions descriptions_;
   Control control_;
   api::Dispatcher dispatcher_;

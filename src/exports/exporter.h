@@ -27,6 +27,9 @@ class Exporter {
   // Whether the daemon of the device (BlockDevice::daemon) answers; waits for it, but not for ever.
   virtual bool answers(const std::string& daemon) = 0;
 
+  // Whether it is known already that the daemon owes an answer for too long. Never waits.
+  virtual bool stalled(const std::string& daemon) const = 0;
+
   // Cuts the clients off and ends the export. Nothing happens if there is none.
   virtual void remove(const std::string& daemon, const AttachmentId& attachment) = 0;
 };

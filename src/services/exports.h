@@ -49,6 +49,9 @@ class Exports {
   // Runs `change` while the exports of all these volumes are taken away, then brings them back. Clients reconnect.
   void without_exports(std::vector<VolumeId> volumes, const std::function<void()>& change);
 
+  // Whether it is known that the storage daemon of the source, if it has one, does not answer. Never waits.
+  bool stalled(const ExportSource& source) const { return exporter_.stalled(source.key()); }
+
   // Called, from any thread and while calls run, when an export that should be served may be missing. Before calls.
   void on_missing(std::function<void(const ExportSource&)> callback) { on_missing_ = std::move(callback); }
 

@@ -1,5 +1,7 @@
 #include "services/messages.h"
 
+#include "backends/backend.h"
+
 namespace varve::services {
 
 namespace {
@@ -47,18 +49,39 @@ struct Detail {
   std::string_view text;
 };
 
-Detail detail_of(const Error& fault) {
-  switch (fault.code()) {
-    case ErrorCode::NoSpace:
-      return {"003", "The storage has not the room for it."};
-    case ErrorCode::Unavailable:
-      return {"002", "The storage was not ready."};
-    default:
-      return {"001", "An unknown error occurred; the operator finds the request id in the log."};
+// What the storage said of a BackendFailed that its owner can do something about. The words are those of the backend's
+// contract (backends/backend.h).
+constexpr std::pair<std::string_view, Detail> kRefusals[] = {
+    {backends::kTooDeep,
+     {"904", "It stands on too many snapshots and copies; delete some, or wait until they are merged."}},
+    {backends::kDamaged, {"905", "Its bytes, or those that it is made from, cannot be read."}},
+    {kGivenUp, {"906", "It was given up after several interrupted attempts."}},
+};
+
+Detail detail_of(ErrorCode code, std::string_view error) {
+  if (code == ErrorCode::NoSpace) return {"003", "The storage has not the room for it."};
+  if (code == ErrorCode::Unavailable) return {"002", "The storage was not ready."};
+  if (code == ErrorCode::BackendFailed) {
+    for (const auto& [words, detail] : kRefusals) {
+      if (error.find(words) != std::string_view::npos) return detail;
+    }
   }
+  return {"001", "An unknown error occurred; the operator finds the request id in the log."};
 }
 
 }  // namespace
+
+std::string_view failed_action(TaskKind kind) {
+  return action_of(kind).text;
+}
+
+std::string_view failure_text(ErrorCode code, std::string_view error) {
+  return detail_of(code, error).text;
+}
+
+std::string damage_text(const std::string& reason) {
+  return "The bytes cannot be read: " + reason + ".";
+}
 
 model::Message Messages::make(const ProjectId& project, const VolumeId& volume,
                               const std::optional<std::string>& snapshot) const {
@@ -82,7 +105,7 @@ void Messages::task_failed(store::Transaction& tx, const model::Task& task, cons
     message.resource_id = task.target.value();
   }
   const Action& action = action_of(task.kind);
-  Detail detail = detail_of(fault);
+  Detail detail = detail_of(fault.code(), fault.message());
   message.event_id =
       "VOLUME_" + message.resource_type + "_" + std::string(action.number) + "_" + std::string(detail.number);
   message.level = "ERROR";
@@ -91,13 +114,25 @@ void Messages::task_failed(store::Transaction& tx, const model::Task& task, cons
   tx.messages().insert(message);
 }
 
+std::optional<Messages::Told> Messages::last_failure(store::Transaction& tx, const std::string& resource,
+                                                     std::span<const TaskKind> kinds) const {
+  for (model::Message& message : tx.messages().about(resource)) {
+    for (TaskKind kind : kinds) {
+      std::string begin = std::string(action_of(kind).text) + ":";
+      if (message.level != "ERROR" || !message.text.starts_with(begin)) continue;
+      return Told{message.text.substr(begin.size()), std::move(message)};
+    }
+  }
+  return std::nullopt;
+}
+
 void Messages::bytes_damaged(store::Transaction& tx, const ProjectId& project, const model::Damage& damage) const {
   std::optional<std::string> snapshot;
   if (damage.id != damage.volume_id.str()) snapshot = damage.id;
   model::Message message = make(project, damage.volume_id, snapshot);
   message.event_id = "VOLUME_" + message.resource_type + "_911_902";
   message.level = "ERROR";
-  message.text = "check bytes:They cannot be read: " + damage.reason + ".";
+  message.text = "check bytes:" + damage_text(damage.reason);
   tx.messages().insert(message);
 }
 

@@ -4,6 +4,10 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -15,6 +19,15 @@
 
 namespace varve::services {
 
+// The words that owners read about a failure, wherever they read of it: nothing of the storage's insides. error: a
+// task's, as it was thrown.
+std::string_view failed_action(model::TaskKind kind);
+std::string_view failure_text(ErrorCode code, std::string_view error);
+std::string damage_text(const std::string& reason);
+
+// What the error of a task that was interrupted too often begins with.
+inline constexpr std::string_view kGivenUp = "given up after ";
+
 class Messages {
  public:
   Messages(store::Database& db, Clock& clock, Rng& rng, const Settings& settings)
@@ -25,6 +38,14 @@ class Messages {
   void bytes_damaged(store::Transaction& tx, const ProjectId& project, const model::Damage& damage) const;
   void storage_daemon_died(store::Transaction& tx, const model::Volume& volume,
                            const std::optional<SnapshotId>& snapshot) const;
+
+  // The latest message about the resource that a failed task of one of these kinds has left: its detail, and when.
+  struct Told {
+    std::string detail;
+    model::Message message;
+  };
+  std::optional<Told> last_failure(store::Transaction& tx, const std::string& resource,
+                                   std::span<const model::TaskKind> kinds) const;
 
   model::Page<model::Message> list(const model::PageQuery& query) const;
   model::Message show(const model::Actor& actor, const MessageId& id) const;

@@ -23,6 +23,8 @@ class Reconciler {
   void start();  // after the task runner's start()
   void stop();
 
+  const Restorer& restorer() const { return restorer_; }
+
   // Transitional statuses without a live task: there are none unless someone edited the database. They become errors,
   // which can be deleted. Returns how many there were.
   int heal_orphans();

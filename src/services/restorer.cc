@@ -51,6 +51,7 @@ void Restorer::want(const ExportSource& source, Time due) {
   auto [place, added] = wanted_.try_emplace(source.key());
   if (added) {
     place->second = {source, due, kFirstPause};
+    place->second.since = clock_.now();
   } else {
     place->second.again = place->second.tried;
     place->second.due = std::min(place->second.due, due);
@@ -108,31 +109,49 @@ std::vector<ExportSource> Restorer::take_due() {
 
 // On a thread of the task runner.
 void Restorer::attempt(const ExportSource& source) {
-  bool good = true;
+  std::optional<std::string> error;
   try {
     exports_.restore(source);
   } catch (const Error& fault) {
-    good = fault.code() == ErrorCode::NotFound;  // the volume went, and its exports with it
+    // Not found: the volume went, and its exports with it.
+    if (fault.code() != ErrorCode::NotFound) error = fault.message();
     log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.message()}});
   } catch (const std::exception& fault) {
-    good = false;
+    error = fault.what();
     log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.what()}});
   }
-  ended(source, good);
+  ended(source, error);
 }
 
-void Restorer::ended(const ExportSource& source, bool good) {
+void Restorer::ended(const ExportSource& source, const std::optional<std::string>& error) {
   std::lock_guard lock(mutex_);
   auto found = wanted_.find(source.key());
   if (found == wanted_.end()) return;
   Wanted& wanted = found->second;
-  if (good && !wanted.again) {
+  if (!error && !wanted.again) {
     wanted_.erase(found);
     return;
+  }
+  if (error) {
+    ++wanted.failed;
+    wanted.error = *error;
   }
   wanted.due = clock_.steady() + (wanted.again ? milliseconds(0) : wanted.pause);
   wanted.pause = wanted.again ? kFirstPause : std::min<milliseconds>(wanted.pause * 2, kLongestPause);
   wanted.tried = wanted.again = false;
+}
+
+std::optional<MissingExport> Restorer::find(const ExportSource& source) const {
+  std::lock_guard lock(mutex_);
+  auto found = wanted_.find(source.key());
+  if (found == wanted_.end()) return std::nullopt;
+  const Wanted& wanted = found->second;
+  MissingExport out{wanted.since, wanted.failed, std::nullopt, wanted.error};
+  if (!wanted.tried) {
+    auto wait = std::max(wanted.due - clock_.steady(), Time::duration(0));
+    out.next_attempt = clock_.now() + std::chrono::duration_cast<std::chrono::microseconds>(wait);
+  }
+  return out;
 }
 
 void Restorer::tell_owners() {

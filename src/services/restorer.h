@@ -19,6 +19,14 @@
 
 namespace varve::services {
 
+// An export that should be there and is not.
+struct MissingExport {
+  Timestamp since;
+  std::int64_t attempts = 0;              // that have failed
+  std::optional<Timestamp> next_attempt;  // null: one is under way
+  std::string error;                      // of the last attempt, for an operator
+};
+
 class Restorer {
  public:
   Restorer(store::Database& db, Exports& exports, TaskRunner& tasks, const Messages& messages, const Clock& clock)
@@ -33,6 +41,9 @@ class Restorer {
   void missing(const ExportSource& source);
   void lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
 
+  // What it knows of a source; nullopt: nothing is missing, or not known to be. Never waits. Any thread.
+  std::optional<MissingExport> find(const ExportSource& source) const;
+
  private:
   using Time = std::chrono::steady_clock::time_point;
   struct Wanted {
@@ -41,6 +52,9 @@ class Restorer {
     std::chrono::milliseconds pause{};  // before the next attempt, should this one fail
     bool tried = false;                 // a thread is at it
     bool again = false;                 // asked for meanwhile
+    Timestamp since{};
+    std::int64_t failed = 0;
+    std::string error = {};
   };
 
   void run();
@@ -49,7 +63,7 @@ class Restorer {
   void tell_owners();
   std::vector<ExportSource> take_due();
   void attempt(const ExportSource& source);
-  void ended(const ExportSource& source, bool good);
+  void ended(const ExportSource& source, const std::optional<std::string>& error);
 
   store::Database& db_;
   Exports& exports_;
@@ -57,7 +71,7 @@ class Restorer {
   const Messages& messages_;
   const Clock& clock_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::map<std::string, Wanted> wanted_;  // by the source's key
   std::vector<ExportSource> untold_;      // whose owners do not know that the storage daemon died

@@ -15,8 +15,9 @@ namespace varve::services {
 namespace asio = boost::asio;
 
 namespace {
+constexpr auto kMoment = std::chrono::milliseconds(500);  // what work that moves no data takes at most, usually
 constexpr unsigned kSpare = 28;  // tasks that may wait for their volumes' storage beside those that work
-}
+}  // namespace
 
 TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),
@@ -64,7 +65,7 @@ void TaskRunner::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    behind_.clear();
+    lanes_.clear();
   }
   stopped_.notify_all();
   workers_.stop();
@@ -96,11 +97,11 @@ void TaskRunner::enqueue(const model::Task& task) {
   std::lock_guard lock(mutex_);
   if (stopping_) return;  // the row stays live; the next start runs it
   ++pending_;
-  auto [lane, first] = behind_.try_emplace(lane_of(task));
+  auto [lane, first] = lanes_.try_emplace(lane_of(task));
   if (first) {
-    make_ready(task);
+    make_ready(lane->second, task);
   } else {
-    lane->second.push_back(task);
+    lane->second.behind.push_back(task);
   }
 }
 
@@ -109,9 +110,67 @@ void TaskRunner::post(std::function<void()> job) {
 }
 
 // mutex_ is held.
-void TaskRunner::make_ready(const model::Task& task) {
+void TaskRunner::make_ready(Lane& lane, model::Task task) {
   WorkerPool& pool = handlers_.at(task.kind).bulk ? bulk_workers_ : workers_;
-  pool.push([this, task] { work(task); });
+  lane.first = std::move(task);
+  lane.since = clock_.now();
+  lane.begun.reset();
+  lane.progress = std::make_shared<Progress>();
+  pool.push([this, first = lane.first, progress = lane.progress] { work(first, *progress); });
+}
+
+void TaskRunner::begin(const model::Task& task) {
+  std::lock_guard lock(mutex_);
+  auto found = lanes_.find(lane_of(task));
+  if (found == lanes_.end()) return;
+  found->second.begun = clock_.steady();
+  found->second.since = clock_.now();
+}
+
+// mutex_ is held.
+Whereabouts TaskRunner::of_first(const Lane& lane) const {
+  using enum Whereabouts::State;
+  Whereabouts out;
+  out.since = lane.since;
+  out.waits_for = Whereabouts::For::Worker;
+  if (!lane.begun) return out;
+  out.step = lane.progress->trail.last();
+  out.tried_again = lane.progress->tried_again;
+  bool bulk = handlers_.at(lane.first.kind).bulk;
+  bool slow = !bulk && clock_.steady() - *lane.begun > kMoment;
+  out.state = slow ? Waiting : Running;
+  out.waits_for = Whereabouts::For::Nothing;
+  if (slow) out.waits_for = Whereabouts::For::Storage;
+  if (bulk) out.waits_for = Whereabouts::For::Copy;
+  return out;
+}
+
+std::optional<Whereabouts> TaskRunner::whereabouts(const model::Task& task) const {
+  std::lock_guard lock(mutex_);
+  if (auto found = unended_.find(task.id); found != unended_.end()) {
+    Whereabouts out;
+    out.state = Whereabouts::State::Waiting;
+    out.waits_for = Whereabouts::For::Database;
+    out.since = found->second.since;
+    out.next_attempt = next_tick_;
+    return out;
+  }
+  auto found = lanes_.find(lane_of(task));
+  if (found == lanes_.end()) return std::nullopt;
+  const Lane& lane = found->second;
+  if (lane.first.id == task.id) return of_first(lane);
+  const model::Task* before = &lane.first;
+  for (const model::Task& next : lane.behind) {
+    if (next.id == task.id) {
+      Whereabouts out;
+      out.waits_for = Whereabouts::For::Turn;
+      out.since = task.created_at;
+      out.before = *before;
+      return out;
+    }
+    before = &next;
+  }
+  return std::nullopt;
 }
 
 // A copy must see its source as it was when the copy was asked for: before what is asked of the source later.
@@ -126,14 +185,16 @@ VolumeId TaskRunner::lane_of(const model::Task& task) {
 
 // The lane's task has ended: its next one may run. mutex_ is held.
 void TaskRunner::free_lane(const VolumeId& lane) {
-  auto found = behind_.find(lane);
-  if (found == behind_.end()) return;
-  if (found->second.empty()) {
-    behind_.erase(found);
+  auto found = lanes_.find(lane);
+  if (found == lanes_.end()) return;
+  std::deque<model::Task>& behind = found->second.behind;
+  if (behind.empty()) {
+    lanes_.erase(found);
     return;
   }
-  make_ready(found->second.front());
-  found->second.pop_front();
+  model::Task next = std::move(behind.front());
+  behind.pop_front();
+  make_ready(found->second, std::move(next));
 }
 
 std::size_t TaskRunner::waiting() const {
@@ -182,14 +243,16 @@ asio::awaitable<void> TaskRunner::run_and_wait(std::vector<model::Task> tasks, s
   if (outcome->fault) throw Error(*outcome->fault);
 }
 
-void TaskRunner::work(const model::Task& task) {
+void TaskRunner::work(const model::Task& task, Progress& progress) {
+  begin(task);
+  failpoint::Watched watched(progress.trail);
   try {
-    run_task(task);
+    run_task(task, progress);
   } catch (const std::exception& fault) {
     log::error("background work failed", {{"task", task.id}, {"error", fault.what()}});
     // A task whose end could not be written stays live: tick() runs it again, or the next start does.
     std::lock_guard lock(mutex_);
-    unended_.push_back(task);
+    unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
   }
   std::lock_guard lock(mutex_);
   --pending_;
@@ -202,6 +265,7 @@ void TaskRunner::tick() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
+      next_tick_ = clock_.now() + interval;
       stopped_.wait_for(lock, interval, [&] { return stopping_.load(); });
       if (stopping_) return;
     }
@@ -221,37 +285,38 @@ void TaskRunner::tick() {
 }
 
 void TaskRunner::run_unended() {
-  std::vector<model::Task> again;
+  std::map<TaskId, Unended> again;
   {
     std::lock_guard lock(mutex_);
     again.swap(unended_);
   }
-  for (const model::Task& task : again) enqueue(task);
+  for (const auto& [id, unended] : again) enqueue(unended.task);
 }
 
 // What became unavailable under it may be there again: a storage daemon that died or was replaced. A second attempt at
 // one that does not answer fails at once.
-void TaskRunner::run_handler(const model::Task& task) {
+void TaskRunner::run_handler(const model::Task& task, Progress& progress) {
   const TaskHandler& handler = handlers_.at(task.kind);
   try {
     handler.run(task);
   } catch (const Error& fault) {
     if (fault.code() != ErrorCode::Unavailable || handler.bulk || stopping_) throw;
+    progress.tried_again = true;
     log::warning("a task is tried once more", {{"task", task.id}, {"error", fault.message()}});
     handler.run(task);
   }
 }
 
-void TaskRunner::run_task(model::Task task) {
+void TaskRunner::run_task(model::Task task, Progress& progress) {
   auto started = clock_.steady();
   std::optional<Error> fault;
   try {
     if (task.attempts > attempts_limit()) {
       throw Error(ErrorCode::BackendFailed,
-                  "given up after " + std::to_string(task.attempts - 1) + " interrupted attempts");
+                  std::string(kGivenUp) + std::to_string(task.attempts - 1) + " interrupted attempts");
     }
     FAILPOINT("task.before_run");
-    run_handler(task);
+    run_handler(task, progress);
     FAILPOINT("task.before_finish");
   } catch (const Error& error) {
     fault = error;

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/rng.h"
 #include "model/actor.h"
 #include "model/resources.h"
@@ -42,6 +43,26 @@ struct TaskHandler {
   std::function<void(const model::Task&)> undo = {};
   // run() moves data: it looks at stopping() and gives up when that is true. The task goes on at the next start.
   bool bulk = false;
+};
+
+// Where a live task is.
+struct Whereabouts {
+  enum class State : std::uint8_t { Queued, Running, Waiting };
+  enum class For : std::uint8_t {
+    Nothing,   // it works
+    Turn,      // another task of its line is before it
+    Worker,    // too many tasks are at work
+    Storage,   // it works for longer than its kind should
+    Copy,      // it moves data
+    Database,  // it is done, but its end could not be written
+  };
+  State state = State::Queued;
+  For waits_for = For::Nothing;
+  Timestamp since;                        // in this state
+  std::string step;                       // the last failpoint that it has passed; "": none
+  bool tried_again = false;               // in this attempt, as the storage was not available
+  std::optional<Timestamp> next_attempt;  // Database: when
+  std::optional<model::Task> before;      // Turn: the one before it in the line
 };
 
 class TaskRunner {
@@ -71,18 +92,40 @@ class TaskRunner {
   void post(std::function<void()> job);
 
   std::size_t waiting() const;
+
+  // nullopt: it has not been enqueued yet, or has just ended. Never waits. Any thread.
+  std::optional<Whereabouts> whereabouts(const model::Task& task) const;
   bool stopping() const { return stopping_; }
 
  private:
+  // What other threads may see of a task that a worker has.
+  struct Progress {
+    failpoint::Trail trail;
+    std::atomic<bool> tried_again{false};
+  };
+  // The tasks of a volume: the one that is in a pool, and those behind it.
+  struct Lane {
+    model::Task first;
+    Timestamp since;
+    std::optional<std::chrono::steady_clock::time_point> begun;  // a worker has it
+    std::shared_ptr<Progress> progress;
+    std::deque<model::Task> behind;
+  };
+  struct Unended {
+    model::Task task;
+    Timestamp since;
+  };
   using Waiter = std::function<void(std::optional<Error>)>;
 
-  void work(const model::Task& task);
+  void work(const model::Task& task, Progress& progress);
   void tick();
   void run_unended();
-  void run_task(model::Task task);
-  void run_handler(const model::Task& task);
+  void run_task(model::Task task, Progress& progress);
+  void run_handler(const model::Task& task, Progress& progress);
+  void begin(const model::Task& task);
   void end_task(const model::Task& task, const std::optional<Error>& fault);
-  void make_ready(const model::Task& task);
+  void make_ready(Lane& lane, model::Task task);
+  Whereabouts of_first(const Lane& lane) const;
   void undo(const model::Task& task);
   static VolumeId lane_of(const model::Task& task);
   void free_lane(const VolumeId& lane);
@@ -97,9 +140,10 @@ class TaskRunner {
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable stopped_;                     // of tick(): never woken for work
-  std::map<VolumeId, std::deque<model::Task>> behind_;  // volumes that have a task in a pool, and what waits for it
-  std::vector<model::Task> unended_;                    // ran, but their end could not be written
+  std::condition_variable stopped_;    // of tick(): never woken for work
+  std::map<VolumeId, Lane> lanes_;     // of volumes that have a task in a pool
+  std::map<TaskId, Unended> unended_;  // ran, but their end could not be written
+  Timestamp next_tick_{};
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // tasks that have not ended
   std::atomic<bool> stopping_{false};

@@ -348,6 +348,15 @@ std::vector<model::Task> Tasks::of_batch(const Scope& scope, const std::string& 
   return tasks;
 }
 
+std::vector<model::Task> Tasks::live_of(const VolumeId& volume) {
+  return select<model::Task>(db_, "WHERE state = 'live' AND volume_id = :volume ORDER BY created_at, id", volume);
+}
+
+std::vector<model::Task> Tasks::failed_of(const VolumeId& volume) {
+  return select<model::Task>(
+      db_, "WHERE state = 'failed' AND volume_id = :volume ORDER BY ended_at DESC, id DESC LIMIT 100", volume);
+}
+
 bool Tasks::works_on(const VolumeId& id) {
   return !query<std::int64_t>(db_, "SELECT 1 FROM tasks WHERE state = 'live' AND volume_id = :volume LIMIT 1", id)
               .empty();
@@ -407,6 +416,11 @@ model::Message Messages::get(const Scope& scope, const MessageId& id) {
 
 model::Page<model::Message> Messages::list(const model::PageQuery& query) {
   return select_page<model::Message>(db_, query);
+}
+
+std::vector<model::Message> Messages::about(const std::string& resource) {
+  return select<model::Message>(db_, "WHERE resource_id = :resource ORDER BY created_at DESC, id DESC LIMIT 100",
+                                resource);
 }
 
 void Messages::forget_expired_before(Timestamp time) {

@@ -217,6 +217,8 @@ class Tasks {
   std::vector<model::Task> live_with_target(model::TaskKind kind, const std::string& target);
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);
   std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first
+  std::vector<model::Task> live_of(const VolumeId& volume);                         // oldest first
+  std::vector<model::Task> failed_of(const VolumeId& volume);                       // newest first; a hundred at most
   bool works_on(const VolumeId& id);                                                // a live task has this volume
   bool works_on(const SnapshotId& id);
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
@@ -269,6 +271,7 @@ class Messages {
   void remove(const MessageId& id);
   model::Message get(const Scope& scope, const MessageId& id);
   model::Page<model::Message> list(const model::PageQuery& query);
+  std::vector<model::Message> about(const std::string& resource);  // newest first; a hundred at most
   void forget_expired_before(Timestamp time);
 
  private:

@@ -49,6 +49,7 @@ void CinderApi::register_routes(Dispatcher& dispatcher) {
   register_group_types(dispatcher);
   register_type_extras(dispatcher);
   register_managing(dispatcher);
+  register_explaining(dispatcher);
 }
 
 }  // namespace varve::api::cinder

@@ -41,6 +41,7 @@ class CinderApi {
   void register_group_types(Dispatcher& dispatcher);
   void register_type_extras(Dispatcher& dispatcher);
   void register_managing(Dispatcher& dispatcher);
+  void register_explaining(Dispatcher& dispatcher);
 
   Reply versions(CallPtr call);
   Reply version_v3(CallPtr call);
@@ -207,6 +208,11 @@ class CinderApi {
   Reply set_log(CallPtr call);
   Reply get_log(CallPtr call);
   Reply failover_host(CallPtr call);
+
+  Reply explain_volume(CallPtr call);
+  Reply explain_snapshot(CallPtr call);
+  Reply explain_backup(CallPtr call);
+  Reply explain_attachment(CallPtr call);
 
   Reply image_versions(CallPtr call);
   Reply list_images(CallPtr call);

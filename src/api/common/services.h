@@ -3,6 +3,7 @@
 
 #include "services/attachments.h"
 #include "services/backups.h"
+#include "services/explaining.h"
 #include "services/group_types.h"
 #include "services/groups.h"
 #include "services/images.h"
@@ -35,6 +36,7 @@ struct Services {
   services::Transfers& transfers;
   services::Operators& operators;
   services::Managing& managing;
+  services::Explaining& explaining;
   services::TaskRunner& tasks;
   backends::Backend& backend;
   Clock& clock;

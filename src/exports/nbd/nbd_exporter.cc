@@ -79,6 +79,11 @@ bool NbdExporter::answers(const std::string& daemon_key) {
   }
 }
 
+bool NbdExporter::stalled(const std::string& daemon_key) const {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.known(daemon_key);
+  return daemon && daemon->qmp().stalled();
+}
+
 void NbdExporter::remove(const std::string& daemon_key, const AttachmentId& attachment) {
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
   if (!daemon || !has_export(daemon->qmp(), export_id(attachment))) return;

@@ -25,6 +25,7 @@ class NbdExporter final : public exports::Exporter {
                   const std::optional<std::string>& previous) override;
   std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) override;
   bool answers(const std::string& daemon) override;
+  bool stalled(const std::string& daemon) const override;
   void remove(const std::string& daemon, const AttachmentId& attachment) override;
 
  private:

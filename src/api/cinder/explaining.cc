@@ -1,0 +1,108 @@
+// Why an object is as it is: an extension of ours.
+
+#include <boost/json.hpp>
+
+#include "api/cinder/cinder_api.h"
+#include "api/common/replies.h"
+
+namespace varve::api::cinder {
+
+using http::Verb;
+using services::Explained;
+using services::Explanation;
+using services::Whereabouts;
+
+namespace {
+
+std::string_view name_of(Whereabouts::State state) {
+  switch (state) {
+    case Whereabouts::State::Queued:
+      return "queued";
+    case Whereabouts::State::Running:
+      return "running";
+    case Whereabouts::State::Waiting:
+      return "waiting";
+  }
+  return "running";
+}
+
+json::value time_of(const std::optional<Timestamp>& time) {
+  if (!time) return nullptr;
+  return json::value(format_time(*time));
+}
+
+json::value text_of(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return json::value(text);
+}
+
+json::object task_view(const Explanation::Work& work) {
+  const Whereabouts& where = work.where;
+  json::object out{{"id", work.task.id.str()},
+                   {"kind", to_string(work.task.kind)},
+                   {"state", name_of(where.state)},
+                   {"step", text_of(where.step)},
+                   {"created_at", format_time(work.task.created_at)},
+                   {"since", format_time(where.since)},
+                   {"attempts", work.task.attempts + (where.tried_again ? 1 : 0)},
+                   {"next_attempt", time_of(where.next_attempt)}};
+  out["behind"] = nullptr;
+  if (where.before) {
+    out["behind"] = json::object{{"task", where.before->id.str()}, {"kind", to_string(where.before->kind)}};
+  }
+  return out;
+}
+
+http::Response explained(const Services& services, const Call& call, Explained kind) {
+  Explanation told = services.explaining.explain(call.actor, kind, call.path.get("id"));
+  json::object view{{"resource", to_string(told.resource)},
+                    {"id", told.id},
+                    {"status", told.status},
+                    {"settled", told.settled},
+                    {"summary", told.summary},
+                    {"since", format_time(told.since)},
+                    {"waits_for", text_or_null(told.waits_for)},
+                    {"ends_with", told.ends_with},
+                    {"reason", text_or_null(told.reason)}};
+  view["task"] = told.work ? json::value(task_view(*told.work)) : json::value(nullptr);
+  view["missing_export"] = nullptr;
+  if (told.missing_export) {
+    view["missing_export"] = json::object{{"since", format_time(told.missing_export->since)},
+                                          {"attempts", told.missing_export->attempts},
+                                          {"next_attempt", time_of(told.missing_export->next_attempt)}};
+  }
+  if (call.actor.admin) {
+    view["detail"] = json::object{{"error", text_or_null(told.detail.error)},
+                                  {"error_code", text_or_null(told.detail.error_code)},
+                                  {"task_id", text_or_null(told.detail.task_id)},
+                                  {"request_id", text_or_null(told.detail.request_id)}};
+  }
+  return json_reply(200, json::object{{"explanation", std::move(view)}});
+}
+
+}  // namespace
+
+void CinderApi::register_explaining(Dispatcher& d) {
+  route(d, Verb::get, "/volumes/{id}/explain", &CinderApi::explain_volume);
+  route(d, Verb::get, "/snapshots/{id}/explain", &CinderApi::explain_snapshot);
+  route(d, Verb::get, "/backups/{id}/explain", &CinderApi::explain_backup);
+  route(d, Verb::get, "/attachments/{id}/explain", &CinderApi::explain_attachment);
+}
+
+CinderApi::Reply CinderApi::explain_volume(CallPtr call) {
+  co_return explained(s_, *call, Explained::Volume);
+}
+
+CinderApi::Reply CinderApi::explain_snapshot(CallPtr call) {
+  co_return explained(s_, *call, Explained::Snapshot);
+}
+
+CinderApi::Reply CinderApi::explain_backup(CallPtr call) {
+  co_return explained(s_, *call, Explained::Backup);
+}
+
+CinderApi::Reply CinderApi::explain_attachment(CallPtr call) {
+  co_return explained(s_, *call, Explained::Attachment);
+}
+
+}  // namespace varve::api::cinder
