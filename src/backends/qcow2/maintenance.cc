@@ -24,6 +24,7 @@ constexpr std::chrono::steady_clock::duration kLongestWait = std::chrono::minute
 }  // namespace
 
 bool Qcow2Backend::maintain() {
+  spares_.keep();
   daemons_.stop_discarded();
   return remove_one_layer() || merge_one_layer() || look_again();
 }
@@ -305,7 +306,7 @@ void Qcow2Backend::finish_merge(const RunningMerge& running) {
   }
   for (const Manifest& manifest : changed) {
     // The volume's own operations wait for the end of this merge, so the manifest is the present one.
-    save(manifest_file(manifest.volume), manifest);
+    write_down(manifest);
     if (manifest.root.empty()) log::info("volume made independent of its source", {{"volume", manifest.volume}});
   }
   std::lock_guard graph(graph_mutex_);
