@@ -50,6 +50,8 @@ struct Found {
 struct Capacity {
   std::uint64_t total = 0;
   std::uint64_t available = 0;
+  bool read_only = false;
+  bool full = false;  // nothing that needs room is begun
 };
 
 class Backend {

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -17,9 +19,7 @@ namespace fs = std::filesystem;
 namespace {
 
 [[noreturn]] void fail(std::string_view what, const fs::path& path) {
-  int fault = errno;
-  throw Error(fault == ENOSPC || fault == EDQUOT ? ErrorCode::NoSpace : ErrorCode::BackendFailed,
-              std::string(what) + " " + path.string() + ": " + std::strerror(fault));
+  throw fault_of(errno, std::string(what) + " " + path.string());
 }
 
 void write_all(int fd, std::string_view content, const fs::path& path) {
@@ -33,6 +33,13 @@ void write_all(int fd, std::string_view content, const fs::path& path) {
 
 }  // namespace
 
+Error fault_of(int number, const std::string& what) {
+  ErrorCode code = ErrorCode::BackendFailed;
+  if (number == ENOSPC || number == EDQUOT) code = ErrorCode::NoSpace;
+  if (number == EROFS) code = ErrorCode::Unavailable;
+  return {code, what + ": " + std::strerror(number)};
+}
+
 void make_directory(const fs::path& path) {
   if (path.empty() || fs::is_directory(path)) return;
   if (path.has_parent_path()) make_directory(path.parent_path());
@@ -41,11 +48,14 @@ void make_directory(const fs::path& path) {
 
 void replace_atomically(const fs::path& path, std::string_view content) {
   fs::path temporary = path.string() + ".new";
-  {
+  try {
     UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) fail("cannot create", temporary);
     write_all(fd.get(), content, temporary);
     if (::fsync(fd.get()) != 0) fail("cannot sync", temporary);
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());
+    throw;
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename", temporary);
   sync_directory(path.parent_path());
@@ -97,11 +107,30 @@ std::uint64_t allocated_bytes(const fs::path& path) {
   return static_cast<std::uint64_t>(info.st_blocks) * 512;
 }
 
+bool answers(const fs::path& directory, std::chrono::milliseconds patience) {
+  constexpr timespec kLook{0, 10'000'000};
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  std::string path = directory.string();
+  pid_t child = ::fork();
+  if (child < 0) return true;  // not known
+  if (child == 0) {
+    // It must not keep our lock and our sockets.
+    ::close_range(0, ~0U, 0);
+    ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+    ::_exit(0);
+  }
+  while (::waitpid(child, nullptr, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    ::nanosleep(&kLook, nullptr);
+  }
+  return true;
+}
+
 Space space(const fs::path& path) {
   struct statvfs info;
   if (::statvfs(path.c_str(), &info) != 0) fail("cannot examine", path);
   return {static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize,
-          static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize};
+          static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize, (info.f_flag & ST_RDONLY) != 0};
 }
 
 }  // namespace varve::files

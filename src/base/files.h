@@ -1,13 +1,19 @@
-// Files that must survive a power cut. Every function throws Error(NoSpace) when the disk is full and
-// Error(BackendFailed) for any other fault, naming the path.
+// Files that must survive a power cut. Every function throws Error(NoSpace) when the disk is full, Error(Unavailable)
+// when it is read-only and Error(BackendFailed) for any other fault, naming the path.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
+
 namespace varve::files {
+
+// What an errno of the file system means; what: what was tried.
+Error fault_of(int number, const std::string& what);
 
 // Mode 0700, parents too; nothing happens to a directory that is there.
 void make_directory(const std::filesystem::path& path);
@@ -32,9 +38,14 @@ void sync_directory(const std::filesystem::path& path);
 // Bytes that the file occupies on the disk (0 if it is not there).
 std::uint64_t allocated_bytes(const std::filesystem::path& path);
 
+// Does the file system take changes, or refuse them, within this time? A frozen or hanging one does neither, and no
+// thread that waits for it can be ended: a process of its own tries, which stays until it has an answer.
+bool answers(const std::filesystem::path& directory, std::chrono::milliseconds patience);
+
 struct Space {
   std::uint64_t total = 0;
   std::uint64_t available = 0;
+  bool read_only = false;
 };
 Space space(const std::filesystem::path& path);
 

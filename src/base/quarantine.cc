@@ -30,9 +30,7 @@ bool move_if_free(const fs::path& from, const fs::path& to) {
     if (fs::exists(fs::symlink_status(to))) return false;
     if (::rename(from.c_str(), to.c_str()) == 0) return true;
   }
-  int fault = errno;
-  throw Error(fault == ENOSPC ? ErrorCode::NoSpace : ErrorCode::BackendFailed,
-              "cannot move " + from.string() + " to " + to.string() + ": " + std::strerror(fault));
+  throw files::fault_of(errno, "cannot move " + from.string() + " to " + to.string());
 }
 
 void sync_both(const fs::path& one, const fs::path& other) {

@@ -104,6 +104,24 @@ std::string to_lower(std::string_view text) {
   return out;
 }
 
+std::string without_paths(std::string_view text) {
+  constexpr std::string_view kBefore = " '\"(=[,";
+  constexpr std::string_view kAfter = " '\"),;:]\n\t";
+  std::string out;
+  while (!text.empty()) {
+    bool begins = text.front() == '/' && (out.empty() || kBefore.find(out.back()) != std::string_view::npos);
+    if (!begins) {
+      out += text.front();
+      text.remove_prefix(1);
+      continue;
+    }
+    std::string_view path = text.substr(0, text.find_first_of(kAfter));
+    text.remove_prefix(path.size());
+    out += path.substr(path.rfind('/') + 1);
+  }
+  return out;
+}
+
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space) {
   std::string out;
   out.reserve(text.size());

@@ -27,6 +27,9 @@ bool equal_constant_time(std::string_view a, std::string_view b);
 
 std::vector<std::string> split(std::string_view text, char by);  // "" has no part
 
+// Of absolute paths only the last name is left: what a client may read. URLs stay.
+std::string without_paths(std::string_view text);
+
 std::string to_lower(std::string_view text);
 
 // %XX and, in a query, '+'; nullopt for a broken escape.

@@ -1,6 +1,8 @@
 #include "daemon/app.h"
 
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 
 #include "api/cinder/cinder_api.h"
 #include "api/evs/evs_api.h"
@@ -9,6 +11,8 @@
 #include "backups/directory/directory_store.h"
 #include "backups/s3/s3_store.h"
 #include "base/files.h"
+#include "base/log.h"
+#include "base/spares.h"
 #include "base/unique_fd.h"
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
@@ -29,8 +33,19 @@ std::unique_ptr<backups::ObjectStore> object_store(const Config& config) {
   return std::make_unique<backups::DirectoryStore>(config.backup_directory);
 }
 
+// The database's index and the daemons' directories are made at a start; on a full disk spares give way to them.
+void prepare_room(const Config& config, Spares& spares) {
+  constexpr std::uint64_t kSome = 8 << 20;
+  if (files::space(config.directory).available >= kSome) {
+    spares.keep();
+  } else if (!spares.release()) {
+    log::warning("the disk is full and there are no spare files; varved may not start");
+  }
+}
+
 // A damaged or lost database is no reason to serve nobody: what can be saved of it is served.
-std::unique_ptr<store::Database> open_database(const Config& config, Clock& clock, Rng& rng) {
+std::unique_ptr<store::Database> open_database(const Config& config, Spares& spares, Clock& clock, Rng& rng) {
+  prepare_room(config, spares);
   recovery::Recovery recovery(recovery_options(config), clock, rng);
   if (std::optional<recovery::Report> report = recovery.mend()) log_report(*report);
   return store::open_sqlite(config.directory / "varve.db", static_cast<std::size_t>(config.write_queue));
@@ -43,11 +58,12 @@ class App::Impl {
   explicit Impl(Config config)
       : config_(std::move(config)),
         lock_(lock_store(config_.directory)),
+        spares_(config_.directory / "spare"),
         server_(
             std::in_place, config_.http,
             [this](std::shared_ptr<http::Request> request) { return dispatcher_.handle(std::move(request)); },
             [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_, rng_),
-        db_(open_database(config_, clock_, rng_)),
+        db_(open_database(config_, spares_, clock_, rng_)),
         identity_(*db_, clock_, rng_, config_.identity),
         keystone_(clock_, config_.keystone),
         daemons_(config_.run_directory, config_.storage_daemon, config_.timeouts),
@@ -55,7 +71,7 @@ class App::Impl {
         objects_(object_store(config_)),
         backend_(qcow2::Config{config_.directory, config_.min_free_bytes, config_.max_chain_depth, config_.pools,
                                [this](const KeyId& key) { return keys_.secret(key); }},
-                 daemons_, clock_, rng_),
+                 spares_, daemons_, clock_, rng_),
         exporter_(config_.nbd, daemons_),
         messages_(*db_, clock_, rng_, config_.services),
         tasks_(*db_, messages_, clock_, rng_, config_.services),
@@ -87,7 +103,7 @@ class App::Impl {
         cinder_(api_services()),
         evs_(api_services(), jobs_),
         identity_api_(identity_, {config_.region, config_.glance.endpoint}),
-        ops_(*db_, tasks_, [this] { return draining_.load(); }) {
+        ops_(*db_, backend_, tasks_, [this] { return draining_.load(); }) {
     types_.seed();
     group_types_.seed();
     if (!config_.with_keystone) {
@@ -114,9 +130,11 @@ class App::Impl {
   void stop() {
     if (draining_.exchange(true)) return;
     log::info("varved drains");
+    end_if_frozen();
     daemons_.hurry();
     server_->stop();
     control_.stop();
+    while (db_->is_stalled()) end_if_frozen();
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
@@ -149,6 +167,14 @@ class App::Impl {
   }
 
  private:
+  // Nothing can be ended in order then. Whatever was begun is as after a crash: the next start goes on with it.
+  void end_if_frozen() const {
+    constexpr auto kPatience = std::chrono::seconds(3);
+    if (files::answers(config_.directory, kPatience)) return;
+    log::error("the store's disk does not answer; varved ends without having written what it could not write");
+    std::_Exit(0);
+  }
+
   identity::Authenticator& authenticator() {
     if (config_.with_keystone) return keystone_;
     return identity_;
@@ -186,6 +212,7 @@ class App::Impl {
 
   const Config config_;
   UniqueFd lock_;
+  Spares spares_;
   SystemClock clock_;
   SystemRng rng_;
   std::atomic<bool> draining_{false};

@@ -30,8 +30,10 @@ milliseconds since(steady_clock::time_point when) {
 }
 
 [[noreturn]] void refuse(std::string_view command, std::string_view text) {
-  bool full = text.find("No space left") != std::string_view::npos;
-  throw Error(full ? ErrorCode::NoSpace : ErrorCode::BackendFailed, std::string(command) + ": " + std::string(text));
+  ErrorCode code = ErrorCode::BackendFailed;
+  if (text.find("No space left") != std::string_view::npos) code = ErrorCode::NoSpace;
+  if (text.find("Read-only file system") != std::string_view::npos) code = ErrorCode::Unavailable;
+  throw Error(code, std::string(command) + ": " + std::string(text));
 }
 
 }  // namespace

@@ -27,6 +27,9 @@ fs::path pid_file(const fs::path& directory) {
   return directory / "pid";
 }
 
+constexpr int kTriesForRoom = 3;
+constexpr std::uint64_t kNeeded = 64 << 10;  // by a daemon's directory, pid file and log
+
 // It makes new images, which are removed and made again when that was cut off.
 bool redoable(const std::string& key) {
   return key == "pool";
@@ -250,7 +253,25 @@ std::optional<Process> StorageDaemons::process_of(const std::string& key) const 
   return std::move(found.back());
 }
 
+// What was made may be taken by others before it is used: a few times.
+void StorageDaemons::with_room(const std::function<void()>& work) const {
+  for (int left = kTriesForRoom;; --left) {
+    try {
+      work();
+      return;
+    } catch (const Error& fault) {
+      if (fault.code() != ErrorCode::NoSpace || left == 0 || !make_room_ || !make_room_()) throw;
+    }
+  }
+}
+
 StorageDaemons::Daemon StorageDaemons::spawn(const std::string& key) {
+  Daemon daemon;
+  with_room([&] { daemon = try_spawn(key); });
+  return daemon;
+}
+
+StorageDaemons::Daemon StorageDaemons::try_spawn(const std::string& key) {
   fs::path directory = root_ / key;
   std::error_code ignored;
   fs::remove_all(directory, ignored);
@@ -261,8 +282,10 @@ StorageDaemons::Daemon StorageDaemons::spawn(const std::string& key) {
   if (!process) {
     std::string said(trim(files::read(directory / "log")));
     for (const Process& left : Process::find_all(kPidFlag, pid_file(directory).string())) left.kill();
+    bool full = said.find("No space left") != std::string::npos || files::space(root_).available < kNeeded;
     fs::remove_all(directory, ignored);
-    throw Error(ErrorCode::Unavailable, "the storage daemon " + key + " does not start: " + fault + " " + said);
+    throw Error(full ? ErrorCode::NoSpace : ErrorCode::Unavailable,
+                "the storage daemon " + key + " does not start: " + fault + " " + said);
   }
   log::info("storage daemon started", {{"daemon", key}, {"pid", process->pid()}});
   return std::make_shared<StorageDaemon>(key, directory, std::move(*process), patience_, Peer::New);

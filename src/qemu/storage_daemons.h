@@ -59,7 +59,7 @@ class StorageDaemons {
   std::shared_ptr<StorageDaemon> known(const std::string& key) const;
 
   // find(), or a new process. A pool daemon that is stalled is ended and replaced. Throws
-  // Error(Unavailable) with what the process said when it does not come up.
+  // Error(Unavailable) with what the process said when it does not come up, Error(NoSpace) when it is for lack of room.
   std::shared_ptr<StorageDaemon> start(const std::string& key);
 
   // Finds them all and waits, a little and for all together, until they answer and have settled (qmp_client.h).
@@ -84,6 +84,11 @@ class StorageDaemons {
   // on_lost() returns, the callback before does not run.
   void on_lost(std::function<void(const std::string& key)> callback);
 
+  // Who can give up some room when the disk is full; false: nothing could be given up. Before any daemon is started.
+  void on_full(std::function<bool()> make_room) { make_room_ = std::move(make_room); }
+  // What needs a little room in a daemon's directory; it is repeated after room was made for it.
+  void with_room(const std::function<void()>& work) const;
+
   // varved stops: nothing waits for long from now on.
   void hurry() { patience_.hurry(); }
 
@@ -92,6 +97,7 @@ class StorageDaemons {
 
   Daemon find_locked(const std::string& key);
   Daemon spawn(const std::string& key);
+  Daemon try_spawn(const std::string& key);
   Daemon keep(Daemon daemon);
   void forget(const Daemon& daemon);
   void end_locked(const std::string& key);
@@ -106,6 +112,7 @@ class StorageDaemons {
   const std::filesystem::path root_;
   const std::string program_;
   Patience patience_;
+  std::function<bool()> make_room_;
   KeyedMutex locks_;  // a key's: who starts and stops its daemon
 
   mutable std::mutex mutex_;

@@ -87,6 +87,7 @@ Report Recovery::rebuild(Report report, const Remains& present) {
     return report;
   }
   if (has_content(with(fresh, "-wal"))) throw Error(ErrorCode::NoSpace, "the recovered database cannot be completed");
+  for (const char* part : {"-wal", "-shm"}) files::remove_durably(with(fresh, part));  // empty
   move(fresh, with(file_, ".recovered"));
   files::sync_directory(options_.store);
   complete(report);

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/text.h"
 
 namespace varve::services {
 
@@ -365,7 +366,7 @@ void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& f
     ended.state = fault ? model::TaskState::Failed : model::TaskState::Done;
     ended.ended_at = clock_.now();
     if (fault) {
-      ended.error = fault->message();
+      ended.error = without_paths(fault->message());
       ended.error_code = std::string(to_string(fault->code()));
     }
     tx.tasks().update(ended);

@@ -61,6 +61,10 @@ class Database {
   // Called after each commit that touched something, on the writer's thread: it must be quick and must not throw.
   virtual void on_commit(std::function<void(const Touched&)> listener) = 0;
 
+  // The present commit takes far longer than any should: the disk hangs. Other writes are refused with
+  // Error(Unavailable) meanwhile; those that it writes end with it.
+  virtual bool is_stalled() = 0;
+
   // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may
   // be destroyed after this, not before.
   void settle() {

@@ -270,6 +270,8 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
     Connection raw((directory_ / "varve.db").string(), false);
     run(raw, "DELETE FROM schema_version WHERE version >= :v", std::int64_t{8});
     raw.script("DROP TABLE damages");
+    raw.script("DROP INDEX tasks_failed_by_volume");
+    raw.script("DROP INDEX messages_by_resource");
   }
   db_ = open_sqlite(directory_ / "varve.db", 10);
   std::map<std::string, model::Metadata> specs;

@@ -44,6 +44,13 @@ Reserve::Reserve(std::string path)
       log_(::open((path_ + "-wal").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
       index_(open_file(path_ + "-shm")) {}
 
+// SQLite removed the log with its last connection: the next start finds one that is empty and has its blocks.
+Reserve::~Reserve() {
+  log_ = UniqueFd();
+  UniqueFd fresh(::open((path_ + "-wal").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!allocate(fresh, FALLOC_FL_KEEP_SIZE, kLog)) log::debug("the database's log has no reserve until the next start");
+}
+
 bool Reserve::take_blocks() {
   have_blocks_ =
       have_blocks_ || (allocate(log_, FALLOC_FL_KEEP_SIZE, kLog) && allocate(index_, FALLOC_FL_KEEP_SIZE, kIndex));

@@ -20,6 +20,9 @@ class Reserve {
   // The database is open. This must outlive every connection to it: closing a file takes away the locks that SQLite
   // has on it.
   explicit Reserve(std::string path);
+  ~Reserve();
+  Reserve(const Reserve&) = delete;
+  Reserve& operator=(const Reserve&) = delete;
 
   // Fills it up if there is less than half of it. True: there are more free pages than before.
   bool keep(Connection& db);

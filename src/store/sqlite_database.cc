@@ -5,9 +5,12 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -22,8 +25,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kReserveEvery = 128;  // changes, each of which takes a few pages at most
-constexpr std::size_t kMaxBatch = 256;      // fns in one commit: bounds the time a caller waits for others
+constexpr std::size_t kReserveEvery = 128;           // changes, each of which takes a few pages at most
+constexpr auto kPatience = std::chrono::seconds(8);  // with a commit; others are refused then
+constexpr std::size_t kMaxBatch = 256;               // fns in one commit: bounds the time a caller waits for others
 
 using Resume = std::move_only_function<void(std::exception_ptr)>;
 
@@ -108,6 +112,11 @@ class SqliteDatabase final : public Database {
     end(std::move(db), "COMMIT");
   }
 
+  bool is_stalled() override {
+    std::lock_guard lock(mutex_);
+    return stalled_locked();
+  }
+
   void on_commit(std::function<void(const Touched&)> listener) override {
     std::lock_guard lock(listener_mutex_);
     listener_ = std::move(listener);
@@ -126,16 +135,28 @@ class SqliteDatabase final : public Database {
     touched.catalogue = false;
   }
 
+  static Error held_up() {
+    return {ErrorCode::Unavailable, "the store's disk does not answer: nothing can be changed now"};
+  }
+
+  bool stalled_locked() const { return began_ && std::chrono::steady_clock::now() - *began_ > kPatience; }
+
   void enqueue(std::unique_ptr<Pending> pending) {
     std::vector<std::unique_ptr<Pending>> refused;
     {
       std::lock_guard lock(mutex_);
-      if (queue_.size() < queue_limit_ && !stopping_) {
+      bool stalled = stalled_locked();
+      if (queue_.size() < queue_limit_ && !stopping_ && !stalled) {
         queue_.push_back(std::move(pending));
       } else {
-        pending->fault =
-            std::make_exception_ptr(Error(ErrorCode::Unavailable, "too many writes are waiting; try again"));
+        pending->fault = std::make_exception_ptr(
+            stalled ? held_up() : Error(ErrorCode::Unavailable, "too many writes are waiting; try again"));
         refused.push_back(std::move(pending));
+      }
+      // They have not begun, and nothing of them will be done.
+      for (auto& waiting : stalled ? std::exchange(queue_, {}) : std::vector<std::unique_ptr<Pending>>()) {
+        waiting->fault = std::make_exception_ptr(held_up());
+        refused.push_back(std::move(waiting));
       }
     }
     wake_.notify_one();
@@ -158,6 +179,10 @@ class SqliteDatabase final : public Database {
         }
       }
       commit(batch);
+      {
+        std::lock_guard lock(mutex_);
+        began_.reset();
+      }
       tell();
       resume_all(std::move(batch));
     }
@@ -186,6 +211,10 @@ class SqliteDatabase final : public Database {
 
   // False: nothing of it holds, and each has a fault.
   bool commit_together(std::vector<std::unique_ptr<Pending>>& batch) {
+    {
+      std::lock_guard lock(mutex_);
+      began_ = std::chrono::steady_clock::now();
+    }
     try {
       begin();
       for (auto& pending : batch) apply(*pending);
@@ -315,6 +344,7 @@ class SqliteDatabase final : public Database {
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Pending>> queue_;
   bool stopping_ = false;
+  std::optional<std::chrono::steady_clock::time_point> began_;  // the commit that is under way
 
   std::mutex listener_mutex_;
   std::function<void(const Touched&)> listener_;

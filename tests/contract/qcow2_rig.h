@@ -96,13 +96,16 @@ class Qcow2Rig final : public Rig {
 
  private:
   void start() {
+    spares_ = std::make_unique<Spares>(directory_ / "spare");
     daemons_ = std::make_unique<qemu::StorageDaemons>(directory_ / "run", "qemu-storage-daemon");
-    backend_ = std::make_unique<qcow2::Qcow2Backend>(qcow2::Config{.directory = directory_}, *daemons_, clock_, rng_);
+    backend_ = std::make_unique<qcow2::Qcow2Backend>(qcow2::Config{.directory = directory_}, *spares_, *daemons_,
+                                                     clock_, rng_);
   }
 
   std::filesystem::path directory_;
   ManualClock clock_{Timestamp(std::chrono::hours(24 * 365 * 50))};
   SystemRng rng_;
+  std::unique_ptr<Spares> spares_;
   std::unique_ptr<qemu::StorageDaemons> daemons_;
   std::unique_ptr<qcow2::Qcow2Backend> backend_;
 };

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "api/common/evs_codes.h"
+#include "base/log.h"
+#include "base/text.h"
 
 namespace varve::api {
 
@@ -62,6 +64,14 @@ const Fault& fault_of(ErrorCode code) {
 
 namespace {
 
+// Faults of the host's storage name files in their texts: where those lie is for the log.
+std::string client_text(const Error& error) {
+  if (fault_of(error.code()).status < 500) return error.message();
+  std::string text = without_paths(error.message());
+  if (text != error.message()) log::warning("a call failed", {{"error", error.message()}});
+  return text;
+}
+
 // What EVS documents first, then what it is about here.
 std::pair<Fault, std::string> evs_fault(const Error& error, const std::string& message) {
   Fault fault = fault_of(error.code());
@@ -82,7 +92,7 @@ http::Response fault_response(const Error& error, ErrorCodes codes, Envelope env
   // What went wrong inside is for the log, not for a client.
   std::string message = error.code() == ErrorCode::Internal
                             ? "The server has either erred or is incapable of performing the requested operation."
-                            : error.message();
+                            : client_text(error);
   if (envelope == Envelope::Evs) std::tie(fault, message) = evs_fault(error, message);
   json::object body;
   if (envelope == Envelope::Keystone) {

@@ -43,10 +43,17 @@ boost::asio::awaitable<http::Response> OpsApi::health(CallPtr) {
 boost::asio::awaitable<http::Response> OpsApi::ready(CallPtr) {
   store::Work probe = [](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); };
   db_.read(probe);
-  bool draining = draining_();
+  bool ready = !draining_() && !db_.is_stalled();
+  json::array pools;
+  for (const std::string& name : backend_.pools()) {
+    backends::Capacity room = backend_.capacity(name);
+    std::string_view state = room.read_only ? "read-only" : room.full ? "full" : "ready";
+    pools.push_back(json::object{{"name", name}, {"free_mib", room.available >> 20}, {"state", state}});
+  }
   http::Response response;
-  response.status = draining ? 503 : 200;
-  response.body = json::serialize(json::object{{"ready", !draining}, {"tasks", tasks_.waiting()}});
+  response.status = ready ? 200 : 503;
+  response.body =
+      json::serialize(json::object{{"ready", ready}, {"tasks", tasks_.waiting()}, {"pools", std::move(pools)}});
   co_return response;
 }
 

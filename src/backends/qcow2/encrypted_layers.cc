@@ -25,9 +25,7 @@ constexpr std::size_t kCluster = 65536;
 constexpr int kTries = 200;
 
 [[noreturn]] void fail(const char* what, const fs::path& path) {
-  int fault = errno;
-  throw Error(fault == ENOSPC ? ErrorCode::NoSpace : ErrorCode::BackendFailed,
-              std::string("cannot ") + what + " " + path.string() + ": " + std::strerror(fault));
+  throw files::fault_of(errno, std::string("cannot ") + what + " " + path.string());
 }
 
 void write_at(int fd, const char* data, std::size_t size, off_t offset, const fs::path& path) {

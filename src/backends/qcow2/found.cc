@@ -105,7 +105,7 @@ void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
   if (!has_volume(volume)) {
     LayerId layer = new_layer(file.pool);
     if (::link(source.c_str(), images_.draft(layer).c_str()) != 0) {
-      throw Error(ErrorCode::BackendFailed, "cannot take " + source.string() + ": " + std::strerror(errno));
+      throw files::fault_of(errno, "cannot take " + source.string());
     }
     Draft draft(*this, layer);
     files::sync_directory(pool.layers());

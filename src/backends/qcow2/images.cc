@@ -168,8 +168,7 @@ void Images::create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t siz
 
 void Images::settle(const LayerId& layer, bool durable) {
   if (::rename(draft(layer).c_str(), file(layer).c_str()) != 0) {
-    throw Error(ErrorCode::BackendFailed,
-                "cannot rename " + draft(layer).string() + ": " + std::string(std::strerror(errno)));
+    throw files::fault_of(errno, "cannot rename " + draft(layer).string());
   }
   if (durable) files::sync_directory(pool_of(layer).layers());
 }

@@ -136,7 +136,7 @@ void Qcow2Backend::repair_root(Manifest& manifest) {
     manifest.root = chain[i - 1];
     break;
   }
-  save(manifest_file(manifest.volume), manifest);
+  write_down(manifest);
 }
 
 // Volumes whose storage daemons outlived the last varved; then every unfinished switch is finished.

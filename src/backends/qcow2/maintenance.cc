@@ -22,6 +22,7 @@ constexpr std::chrono::steady_clock::duration kLongestWait = std::chrono::minute
 }  // namespace
 
 bool Qcow2Backend::maintain() {
+  spares_.keep();
   daemons_.stop_discarded();
   keep_roots();
   return remove_one_layer() || run_one_merge() || look_again();

@@ -252,7 +252,7 @@ void Qcow2Backend::keep_root(const VolumeId& volume) {
   }
   if (!present) return;
   try {
-    save(manifest_file(volume), *present);
+    write_down(*present);
     if (present->root.empty()) log::info("volume made independent of its source", {{"volume", volume}});
   } catch (const Error& fault) {
     log::warning("a merge is not noted in the manifest yet", {{"volume", volume}, {"error", fault.message()}});

@@ -1,5 +1,8 @@
 #include "backends/qcow2/qcow2_backend.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/json.hpp>
 
 #include "backends/qcow2/holds.h"
@@ -9,6 +12,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/quarantine.h"
+#include "base/unique_fd.h"
 
 namespace varve::qcow2 {
 
@@ -17,7 +21,37 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr char kPool[] = "pool";
-std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
+
+IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp);
+
+// A file that can be opened to try: an image, or one of holes.
+fs::path something_in(const fs::path& directory, const fs::path& probe) {
+  UniqueFd fd(::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (fd && ::ftruncate(fd.get(), 1 << 16) == 0) return probe;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().extension() == ".qcow2") return entry.path();
+  }
+  return {};
+}
+
+// A full disk is no reason not to start: images are then served in the way that works everywhere.
+IoOptions io_of(const fs::path& directory, qemu::StorageDaemons& daemons) {
+  fs::path probe = directory / "probe";
+  IoOptions io;
+  try {
+    fs::path file = something_in(directory, probe);
+    if (!file.empty()) io = probe_io(file, daemons.start(kPool)->qmp());
+  } catch (const Error& fault) {
+    if (fault.code() != ErrorCode::NoSpace) throw;
+    log::warning("it was not tried how images are best read and written", {{"error", fault.message()}});
+  }
+  std::error_code ignored;
+  fs::remove(probe, ignored);
+  return io;
+}
+
+std::vector<Pool> probe(const Config& config, Spares& spares, qemu::StorageDaemons& daemons) {
+  daemons.on_full([&spares] { return spares.release(); });
   files::make_directory(config.directory / "volumes");
   // A daemon that outlived a crash may hold images open; all its work can be done anew.
   daemons.end(kPool);
@@ -26,7 +60,7 @@ std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
     Pool pool{{name, directory}, {}};
     files::make_directory(pool.layers());
     files::make_directory(pool.manageable());
-    pool.io = probe_io(pool.layers(), daemons.start(kPool)->qmp());
+    pool.io = io_of(pool.layers(), daemons);
     pools.push_back(std::move(pool));
   };
   add("default", config.directory);
@@ -34,16 +68,14 @@ std::vector<Pool> probe(const Config& config, qemu::StorageDaemons& daemons) {
   return pools;
 }
 
-}  // namespace
-
-IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
-  fs::path file = directory / "probe";
-  files::replace_atomically(file, std::string(1 << 16, '\0'));
+// What O_DIRECT and io_uring do with a file and this storage daemon.
+IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp) {
   auto works = [&](const IoOptions& io) {
     try {
       qmp.execute("blockdev-add", {{"driver", "file"},
                                    {"node-name", "probe"},
                                    {"filename", file.string()},
+                                   {"read-only", true},
                                    {"aio", io.aio},
                                    {"cache", boost::json::object{{"direct", io.direct}}}});
       qmp.execute("blockdev-del", {{"node-name", "probe"}});
@@ -60,17 +92,19 @@ IoOptions probe_io(const fs::path& directory, qemu::QmpClient& qmp) {
       break;
     }
   }
-  files::remove_durably(file);
   log::info("image I/O", {{"aio", chosen.aio}, {"direct", chosen.direct ? "on" : "off"}});
   return chosen;
 }
 
-Qcow2Backend::Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng)
+}  // namespace
+
+Qcow2Backend::Qcow2Backend(Config config, Spares& spares, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng)
     : config_(std::move(config)),
+      spares_(spares),
       daemons_(daemons),
       clock_(clock),
       rng_(rng),
-      images_(probe(config_, daemons), config_.secret_of) {
+      images_(probe(config_, spares, daemons), config_.secret_of) {
   quiet_adopted();
   load();
   resume_opened();
@@ -130,7 +164,7 @@ void Qcow2Backend::commit(Manifest changed, Draft* draft) {
   note_dropped(changed);
   std::exception_ptr fault;
   try {
-    save(manifest_file(changed.volume), changed);
+    write_down(changed);
   } catch (const Error&) {
     fault = std::current_exception();
     if (!is_written(changed, draft)) throw;
@@ -138,6 +172,11 @@ void Qcow2Backend::commit(Manifest changed, Draft* draft) {
   if (draft != nullptr) draft->settle(false);
   remember(changed);
   if (fault) std::rethrow_exception(fault);
+}
+
+// Even on a full disk: what frees space is written down first.
+void Qcow2Backend::write_down(const Manifest& changed) {
+  spares_.replace(manifest_file(changed.volume), serialize(changed));
 }
 
 void Qcow2Backend::note_dropped(Manifest& changed) const {
@@ -433,7 +472,7 @@ void Qcow2Backend::settle_doubts(const VolumeId& volume) {
     if (doubtful_.contains(volume)) again = manifests_.at(volume);
   }
   if (again) {
-    save(manifest_file(volume), *again);
+    write_down(*again);
     std::lock_guard graph(graph_mutex_);
     doubtful_.erase(volume);
   }

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/keyed_mutex.h"
 #include "base/rng.h"
+#include "base/spares.h"
 #include "qemu/storage_daemons.h"
 
 namespace varve::qcow2 {
@@ -38,7 +39,8 @@ struct Config {
 class Qcow2Backend final : public backends::Backend {
  public:
   // Reads all manifests and layer headers. What is damaged concerns the volumes that need it, see damage().
-  Qcow2Backend(Config config, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng);
+  // spares: of the store's directory.
+  Qcow2Backend(Config config, Spares& spares, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng);
   ~Qcow2Backend() override;
 
   void create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement& placement) override;
@@ -122,6 +124,7 @@ class Qcow2Backend final : public backends::Backend {
   void forget_deleted(const VolumeId& volume);
   Manifest manifest(const VolumeId& volume) const;
   void commit(Manifest changed, Draft* draft = nullptr);
+  void write_down(const Manifest& changed);
   void note_dropped(Manifest& changed) const;
   bool is_written(const Manifest& changed, Draft* draft);
   void remember(Manifest changed);
@@ -187,6 +190,7 @@ class Qcow2Backend final : public backends::Backend {
   void lost(const std::string& key);
 
   const Config config_;
+  Spares& spares_;
   qemu::StorageDaemons& daemons_;
   Clock& clock_;
   Rng& rng_;
@@ -219,8 +223,5 @@ class Qcow2Backend final : public backends::Backend {
   std::function<void()> on_work_;
   LostCallback on_lost_;
 };
-
-// What O_DIRECT and io_uring do in this directory with this storage daemon.
-IoOptions probe_io(const std::filesystem::path& directory, qemu::QmpClient& qmp);
 
 }  // namespace varve::qcow2

@@ -6,6 +6,10 @@
 
 namespace varve::qcow2 {
 
+namespace {
+constexpr std::uint64_t kLeast = 1 << 20;  // below that, an image is hardly made
+}
+
 bool Qcow2Backend::has_volume(const VolumeId& volume) {
   std::lock_guard graph(graph_mutex_);
   return manifests_.contains(volume) || unreadable_.contains(volume);
@@ -62,7 +66,8 @@ std::vector<std::string> Qcow2Backend::pools() const {
 
 backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
   files::Space space = files::space(images_.pool(pool).root);
-  return {space.total, space.available};
+  bool full = space.available < std::max(config_.min_free_bytes, kLeast);
+  return {space.total, space.available, space.read_only, full};
 }
 
 // A pool is told from the others by its own backend name; the default one has had the driver's.

@@ -123,6 +123,17 @@ int NbdExporter::serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std:
                                           std::to_string(config_.last_port));
 }
 
+// A server of which nobody would know where it is must not stay.
+void NbdExporter::note_port(qemu::StorageDaemon& daemon, int port) {
+  std::filesystem::path file = daemon.directory() / "nbd.port";
+  try {
+    daemons_.with_room([&] { files::replace_atomically(file, std::to_string(port) + "\n"); });
+  } catch (const Error&) {
+    daemon.qmp().execute("nbd-server-stop");
+    throw;
+  }
+}
+
 // No lock is held while a daemon answers: one that does not must not hold up the others.
 bool NbdExporter::try_port(qemu::StorageDaemon& daemon, int port) {
   {
@@ -137,14 +148,14 @@ bool NbdExporter::try_port(qemu::StorageDaemon& daemon, int port) {
     json::object address{{"type", "inet"},
                          {"data", json::object{{"host", config_.host}, {"port", std::to_string(port)}}}};
     daemon.qmp().execute("nbd-server-start", {{"addr", address}, {"max-connections", kMaxConnections}});
-    files::replace_atomically(daemon.directory() / "nbd.port", std::to_string(port) + "\n");
-    done();
-    return true;
   } catch (const Error& fault) {
     done();
     if (fault.code() == ErrorCode::Unavailable) throw;
     return false;
   }
+  done();
+  note_port(daemon, port);
+  return true;
 }
 
 }  // namespace varve::nbd

@@ -43,6 +43,7 @@ class NbdExporter final : public exports::Exporter {
   static Address serve_unix(qemu::StorageDaemon& daemon);
   int serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
   bool try_port(qemu::StorageDaemon& daemon, int port);
+  void note_port(qemu::StorageDaemon& daemon, int port);
 
   const Config config_;
   qemu::StorageDaemons& daemons_;

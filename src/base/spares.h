@@ -1,0 +1,36 @@
+// Room for what must be written down when the disk is full: files that have their blocks already. A small file that is
+// replaced then gets its new content in a spare, which changes names with it, so that nobody can take the room in
+// between and the old file is the next spare. Holds on file systems that overwrite in place (ext4, XFS). Any thread.
+#pragma once
+
+#include <filesystem>
+#include <mutex>
+#include <string_view>
+
+namespace varve {
+
+class Spares {
+ public:
+  // The directory is of the same file system as what is replaced, and of nothing but spares.
+  explicit Spares(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  // Makes what is missing, if there is room. To be called now and then; never throws.
+  void keep();
+
+  // files::replace_atomically(), which does not fail for lack of room when the file is there and a spare can hold the
+  // content.
+  void replace(const std::filesystem::path& path, std::string_view content);
+
+  // Gives up some spares, for what needs new files: whoever comes first has their room. False: there were none.
+  bool release();
+
+ private:
+  std::filesystem::path largest() const;
+  bool write(const std::filesystem::path& spare, std::string_view content) const;
+
+  const std::filesystem::path directory_;
+  std::mutex mutex_;
+  bool lacking_ = false;  // said so
+};
+
+}  // namespace varve
