@@ -8,6 +8,7 @@
 #include "api/ops/ops_api.h"
 #include "backups/directory/directory_store.h"
 #include "backups/s3/s3_store.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
 #include "daemon/backup_store.h"
@@ -107,6 +108,7 @@ class App::Impl {
     descriptions_.start();
     control_.start();
     server_->start();
+    fault::arm_from_environment();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
   }
 

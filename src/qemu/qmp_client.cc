@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 namespace varve::qemu {
@@ -58,12 +59,19 @@ json::value QmpClient::execute(std::string_view command, json::object arguments)
 }
 
 json::value QmpClient::call(std::string_view command, json::object arguments) {
+  if (fault::fails(fault::Kind::Refusal)) refuse(command, std::strerror(errno));
   std::uint64_t id = ask(command, std::move(arguments));
   Lock lock(mutex_);
   try {
+    if (fault::fails(fault::Kind::Silence)) give_up(lock, command);
     await(lock, command, [&] { return asked_.at(id).reply.has_value(); });
   } catch (const Error&) {
-    asked_.at(id).given_up = true;
+    auto asked = asked_.find(id);
+    if (asked->second.reply) {
+      asked_.erase(asked);
+    } else {
+      asked->second.given_up = true;
+    }
     throw;
   }
   json::object reply = std::move(*asked_.at(id).reply);
@@ -337,7 +345,9 @@ bool QmpClient::try_connect() {
   std::string text = path_.string();
   if (text.size() >= sizeof address.sun_path) throw Error(ErrorCode::Unavailable, "bad socket path " + text);
   std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
-  if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return false;
+  if (!fd || fault::fails(fault::Kind::Connect) ||
+      ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return false;
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
   std::lock_guard lock(mutex_);
   socket_ = std::move(fd);

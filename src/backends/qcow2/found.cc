@@ -10,6 +10,7 @@
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "base/fault.h"
 #include "base/files.h"
 
 namespace varve::qcow2 {
@@ -103,7 +104,7 @@ void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
   fs::path source = pool.manageable() / file.name;
   if (!has_volume(volume)) {
     LayerId layer = new_layer(file.pool);
-    if (::link(source.c_str(), images_.draft(layer).c_str()) != 0) {
+    if (fault::fails(fault::Kind::Create) || ::link(source.c_str(), images_.draft(layer).c_str()) != 0) {
       throw Error(ErrorCode::BackendFailed, "cannot take " + source.string() + ": " + std::strerror(errno));
     }
     Draft draft(*this, layer);
