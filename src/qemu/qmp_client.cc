@@ -169,7 +169,11 @@ void QmpClient::run_job(const std::string& id, std::string_view command, json::o
     await_job(id, command, "concluded");
     end_job(id, command);
   } catch (const Error& fault) {
-    if (fault.code() == ErrorCode::Unavailable) unsettled_ = true;  // it may have begun, or begin late
+    if (fault.code() == ErrorCode::Unavailable) {
+      unsettled_ = true;  // it may have begun, or begin late
+    } else {
+      clear_job(id);
+    }
     std::lock_guard lock(mutex_);
     jobs_.erase(id);
     throw;
@@ -244,6 +248,24 @@ void QmpClient::end_job(const std::string& id, std::string_view command) {
     call("job-dismiss", {{"id", id}});
   }
   if (fault) refuse(command, *fault);
+}
+
+// After a fault that left the daemon answering: a job that stays would be in the way of the next of its name.
+void QmpClient::clear_job(const std::string& id) {
+  try {
+    json::value jobs = call("query-jobs", {});
+    for (const json::value& job : jobs.as_array()) {
+      if (job.at("id").as_string() != id) continue;
+      if (job.at("status").as_string() != "concluded") {
+        cancel_job(id);
+        await_job(id, "job-cancel", "concluded");
+      }
+      call("job-dismiss", {{"id", id}});
+    }
+  } catch (const Error& fault) {
+    log::warning("a job was left in a storage daemon", {{"job", id}, {"error", fault.message()}});
+    unsettled_ = true;
+  }
 }
 
 void QmpClient::cancel_job(const std::string& id) {

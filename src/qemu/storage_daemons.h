@@ -36,7 +36,8 @@ class StorageDaemon {
   const Process& process() const { return process_; }
   QmpClient& qmp() { return qmp_; }
 
-  std::atomic<bool> ending{false};  // somebody asked it to end: that is no loss
+  std::atomic<bool> ending{false};        // somebody asked it to end: that is no loss
+  std::atomic<bool> told_to_quit{false};  // it will, if late: nothing can be begun with it
 
  private:
   const std::string key_;
@@ -58,7 +59,8 @@ class StorageDaemons {
   // Only one that is known already. Never waits.
   std::shared_ptr<StorageDaemon> known(const std::string& key) const;
 
-  // find(), or a new process. A pool daemon that is stalled is ended and replaced. Throws
+  // find(), or a new process. A pool daemon that is stalled is ended and replaced; one that was told to quit is waited
+  // for. Throws
   // Error(Unavailable) with what the process said when it does not come up.
   std::shared_ptr<StorageDaemon> start(const std::string& key);
 
