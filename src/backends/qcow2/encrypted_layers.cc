@@ -93,6 +93,7 @@ fs::path EncryptedLayers::require_template(const fs::path& directory, const KeyI
       format(temporary, kTemplateBytes, std::string(kPlaceholder));
       break;
     } catch (const Error& fault) {
+      fs::remove(temporary, ignored);
       if (attempt == kTries || fault.message().find("accurate CPU usage") == std::string::npos) throw;
     }
   }
