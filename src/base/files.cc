@@ -10,11 +10,13 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/unique_fd.h"
 
 namespace varve::files {
 
 namespace fs = std::filesystem;
+using fault::Kind;
 
 namespace {
 
@@ -24,12 +26,30 @@ namespace {
 
 void write_all(int fd, std::string_view content, const fs::path& path) {
   while (!content.empty()) {
-    ssize_t done = ::write(fd, content.data(), content.size());
+    ssize_t done = fault::fails(Kind::Write) ? -1 : ::write(fd, content.data(), content.size());
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) fail("cannot write", path);
     content.remove_prefix(static_cast<std::size_t>(done));
   }
 }
+
+// Goes with the scope unless it got another name.
+class Temporary {
+ public:
+  explicit Temporary(fs::path path) : path_(std::move(path)) {}
+  ~Temporary() {
+    if (!kept_) ::unlink(path_.c_str());
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  const fs::path& path() const { return path_; }
+  void keep() { kept_ = true; }
+
+ private:
+  const fs::path path_;
+  bool kept_ = false;
+};
 
 }  // namespace
 
@@ -43,26 +63,26 @@ Error fault_of(int number, const std::string& what) {
 void make_directory(const fs::path& path) {
   if (path.empty() || fs::is_directory(path)) return;
   if (path.has_parent_path()) make_directory(path.parent_path());
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail("cannot create directory", path);
+  if ((fault::fails(Kind::Create) || ::mkdir(path.c_str(), 0700) != 0) && errno != EEXIST)
+    fail("cannot create directory", path);
 }
 
 void replace_atomically(const fs::path& path, std::string_view content) {
-  fs::path temporary = path.string() + ".new";
-  try {
-    UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!fd) fail("cannot create", temporary);
-    write_all(fd.get(), content, temporary);
-    if (::fsync(fd.get()) != 0) fail("cannot sync", temporary);
-  } catch (const Error&) {
-    ::unlink(temporary.c_str());
-    throw;
+  Temporary temporary(path.string() + ".new");
+  const fs::path& file = temporary.path();
+  {
+    UniqueFd fd(fault::fails(Kind::Create) ? -1 : ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd) fail("cannot create", file);
+    write_all(fd.get(), content, file);
+    if (fault::fails(Kind::Fsync) || ::fsync(fd.get()) != 0) fail("cannot sync", file);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename", temporary);
+  if (fault::fails(Kind::Rename) || ::rename(file.c_str(), path.c_str()) != 0) fail("cannot rename", file);
+  temporary.keep();
   sync_directory(path.parent_path());
 }
 
 std::string read(const fs::path& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd fd(fault::fails(Kind::Open) ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) fail("cannot open", path);
   std::string content;
   char buffer[16384];
@@ -76,7 +96,7 @@ std::string read(const fs::path& path) {
 }
 
 void rename_durably(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename", from);
+  if (fault::fails(Kind::Rename) || ::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename", from);
   sync_directory(to.parent_path());
   if (from.parent_path() != to.parent_path()) sync_directory(from.parent_path());
 }
@@ -89,7 +109,7 @@ bool exists(const fs::path& path) {
 }
 
 void remove_durably(const fs::path& path) {
-  if (::unlink(path.c_str()) != 0) {
+  if (fault::fails(Kind::Unlink) || ::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;
     fail("cannot remove", path);
   }
@@ -98,7 +118,7 @@ void remove_durably(const fs::path& path) {
 
 void sync_directory(const fs::path& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) fail("cannot sync directory", path);
+  if (!fd || fault::fails(Kind::Fsync) || ::fsync(fd.get()) != 0) fail("cannot sync directory", path);
 }
 
 std::uint64_t allocated_bytes(const fs::path& path) {

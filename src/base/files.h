@@ -19,6 +19,7 @@ Error fault_of(int number, const std::string& what);
 void make_directory(const std::filesystem::path& path);
 
 // Afterwards the file has either its old content or the whole new one, whatever happens meanwhile. Mode 0600.
+// A throw leaves no temporary file; a crash may leave `<path>.new`.
 void replace_atomically(const std::filesystem::path& path, std::string_view content);
 
 std::string read(const std::filesystem::path& path);

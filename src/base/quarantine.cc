@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 
@@ -23,7 +24,9 @@ constexpr char kReason[] = ".reason";
 
 // Unlike rename() it never replaces what has the name already.
 bool move_if_free(const fs::path& from, const fs::path& to) {
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  bool moved = !fault::fails(fault::Kind::Rename) &&
+               ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0;
+  if (moved) return true;
   if (errno == EEXIST) return false;
   // A file system that knows no such rename; the store is ours alone, so nobody takes the name in between.
   if (errno == EINVAL || errno == ENOSYS) {

@@ -8,7 +8,7 @@ namespace varve {
 
 // Moves the file by rename to `directory` (made at first use; on the same file system), under its own name or, when
 // that is taken, with a number behind it. Beside it `<name>.reason` tells in JSON where it was, why it was moved and
-// when. Returns its new path. Durable; throws Error(BackendFailed, NoSpace) with the file where it was.
+// when. Returns its new path. Durable; throws Error(BackendFailed, NoSpace) with the file in one of the two places.
 std::filesystem::path set_aside(const std::filesystem::path& file, const std::filesystem::path& directory,
                                 std::string_view reason);
 

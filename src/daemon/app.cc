@@ -10,6 +10,7 @@
 #include "api/ops/ops_api.h"
 #include "backups/directory/directory_store.h"
 #include "backups/s3/s3_store.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/spares.h"
@@ -124,6 +125,7 @@ class App::Impl {
     descriptions_.start();
     control_.start();
     server_->start();
+    fault::arm_from_environment();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
   }
 

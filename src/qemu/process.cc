@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/text.h"
 #include "qemu/timeouts.h"
 
@@ -73,7 +74,8 @@ int run_process(const std::vector<std::string>& argv, const std::filesystem::pat
   for (const std::string& argument : argv) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);
   pid_t pid = 0;
-  int fault = posix_spawnp(&pid, raw[0], &files, &attributes, raw.data(), environ);
+  int fault =
+      fault::fails(fault::Kind::Spawn) ? errno : posix_spawnp(&pid, raw[0], &files, &attributes, raw.data(), environ);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   if (fault != 0) {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/log.h"
 
 namespace varve::qemu {
@@ -60,12 +61,19 @@ json::value QmpClient::execute(std::string_view command, json::object arguments)
 }
 
 json::value QmpClient::call(std::string_view command, json::object arguments) {
+  if (fault::fails(fault::Kind::Refusal)) refuse(command, std::strerror(errno));
   std::uint64_t id = ask(command, std::move(arguments));
   Lock lock(mutex_);
   try {
+    if (fault::fails(fault::Kind::Silence)) give_up(lock, command);
     await(lock, command, [&] { return asked_.at(id).reply.has_value(); });
   } catch (const Error&) {
-    asked_.at(id).given_up = true;
+    auto asked = asked_.find(id);
+    if (asked->second.reply) {
+      asked_.erase(asked);
+    } else {
+      asked->second.given_up = true;
+    }
     throw;
   }
   json::object reply = std::move(*asked_.at(id).reply);
@@ -163,7 +171,11 @@ void QmpClient::run_job(const std::string& id, std::string_view command, json::o
     await_job(id, command, "concluded");
     end_job(id, command);
   } catch (const Error& fault) {
-    if (fault.code() == ErrorCode::Unavailable) unsettled_ = true;  // it may have begun, or begin late
+    if (fault.code() == ErrorCode::Unavailable) {
+      unsettled_ = true;  // it may have begun, or begin late
+    } else {
+      clear_job(id);
+    }
     std::lock_guard lock(mutex_);
     jobs_.erase(id);
     throw;
@@ -238,6 +250,24 @@ void QmpClient::end_job(const std::string& id, std::string_view command) {
     call("job-dismiss", {{"id", id}});
   }
   if (fault) refuse(command, *fault);
+}
+
+// After a fault that left the daemon answering: a job that stays would be in the way of the next of its name.
+void QmpClient::clear_job(const std::string& id) {
+  try {
+    json::value jobs = call("query-jobs", {});
+    for (const json::value& job : jobs.as_array()) {
+      if (job.at("id").as_string() != id) continue;
+      if (job.at("status").as_string() != "concluded") {
+        cancel_job(id);
+        await_job(id, "job-cancel", "concluded");
+      }
+      call("job-dismiss", {{"id", id}});
+    }
+  } catch (const Error& fault) {
+    log::warning("a job was left in a storage daemon", {{"job", id}, {"error", fault.message()}});
+    unsettled_ = true;
+  }
 }
 
 void QmpClient::cancel_job(const std::string& id) {
@@ -339,7 +369,9 @@ bool QmpClient::try_connect() {
   std::string text = path_.string();
   if (text.size() >= sizeof address.sun_path) throw Error(ErrorCode::Unavailable, "bad socket path " + text);
   std::memcpy(address.sun_path, text.c_str(), text.size() + 1);
-  if (!fd || ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return false;
+  if (!fd || fault::fails(fault::Kind::Connect) ||
+      ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+    return false;
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
   std::lock_guard lock(mutex_);
   socket_ = std::move(fd);

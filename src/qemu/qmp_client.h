@@ -106,6 +106,7 @@ class QmpClient {
   void await_job(const std::string& id, std::string_view command, std::string_view status);
   bool job_at(Lock& lock, const std::string& id, std::string_view status);
   void end_job(const std::string& id, std::string_view command);
+  void clear_job(const std::string& id);
   [[noreturn]] void give_up(Lock& lock, std::string_view command);
 
   const std::filesystem::path path_;

@@ -100,7 +100,8 @@ StorageDaemons::Daemon StorageDaemons::find_locked(const std::string& key) {
 
 std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
   Daemon daemon = known(key);
-  if (daemon && !(redoable(key) && daemon->qmp().stalled()) && !is_discarded(key)) return daemon;
+  bool usable = daemon && !daemon->told_to_quit && !(redoable(key) && daemon->qmp().stalled());
+  if (usable && !is_discarded(key)) return daemon;
   KeyedMutex::Lock one(locks_, key);
   {
     std::lock_guard lock(mutex_);
@@ -110,6 +111,9 @@ std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
   if (daemon && redoable(key) && daemon->qmp().stalled()) {
     log::error("a storage daemon that does not answer is killed and replaced", {{"daemon", key}});
     end_locked(key);
+    daemon = nullptr;
+  } else if (daemon && daemon->told_to_quit) {
+    stop_locked(key);
     daemon = nullptr;
   }
   return daemon ? daemon : keep(spawn(key));
@@ -189,7 +193,9 @@ bool StorageDaemons::quits(StorageDaemon& daemon, milliseconds timeout) {
   auto deadline = steady_clock::now() + timeout;
   try {
     daemon.qmp().execute("quit");
+    daemon.told_to_quit = true;
   } catch (const Error& fault) {
+    daemon.told_to_quit = daemon.told_to_quit || fault.code() == ErrorCode::Unavailable;
     log::debug("storage daemon left without an answer", {{"daemon", daemon.key()}, {"reason", fault.message()}});
     if (!daemon.qmp().lost()) deadline = steady_clock::now();
   }

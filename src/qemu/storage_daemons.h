@@ -36,7 +36,8 @@ class StorageDaemon {
   const Process& process() const { return process_; }
   QmpClient& qmp() { return qmp_; }
 
-  std::atomic<bool> ending{false};  // somebody asked it to end: that is no loss
+  std::atomic<bool> ending{false};        // somebody asked it to end: that is no loss
+  std::atomic<bool> told_to_quit{false};  // it will, if late: nothing can be begun with it
 
  private:
   const std::string key_;
@@ -58,8 +59,9 @@ class StorageDaemons {
   // Only one that is known already. Never waits.
   std::shared_ptr<StorageDaemon> known(const std::string& key) const;
 
-  // find(), or a new process. A pool daemon that is stalled is ended and replaced. Throws
-  // Error(Unavailable) with what the process said when it does not come up, Error(NoSpace) when it is for lack of room.
+  // find(), or a new process. A pool daemon that is stalled is ended and replaced; one that was told to quit is waited
+  // for. Throws Error(Unavailable) with what the process said when it does not come up, Error(NoSpace) when it is for
+  // lack of room.
   std::shared_ptr<StorageDaemon> start(const std::string& key);
 
   // Finds them all and waits, a little and for all together, until they answer and have settled (qmp_client.h).

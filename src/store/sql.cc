@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/unique_fd.h"
 
@@ -139,7 +140,8 @@ class Prepared final : public Row {
 
 class Connection::Impl {
  public:
-  Impl(const std::string& path, bool read_only) : directory_(std::filesystem::path(path).parent_path()) {
+  Impl(const std::string& path, bool read_only)
+      : directory_(std::filesystem::path(path).parent_path()), read_only_(read_only) {
     try {
       session_.open(soci::sqlite3, "dbname=\"" + path + "\" timeout=10");
       session_ << "PRAGMA journal_mode=WAL";
@@ -153,6 +155,7 @@ class Connection::Impl {
   }
 
   std::int64_t run(std::string_view sql, std::span<const Value> in, Touched& touched) {
+    may_fail(fault::Kind::Statement);
     try {
       Prepared& prepared = prepare(sql, in, {});
       touched.catalogue |= prepared.changes_catalogue_table();
@@ -166,6 +169,7 @@ class Connection::Impl {
 
   void query(std::string_view sql, std::span<const Value> in, std::span<const ColumnType> out,
              const std::function<void(const Row&)>& each) {
+    may_fail(fault::Kind::Statement);
     try {
       Prepared& prepared = prepare(sql, in, out);
       prepared.statement().execute(false);
@@ -181,6 +185,7 @@ class Connection::Impl {
   }
 
   void script(std::string_view sql) {
+    if (!read_only_ && sql == "COMMIT") may_fail(fault::Kind::Commit);
     try {
       session_ << std::string(sql);
     } catch (const soci::soci_error& fault) {
@@ -189,6 +194,10 @@ class Connection::Impl {
   }
 
  private:
+  void may_fail(fault::Kind kind) const {
+    if (fault::fails(kind)) throw fault_of(kSqliteIoerr, errno, directory_, "disk I/O error");
+  }
+
   [[noreturn]] void rethrow(const soci::soci_error& fault, std::string_view sql) {
     const auto* sqlite = dynamic_cast<const soci::sqlite3_soci_error*>(&fault);
     if (sqlite == nullptr) throw Error(ErrorCode::Internal, std::string(fault.what()) + " in: " + start_of(sql));
@@ -223,6 +232,7 @@ class Connection::Impl {
   static constexpr std::size_t kMaxPrepared = 256;
 
   const std::string directory_;
+  const bool read_only_;
   soci::session session_;
   std::unordered_map<std::string, std::unique_ptr<Prepared>, Hash, std::equal_to<>> prepared_;
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/clock.h"
@@ -29,7 +30,8 @@ class Rig {
 
 class Qcow2Rig final : public Rig {
  public:
-  Qcow2Rig() {
+  // pools: names of further ones.
+  explicit Qcow2Rig(std::vector<std::string> pools = {}) : pools_(std::move(pools)) {
     char pattern[] = "/tmp/varve-contract-XXXXXX";
     directory_ = mkdtemp(pattern);
     start();
@@ -46,6 +48,9 @@ class Qcow2Rig final : public Rig {
   std::filesystem::path manifest(const VolumeId& volume) const {
     return directory_ / "volumes" / (volume.str() + ".json");
   }
+
+  // The secret of all keys.
+  static std::string secret() { return std::string(32, 'k'); }
 
   ManualClock& clock() { return clock_; }
   qemu::StorageDaemons& daemons() { return *daemons_; }
@@ -98,10 +103,13 @@ class Qcow2Rig final : public Rig {
   void start() {
     spares_ = std::make_unique<Spares>(directory_ / "spare");
     daemons_ = std::make_unique<qemu::StorageDaemons>(directory_ / "run", "qemu-storage-daemon");
-    backend_ = std::make_unique<qcow2::Qcow2Backend>(qcow2::Config{.directory = directory_}, *spares_, *daemons_,
-                                                     clock_, rng_);
+    qcow2::Config config{.directory = directory_};
+    config.secret_of = [](const KeyId&) { return secret(); };
+    for (const std::string& pool : pools_) config.pools.emplace_back(pool, directory_ / pool);
+    backend_ = std::make_unique<qcow2::Qcow2Backend>(std::move(config), *spares_, *daemons_, clock_, rng_);
   }
 
+  const std::vector<std::string> pools_;
   std::filesystem::path directory_;
   ManualClock clock_{Timestamp(std::chrono::hours(24 * 365 * 50))};
   SystemRng rng_;

@@ -15,6 +15,7 @@
 #include "backends/qcow2/holds.h"
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
 
@@ -37,7 +38,7 @@ void copy_range(int from, int to, off_t begin, off_t end, const fs::path& path, 
     between();
     auto wanted = std::min<std::size_t>(kChunk, static_cast<std::size_t>(end - begin));
     off_t target = begin;
-    ssize_t done = ::copy_file_range(from, &begin, to, &target, wanted, 0);
+    ssize_t done = fault::fails(fault::Kind::Write) ? -1 : ::copy_file_range(from, &begin, to, &target, wanted, 0);
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) fail(path);
     if (done == 0) return;
@@ -48,7 +49,8 @@ void copy_range(int from, int to, off_t begin, off_t end, const fs::path& path, 
 void copy_file(const fs::path& source, const fs::path& target, const std::function<void()>& between) {
   UniqueFd from(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
   if (!from) fail(source);
-  UniqueFd to(::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  UniqueFd to(
+      fault::fails(fault::Kind::Create) ? -1 : ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!to) fail(target);
   if (::ioctl(to.get(), FICLONE, from.get()) != 0) {
     off_t size = ::lseek(from.get(), 0, SEEK_END);
@@ -62,7 +64,7 @@ void copy_file(const fs::path& source, const fs::path& target, const std::functi
     }
     if (::ftruncate(to.get(), size) != 0) fail(target);
   }
-  if (::fsync(to.get()) != 0) fail(target);
+  if (fault::fails(fault::Kind::Fsync) || ::fsync(to.get()) != 0) fail(target);
 }
 
 // Where a pool's layers are in the copy.

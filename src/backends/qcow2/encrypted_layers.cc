@@ -9,12 +9,14 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
 
 namespace varve::qcow2 {
 
 namespace fs = std::filesystem;
+using fault::Kind;
 
 namespace {
 
@@ -30,7 +32,7 @@ constexpr int kTries = 200;
 
 void write_at(int fd, const char* data, std::size_t size, off_t offset, const fs::path& path) {
   while (size > 0) {
-    ssize_t done = ::pwrite(fd, data, size, offset);
+    ssize_t done = fault::fails(Kind::Write) ? -1 : ::pwrite(fd, data, size, offset);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) fail("write", path);
     data += done;
@@ -89,23 +91,29 @@ fs::path EncryptedLayers::require_template(const fs::path& directory, const KeyI
       format(temporary, kTemplateBytes, std::string(kPlaceholder));
       break;
     } catch (const Error& fault) {
+      fs::remove(temporary, ignored);
       if (attempt == kTries || fault.message().find("accurate CPU usage") == std::string::npos) throw;
     }
   }
-  fs::rename(temporary, path);
-  files::sync_directory(directory);
+  try {
+    files::rename_durably(temporary, path);
+  } catch (const Error&) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
   return path;
 }
 
 void EncryptedLayers::create(const fs::path& file, const KeyId& key, std::int64_t size_bytes,
                              const std::optional<std::string>& backing, const Format& format) {
   fs::path source = require_template(file.parent_path().parent_path() / "templates", key, format);
-  UniqueFd from(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
-  UniqueFd to(::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  UniqueFd from(fault::fails(Kind::Open) ? -1 : ::open(source.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd to(fault::fails(Kind::Create) ? -1 : ::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!from || !to) fail("open", file);
   copy_sparse(from.get(), to.get(), file);
   put_size_and_backing(to.get(), size_bytes, backing, file);
-  if (::fsync(to.get()) != 0) fail("sync", file);
+  if (fault::fails(Kind::Fsync) || ::fsync(to.get()) != 0) fail("sync", file);
 }
 
 }  // namespace varve::qcow2

@@ -10,6 +10,7 @@
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "base/fault.h"
 #include "base/files.h"
 
 namespace varve::qcow2 {
@@ -104,7 +105,7 @@ void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
   fs::path source = pool.manageable() / file.name;
   if (!has_volume(volume)) {
     LayerId layer = new_layer(file.pool);
-    if (::link(source.c_str(), images_.draft(layer).c_str()) != 0) {
+    if (fault::fails(fault::Kind::Create) || ::link(source.c_str(), images_.draft(layer).c_str()) != 0) {
       throw files::fault_of(errno, "cannot take " + source.string());
     }
     Draft draft(*this, layer);

@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
 
@@ -137,7 +138,7 @@ void Images::create_encrypted(qemu::QmpClient& qmp, const LayerId& layer, std::i
     // The passphrase is as random as the key: stretching it would gain nothing.
     constexpr int kStretchMs = 10;
     json::object encrypt{{"format", "luks"}, {"key-secret", add_secret(qmp, key)}, {"iter-time", kStretchMs}};
-    format(qmp, path, "T" + node(LayerId(key.str())).substr(1),
+    format(qmp, path, "T" + node(layer).substr(1),
            {{"size", bytes}, {"backing-file", placeholder}, {"backing-fmt", "qcow2"}, {"encrypt", std::move(encrypt)}});
   };
   encrypted_.create(draft(layer), key, size, backing, format_template);
@@ -166,11 +167,14 @@ void Images::create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t siz
   }
 }
 
-void Images::settle(const LayerId& layer, bool durable) {
-  if (::rename(draft(layer).c_str(), file(layer).c_str()) != 0) {
+void Images::settle(const LayerId& layer) {
+  if (fault::fails(fault::Kind::Rename) || ::rename(draft(layer).c_str(), file(layer).c_str()) != 0) {
     throw files::fault_of(errno, "cannot rename " + draft(layer).string());
   }
-  if (durable) files::sync_directory(pool_of(layer).layers());
+}
+
+void Images::sync_name(const LayerId& layer) {
+  files::sync_directory(pool_of(layer).layers());
 }
 
 void Images::discard_draft(const LayerId& layer) {
@@ -178,7 +182,11 @@ void Images::discard_draft(const LayerId& layer) {
 }
 
 void Images::forget_key(const KeyId& key) {
-  for (const Pool& pool : pools_) files::remove_durably(pool.root / "templates" / (key.str() + ".qcow2"));
+  for (const Pool& pool : pools_) {
+    for (std::string_view suffix : {kLayerSuffix, kDraftSuffix}) {
+      files::remove_durably(pool.root / "templates" / (key.str() + std::string(suffix)));
+    }
+  }
 }
 
 // How a layer is opened. file: the node below it, or how that is made.
@@ -327,7 +335,13 @@ void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const mod
     set_throttle(qmp, qos);
     return;
   }
-  qmp.execute("object-add", {{"qom-type", "throttle-group"}, {"id", kThrottleGroup}, {"limits", throttle_limits(qos)}});
+  try {
+    qmp.execute("object-add",
+                {{"qom-type", "throttle-group"}, {"id", kThrottleGroup}, {"limits", throttle_limits(qos)}});
+  } catch (const Error&) {
+    if (!has_object(qmp, kThrottleGroup)) throw;
+    set_throttle(qmp, qos);  // an earlier call was cut off here
+  }
   qmp.execute("blockdev-add", {{"driver", "throttle"},
                                {"node-name", kThrottleNode},
                                {"throttle-group", kThrottleGroup},

@@ -52,8 +52,9 @@ class Images {
   void create(qemu::QmpClient& qmp, const LayerId& layer, std::int64_t size_gib, const std::optional<LayerId>& parent,
               const KeyId& key);
 
-  // Gives a draft its final name. durable: so that a power cut does not take the name back.
-  void settle(const LayerId& layer, bool durable);
+  // Gives a draft its final name; a power cut takes it back unless it was synced.
+  void settle(const LayerId& layer);
+  void sync_name(const LayerId& layer);
   void discard_draft(const LayerId& layer);
 
   // No layer will be made with this key any more.

@@ -88,13 +88,19 @@ void Qcow2Backend::report(const Survey& found, const Assessment& told) {
 // What the assessment found to be done to the files.
 void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
   for (const LayerId& layer : told.drafts_to_finish) {
-    attempt("finish a layer", layer.str(), [&] { images_.settle(layer, true); });
+    attempt("finish a layer", layer.str(), [&] {
+      images_.settle(layer);
+      images_.sync_name(layer);
+    });
   }
   for (const LayerId& layer : told.to_put_back) {
     attempt("put a layer back", layer.str(), [&] { put_back(found.quarantined.at(layer).path, images_.file(layer)); });
   }
   for (const LayerId& layer : told.drafts_to_remove) {
     attempt("remove a draft", layer.str(), [&] { files::remove_durably(found.drafts.at(layer).path); });
+  }
+  for (const auto& file : found.half_written) {
+    attempt("remove a half-written manifest", file.string(), [&] { files::remove_durably(file); });
   }
   for (const auto& [layer, why] : told.to_set_aside) {
     attempt("set a layer aside", layer.str(),

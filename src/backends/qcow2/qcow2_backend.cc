@@ -164,12 +164,17 @@ void Qcow2Backend::commit(Manifest changed, Draft* draft) {
   note_dropped(changed);
   std::exception_ptr fault;
   try {
-    write_down(changed);
+    try {
+      write_down(changed);
+    } catch (const Error&) {
+      fault = std::current_exception();
+      if (!is_written(changed)) throw;
+    }
+    if (draft != nullptr) draft->settle(false);
   } catch (const Error&) {
-    fault = std::current_exception();
-    if (!is_written(changed, draft)) throw;
+    take_back(changed.volume, draft);
+    throw;
   }
-  if (draft != nullptr) draft->settle(false);
   remember(changed);
   if (fault) std::rethrow_exception(fault);
 }
@@ -193,19 +198,28 @@ void Qcow2Backend::note_dropped(Manifest& changed) const {
   std::erase_if(changed.dropped, [&](const LayerId& layer) { return kept.contains(layer) || !graph_.contains(layer); });
 }
 
-// Writing failed, but perhaps not before the file was replaced. When that cannot be told the memory's state is written
-// once more before the volume is worked on.
-bool Qcow2Backend::is_written(const Manifest& changed, Draft* draft) {
+// Writing failed, but perhaps not before the file was replaced.
+bool Qcow2Backend::is_written(const Manifest& changed) const {
   try {
-    if (files::read(manifest_file(changed.volume)) == serialize(changed)) return true;
-  } catch (const Error& unknown) {
-    log::warning("a manifest may or may not have been written",
-                 {{"volume", changed.volume}, {"error", unknown.message()}});
+    return files::read(manifest_file(changed.volume)) == serialize(changed);
+  } catch (const Error&) {
+    return false;  // or not known: what may be there is taken back
+  }
+}
+
+// The file is to say again what the memory does. When that fails it is done before the volume is worked on; until then
+// the draft stays, since the next start may find a manifest that names it.
+void Qcow2Backend::take_back(const VolumeId& volume, Draft* draft) {
+  {
+    std::lock_guard graph(graph_mutex_);
+    doubtful_.insert(volume);
+  }
+  try {
+    restore_manifest(volume);
+  } catch (const Error& fault) {
+    log::warning("a manifest may or may not have been written", {{"volume", volume}, {"error", fault.message()}});
     if (draft != nullptr) draft->leave();
   }
-  std::lock_guard graph(graph_mutex_);
-  if (manifests_.contains(changed.volume)) doubtful_.insert(changed.volume);
-  return false;
 }
 
 void Qcow2Backend::remember(Manifest changed) {
@@ -345,16 +359,21 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
 // named is not known: the manifest is set aside, as its layers were.
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
   Hold hold(*this, volume, Hold::Merges::Stop, Hold::State::AsItIs);
-  if (!has_volume(volume)) return;
+  if (!has_volume(volume)) return restore_manifest(volume);
   close_unused(volume);
   FAILPOINT("volume.delete.before_manifest");
+  // What is gone already was moved by a call that could not make it durable.
+  bool there = files::exists(manifest_file(volume));
+  if (!there) files::sync_directory(manifest_file(volume).parent_path());
   if (is_unreadable(volume)) {
-    set_aside(manifest_file(volume), images_.pool("").quarantine(),
-              "the manifest of a deleted volume; it is unreadable");
+    if (there) {
+      set_aside(manifest_file(volume), images_.pool("").quarantine(),
+                "the manifest of a deleted volume; it is unreadable");
+    }
     std::lock_guard graph(graph_mutex_);
     unreadable_.erase(volume);
   } else {
-    files::rename_durably(manifest_file(volume), tombstone_file(volume));
+    if (there) files::rename_durably(manifest_file(volume), tombstone_file(volume));
     forget_deleted(volume);
   }
   FAILPOINT("volume.delete.after_manifest");
@@ -466,17 +485,25 @@ void Qcow2Backend::drop_intent_if_not_switched(const Manifest& before, qemu::Qmp
 // What an interrupted operation may have left to be told before the volume is worked on: a manifest of which it is not
 // known whether it was written, a switch that may have moved the guest's writes to the overlay already.
 void Qcow2Backend::settle_doubts(const VolumeId& volume) {
-  std::optional<Manifest> again;
+  restore_manifest(volume);
+  if (has_intent(volume)) finish_intent(volume);
+}
+
+// Nothing happens when the file is known to say what the memory does.
+void Qcow2Backend::restore_manifest(const VolumeId& volume) {
+  std::optional<Manifest> known;
   {
     std::lock_guard graph(graph_mutex_);
-    if (doubtful_.contains(volume)) again = manifests_.at(volume);
+    if (!doubtful_.contains(volume)) return;
+    if (auto found = manifests_.find(volume); found != manifests_.end()) known = found->second;
   }
-  if (again) {
-    write_down(*again);
-    std::lock_guard graph(graph_mutex_);
-    doubtful_.erase(volume);
+  if (known) {
+    write_down(*known);
+  } else {
+    files::remove_durably(manifest_file(volume));
   }
-  if (has_intent(volume)) finish_intent(volume);
+  std::lock_guard graph(graph_mutex_);
+  doubtful_.erase(volume);
 }
 
 // Rolls an intent forward: the overlay becomes the active layer. Whether or not the switch had happened, the overlay

@@ -126,8 +126,10 @@ class Qcow2Backend final : public backends::Backend {
   void commit(Manifest changed, Draft* draft = nullptr);
   void write_down(const Manifest& changed);
   void note_dropped(Manifest& changed) const;
-  bool is_written(const Manifest& changed, Draft* draft);
+  bool is_written(const Manifest& changed) const;
+  void take_back(const VolumeId& volume, Draft* draft);
   void remember(Manifest changed);
+  void restore_manifest(const VolumeId& volume);
   void settle_doubts(const VolumeId& volume);
   bool is_unreadable(const VolumeId& volume) const;
   bool is_known(const LayerId& layer) const;

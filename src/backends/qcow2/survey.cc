@@ -93,9 +93,9 @@ Survey survey(const fs::path& volumes, const std::vector<PoolDirectories>& pools
   Survey out;
   auto visit = [&](const fs::path& path) {
     std::string name = path.filename().string();
-    // A manifest that was being replaced: the old one is whole.
-    if (!id_in(name, ".json.new").empty()) return;
-    if (std::string id = id_in(name, kManifestSuffix); !id.empty()) {
+    if (!id_in(name, ".json.new").empty()) {
+      out.half_written.push_back(path);
+    } else if (std::string id = id_in(name, kManifestSuffix); !id.empty()) {
       out.manifests.emplace(VolumeId(id), read_manifest(path, id));
     } else if (std::string gone = id_in(name, kTombstoneSuffix); !gone.empty()) {
       out.tombstones.emplace(VolumeId(gone), read_manifest(path, gone));

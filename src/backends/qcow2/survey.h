@@ -46,8 +46,9 @@ struct Survey {
   std::map<LayerId, LayerFile> quarantined;
   std::map<VolumeId, ManifestFile> manifests;  // by the file's name
   std::map<VolumeId, ManifestFile> tombstones;
-  std::vector<std::filesystem::path> strays;  // in our directories, with names that we do not give
-  std::vector<std::string> unlisted;          // directories that could not be read to the end, and why
+  std::vector<std::filesystem::path> strays;        // in our directories, with names that we do not give
+  std::vector<std::filesystem::path> half_written;  // manifests that were being replaced; the old ones are whole
+  std::vector<std::string> unlisted;                // directories that could not be read to the end, and why
 
   // Every manifest that there is was seen and its content looked at: what none of them names, none of them needs.
   bool knows_all_manifests() const;
