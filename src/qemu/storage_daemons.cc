@@ -92,7 +92,7 @@ StorageDaemons::Daemon StorageDaemons::find_locked(const std::string& key) {
     if (found != daemons_.end()) before = found->second;
   }
   if (before && before->process().wait_gone(kClosing)) forget(before);
-  std::optional<Process> process = process_of(key);
+  std::optional<Process> process = process_of(root_, key);
   if (!process) return nullptr;
   log::info("storage daemon adopted", {{"daemon", key}, {"pid", process->pid()}});
   return keep(std::make_shared<StorageDaemon>(key, root_ / key, std::move(*process), patience_, Peer::Adopted));
@@ -244,8 +244,8 @@ void StorageDaemons::on_lost(std::function<void(const std::string&)> callback) {
 }
 
 // The pid file names it; without one (it was removed, or varved was killed while it came up) it is searched for.
-std::optional<Process> StorageDaemons::process_of(const std::string& key) const {
-  fs::path directory = root_ / key;
+std::optional<Process> StorageDaemons::process_of(const fs::path& root, const std::string& key) {
+  fs::path directory = root / key;
   if (!fs::exists(directory)) return std::nullopt;
   std::string file = pid_file(directory).string();
   if (fs::exists(file)) {
@@ -284,7 +284,7 @@ StorageDaemons::Daemon StorageDaemons::try_spawn(const std::string& key) {
   files::make_directory(directory);
   std::string fault = launch(directory);
   std::optional<Process> process;
-  if (fault.empty()) process = process_of(key);
+  if (fault.empty()) process = process_of(root_, key);
   if (!process) {
     std::string said(trim(files::read(directory / "log")));
     for (const Process& left : Process::find_all(kPidFlag, pid_file(directory).string())) left.kill();

@@ -82,6 +82,9 @@ class StorageDaemons {
   // Keys that have a directory: daemons that run, or ran until a crash.
   std::vector<std::string> keys() const;
 
+  // The process of the key's daemon, whoever started it. Only looks.
+  static std::optional<Process> process_of(const std::filesystem::path& root, const std::string& key);
+
   // Called (on an unspecified thread) when a daemon ends that nobody asked to end. It must not call back. When
   // on_lost() returns, the callback before does not run.
   void on_lost(std::function<void(const std::string& key)> callback);
@@ -106,7 +109,6 @@ class StorageDaemons {
   void stop_locked(const std::string& key);
   bool is_discarded(const std::string& key) const;
   std::string launch(const std::filesystem::path& directory);
-  std::optional<Process> process_of(const std::string& key) const;
   bool quits(StorageDaemon& daemon, std::chrono::milliseconds timeout);
   void watch();
   void wake();

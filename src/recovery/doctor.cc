@@ -9,7 +9,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "model/status.h"
-#include "qemu/process.h"
+#include "qemu/storage_daemons.h"
 #include "recovery/database_file.h"
 #include "store/mapping.h"
 #include "store/sql.h"
@@ -209,11 +209,7 @@ class Look {
   }
 
   bool is_served(const std::string& key) const {
-    fs::path file = store_.run_directory / key / "pid";
-    std::error_code fault;
-    if (!fs::exists(file, fault)) return false;
-    std::optional<std::int64_t> pid = parse_int(trim(files::read(file)));
-    return pid && qemu::Process::find(static_cast<pid_t>(*pid), "--pidfile", file.string());
+    return qemu::StorageDaemons::process_of(store_.run_directory, key).has_value();
   }
 
   void look_at_exports() {

@@ -75,33 +75,36 @@ void Damages::settle(const std::vector<model::Damage>& found) {
   db_.write_blocking(write);
 }
 
+// A row of a volume or snapshot, after it is noted: whether its status changed.
+template <class Row>
+bool Damages::settle_status(Row& row, bool damaged) const {
+  using Status = decltype(row.status);
+  Status to = row.status;
+  if (damaged && row.status == Status::Available) to = Status::Error;
+  if (!damaged && row.status == Status::Error) to = Status::Available;
+  if (to == row.status) return false;
+  move_to(row, to);
+  row.updated_at = clock_.now();
+  return true;
+}
+
+// A task that works on it will end its status, and tell if it fails.
+template <class Row>
+bool Damages::is_to_change(store::Transaction& tx, const std::optional<Row>& row, const model::Damage& found) {
+  if (!row || model::is_transitional(row->status)) return false;
+  return note(tx, found, row->project_id, row->status == decltype(row->status)::Error);
+}
+
 void Damages::settle_volume(store::Transaction& tx, const model::Damage& found) {
-  using enum model::VolumeStatus;
   auto volume = tx.volumes().find(std::nullopt, found.volume_id);
-  // A task that works on it will end its status, and tell if it fails.
-  if (!volume || model::is_transitional(volume->status)) return;
-  if (!note(tx, found, volume->project_id, volume->status == Error)) return;
-  model::VolumeStatus to = volume->status;
-  if (!found.reason.empty() && volume->status == Available) to = Error;
-  if (found.reason.empty() && volume->status == Error) to = Available;
-  if (to == volume->status) return;
-  move_to(*volume, to);
-  volume->updated_at = clock_.now();
-  tx.volumes().update(*volume);
+  if (!is_to_change(tx, volume, found)) return;
+  if (settle_status(*volume, !found.reason.empty())) tx.volumes().update(*volume);
 }
 
 void Damages::settle_snapshot(store::Transaction& tx, const model::Damage& found) {
-  using enum model::SnapshotStatus;
   auto snapshot = tx.snapshots().find(std::nullopt, SnapshotId(found.id));
-  if (!snapshot || model::is_transitional(snapshot->status)) return;
-  if (!note(tx, found, snapshot->project_id, snapshot->status == Error)) return;
-  model::SnapshotStatus to = snapshot->status;
-  if (!found.reason.empty() && snapshot->status == Available) to = Error;
-  if (found.reason.empty() && snapshot->status == Error) to = Available;
-  if (to == snapshot->status) return;
-  move_to(*snapshot, to);
-  snapshot->updated_at = clock_.now();
-  tx.snapshots().update(*snapshot);
+  if (!is_to_change(tx, snapshot, found)) return;
+  if (settle_status(*snapshot, !found.reason.empty())) tx.snapshots().update(*snapshot);
 }
 
 // False when there is nothing new: something that could not be made has no bytes, and has said so.

@@ -25,6 +25,10 @@ class Damages {
   void follow_volumes();
   void follow_snapshots();
   void settle(const std::vector<model::Damage>& found);
+  template <class Row>
+  bool settle_status(Row& row, bool damaged) const;
+  template <class Row>
+  bool is_to_change(store::Transaction& tx, const std::optional<Row>& row, const model::Damage& found);
   void settle_volume(store::Transaction& tx, const model::Damage& found);
   void settle_snapshot(store::Transaction& tx, const model::Damage& found);
   bool note(store::Transaction& tx, const model::Damage& found, const ProjectId& project, bool failed_before);

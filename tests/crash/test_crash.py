@@ -163,6 +163,8 @@ SCENARIOS = {
     "snapshot.delete.": ["delete_snapshot"],
     "clone.after_freeze": ["clone_attached"],
     "clone.": ["clone_snapshot", "clone_attached"],
+    "layer.merge.before_root": ["clone_snapshot", "clone_attached"],
+    "layer.commit.": ["create", "snapshot", "rollback", "clone_snapshot"],
     "layer.merge.": ["delete_snapshot", "clone_snapshot", "clone_attached"],
     "layer.remove.": ["delete_snapshot", "delete"],
     "attach.after_open": ["attach"],  # a snapshot has no filter to wait for

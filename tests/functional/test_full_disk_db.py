@@ -8,27 +8,8 @@ import subprocess
 import invariants
 import pytest
 import requests
+from disks import small_disk
 from varve import Server, fault, wait_until
-
-STORE_MIB = 256
-
-
-@contextlib.contextmanager
-def small_disk(directory):
-    """An ext4 of its own at the directory; only root can make one."""
-    image = directory.with_suffix(".img")
-    directory.mkdir()
-    subprocess.run(["truncate", "-s", f"{STORE_MIB}M", str(image)], check=True)
-    subprocess.run(["mkfs.ext4", "-q", "-b", "4096", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0", str(image)], check=True)
-    mounted = subprocess.run(["mount", "-o", "loop,errors=remount-ro", str(image), str(directory)], capture_output=True, text=True)
-    if mounted.returncode != 0:
-        image.unlink()
-        pytest.skip("a file system cannot be mounted here: " + mounted.stderr.strip())
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(directory)], check=True)
-        image.unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "backends/qcow2/assessment.h"
+#include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -16,10 +17,6 @@ namespace varve::qcow2 {
 
 namespace {
 
-constexpr char kPool[] = "pool";
-constexpr std::string_view kSnapshotKey = "snapshot-";
-constexpr std::string_view kResizeKey = "resize-";
-constexpr std::string_view kMergeKey = "merge-";
 constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
 
 // One step of the start that concerns one thing: when it fails the others are done all the same.

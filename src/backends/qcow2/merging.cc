@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/holds.h"
 #include "backends/qcow2/qcow2_backend.h"
 #include "base/error.h"
@@ -14,8 +15,6 @@ namespace varve::qcow2 {
 
 namespace {
 
-// A merge of layers that nobody has open has a storage daemon of its own: one that hangs is nobody else's trouble.
-constexpr std::string_view kMergeKey = "merge-";
 // A merge of so little is waited for rather than stopped and begun anew.
 constexpr std::uint64_t kSmall = 32 << 20;
 constexpr auto kGrace = std::chrono::seconds(2);
@@ -226,6 +225,7 @@ void Qcow2Backend::finish_merge(const Merge& merge) {
     unkept_roots_.insert(volume);
   }
   graph_.reparent(merge);
+  postponed_.erase(merge.target);
   log::debug("layers merged", {{"layer", merge.target}, {"swallowed", static_cast<std::int64_t>(merged.size()) - 1}});
 }
 
@@ -251,6 +251,7 @@ void Qcow2Backend::keep_root(const VolumeId& volume) {
     unkept_roots_.erase(volume);
   }
   if (!present) return;
+  FAILPOINT("layer.merge.before_root");
   try {
     write_down(*present);
     if (present->root.empty()) log::info("volume made independent of its source", {{"volume", volume}});
@@ -302,6 +303,12 @@ void Qcow2Backend::interrupt_maintenance() {
   stop_merges(targets);
 }
 
+// In the chain of the volume's active layer. graph_mutex_ is held.
+bool Qcow2Backend::is_merging(const VolumeId& volume) const {
+  std::vector<LayerId> chain = graph_.chain(manifests_.at(volume).active);
+  return std::ranges::any_of(chain, [&](const LayerId& layer) { return running_.contains(layer); });
+}
+
 void Qcow2Backend::make_way(const VolumeId& volume) {
   notify_work();
   std::unique_lock graph(graph_mutex_);
@@ -318,7 +325,8 @@ void Qcow2Backend::make_way(const VolumeId& volume) {
   while (!in_time()) {
     std::size_t before = pending;
     merge_ended_.wait_for(graph, kNoProgress, [&] { return in_time() || pending < before; });
-    if (in_time() || pending < before) continue;
+    // A long merge may go on: it ends by itself when nothing moves.
+    if (in_time() || pending < before || is_merging(volume)) continue;
     throw Error(ErrorCode::Unavailable,
                 "the layers of " + std::to_string(pending) +
                     " deleted snapshots of the volume still have to be merged; try again later");

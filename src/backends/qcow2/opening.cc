@@ -1,5 +1,6 @@
 // Chains in storage daemons: what is open, and what becomes of it.
 
+#include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/holds.h"
 #include "base/error.h"
 #include "base/failpoint.h"
@@ -7,16 +8,6 @@
 #include "base/log.h"
 
 namespace varve::qcow2 {
-
-namespace {
-
-constexpr std::string_view kSnapshotKey = "snapshot-";
-
-std::string snapshot_key(const SnapshotId& snapshot) {
-  return std::string(kSnapshotKey) + snapshot.str();
-}
-
-}  // namespace
 
 // The daemon that has it open, nullptr if nobody has.
 std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& opened) {
@@ -107,7 +98,7 @@ void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snap
 // With its whole chain open, in a daemon that no restart adopts: QEMU then covers with zeros what a larger layer below
 // holds behind the old end.
 void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib) {
-  const std::string key = "resize-" + manifest.volume.str();
+  const std::string key = std::string(kResizeKey) + manifest.volume.str();
   try {
     open_chain(key, manifest.active, true, manifest.key);
     images_.resize(daemons_.start(key)->qmp(), manifest.active, size_gib);

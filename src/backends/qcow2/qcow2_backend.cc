@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/holds.h"
 #include "base/check.h"
 #include "base/error.h"
@@ -19,8 +20,6 @@ namespace varve::qcow2 {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr char kPool[] = "pool";
 
 IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp);
 
@@ -170,7 +169,10 @@ void Qcow2Backend::commit(Manifest changed, Draft* draft) {
       fault = std::current_exception();
       if (!is_written(changed)) throw;
     }
-    if (draft != nullptr) draft->settle(false);
+    if (draft != nullptr) {
+      FAILPOINT("layer.commit.before_name");
+      draft->settle(false);
+    }
   } catch (const Error&) {
     take_back(changed.volume, draft);
     throw;

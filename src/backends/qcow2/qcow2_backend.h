@@ -174,6 +174,7 @@ class Qcow2Backend final : public backends::Backend {
   bool is_wanted(const Merge& merge) const;
   Merge compacted(const Merge& merge) const;
   bool conflicts(const LayerId& target) const;
+  bool is_merging(const VolumeId& volume) const;
   std::set<LayerId> busy_layers() const;
   std::uint64_t bytes_of(const Merge& merge) const;
   bool has_room_for(const Merge& merge, std::uint64_t bytes) const;
