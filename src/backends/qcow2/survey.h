@@ -36,7 +36,7 @@ struct LayerFile {
 
 struct ManifestFile {
   std::filesystem::path path;
-  std::expected<Manifest, std::string> manifest;
+  std::expected<Manifest, std::string> manifest = std::unexpected(std::string());
   bool unread = false;  // it could not be read (an I/O fault, access): nothing is known of its content
 };
 

@@ -1,0 +1,76 @@
+#include "backends/qcow2/assessment.h"
+
+#include <gtest/gtest.h>
+
+namespace varve::qcow2 {
+namespace {
+
+// Ids are looked at by who reads files only: short ones do here.
+LayerFile file(const char* parent = nullptr) {
+  Header header;
+  if (parent != nullptr) header = {.has_backing = true, .parent = LayerId(parent)};
+  return {"default", "", header};
+}
+
+class AssessmentTest : public testing::Test {
+ protected:
+  Manifest& manifest(const char* volume, const char* active) {
+    ManifestFile& made = survey_.manifests[VolumeId(volume)];
+    made.manifest = Manifest{.volume = VolumeId(volume), .size_gib = 1, .active = LayerId(active)};
+    return *made.manifest;
+  }
+
+  Survey survey_;
+};
+
+TEST_F(AssessmentTest, ADraftThatAManifestNamesIsFinishedAndNoOtherIsKept) {
+  manifest("v", "a");
+  survey_.drafts = {{LayerId("a"), file()}, {LayerId("b"), file()}};
+  Assessment told = assess(survey_);
+  EXPECT_EQ(told.drafts_to_finish, std::set{LayerId("a")});
+  EXPECT_EQ(told.drafts_to_remove, std::set{LayerId("b")});
+  EXPECT_FALSE(told.graph.damage(LayerId("a")));
+}
+
+TEST_F(AssessmentTest, WhatAnotherManifestRefersToIsNotDroppedByATombstone) {
+  manifest("v", "top");
+  survey_.layers = {{LayerId("base"), file()}, {LayerId("top"), file("base")}, {LayerId("gone"), file("base")}};
+  survey_.tombstones[VolumeId("w")].manifest =
+      Manifest{.volume = VolumeId("w"), .active = LayerId("gone"), .dropped = {LayerId("top")}};
+  Assessment told = assess(survey_);
+  EXPECT_EQ(told.deleted.at(VolumeId("w")), (std::set{LayerId("base"), LayerId("gone")}));
+  EXPECT_FALSE(told.dropped.contains(LayerId("top")));
+  EXPECT_TRUE(told.to_set_aside.empty());
+}
+
+TEST_F(AssessmentTest, LayersInACircleAreDamaged) {
+  manifest("v", "a");
+  survey_.layers = {{LayerId("a"), file("b")}, {LayerId("b"), file("a")}};
+  Assessment told = assess(survey_);
+  EXPECT_TRUE(told.graph.damage(LayerId("a")));
+  EXPECT_TRUE(told.to_set_aside.empty());
+}
+
+TEST_F(AssessmentTest, NothingIsSetAsideOrRemovedWhileAManifestCouldNotBeRead) {
+  survey_.layers = {{LayerId("a"), file()}};
+  survey_.drafts = {{LayerId("b"), file()}};
+  ManifestFile& unread = survey_.manifests[VolumeId("v")];
+  unread.manifest = std::unexpected("EIO");
+  unread.unread = true;
+  Assessment told = assess(survey_);
+  EXPECT_TRUE(told.to_set_aside.empty());
+  EXPECT_TRUE(told.drafts_to_remove.empty());
+  EXPECT_TRUE(told.unaccounted.contains(LayerId("a")));
+  EXPECT_TRUE(told.graph.removable({}).empty());
+}
+
+TEST_F(AssessmentTest, ANeededLayerComesBackFromQuarantineWithWhatItStandsOn) {
+  manifest("v", "top");
+  survey_.quarantined = {{LayerId("base"), file()}, {LayerId("top"), file("base")}, {LayerId("else"), file()}};
+  Assessment told = assess(survey_);
+  EXPECT_EQ(told.to_put_back, (std::set{LayerId("base"), LayerId("top")}));
+  EXPECT_FALSE(told.graph.damage(LayerId("top")));
+}
+
+}  // namespace
+}  // namespace varve::qcow2
