@@ -11,10 +11,7 @@ MARK = b"VARVE-SECRET-MARK"
 
 @pytest.fixture(scope="module")
 def secret_type(admin):
-    made = admin.call("POST", "/types", {"volume_type": {"name": "secret"}}, 200)["volume_type"]["id"]
-    body = {"encryption": {"provider": "luks", "control_location": "back-end", "cipher": "aes-xts-plain64", "key_size": 256}}
-    admin.call("POST", f"/types/{made}/encryption", body, 200)
-    return made
+    return admin.create_encrypted_type()
 
 
 def write_mark(admin, volume, at="1M"):

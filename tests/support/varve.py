@@ -240,6 +240,12 @@ class Client:
             self.wait_volume(volume["id"])
         return volume["id"]
 
+    def create_encrypted_type(self, name="secret"):
+        made = self.call("POST", "/types", {"volume_type": {"name": name}}, 200)["volume_type"]["id"]
+        body = {"encryption": {"provider": "luks", "control_location": "back-end", "cipher": "aes-xts-plain64", "key_size": 256}}
+        self.call("POST", f"/types/{made}/encryption", body, 200)
+        return made
+
     def create_snapshot(self, volume, wait=True, **fields):
         body = {"snapshot": {"volume_id": volume, "force": True, **fields}}
         snapshot = self.call("POST", "/snapshots", body, 202)["snapshot"]

@@ -60,6 +60,7 @@ void Qcow2Backend::load() {
   for (auto& [id, manifest] : manifests_) {
     attempt("repair the root", id.str(), [&] { repair_root(manifest); });
     if (!manifest.root.empty()) dependents_.insert(id);
+    note_depth(id);
   }
 }
 

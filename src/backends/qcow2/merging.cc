@@ -6,6 +6,7 @@
 #include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/holds.h"
 #include "backends/qcow2/qcow2_backend.h"
+#include "backends/qcow2/shortcut.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/files.h"
@@ -16,7 +17,7 @@ namespace varve::qcow2 {
 namespace {
 
 // A merge of so little is waited for rather than stopped and begun anew.
-constexpr std::uint64_t kSmall = 32 << 20;
+constexpr std::uint64_t kSmall = 32ULL << 20;
 constexpr auto kGrace = std::chrono::seconds(2);
 // Layers of deleted snapshots that may wait in one chain before the next snapshot has to wait for them, and how long it
 // waits while nothing moves.
@@ -24,6 +25,11 @@ constexpr std::size_t kMostPending = 32;
 constexpr auto kNoProgress = std::chrono::seconds(60);
 // In the chain of an open volume so many are first merged among themselves.
 constexpr std::size_t kCompact = 3;
+// A shortcut copies at most this part of the volume's size, within bounds, and only while a part of the pool is free.
+constexpr std::uint64_t kShortcutShare = 32;
+constexpr std::uint64_t kShortcutLeast = 64ULL << 20;
+constexpr std::uint64_t kShortcutMost = 4ULL << 30;
+constexpr std::uint64_t kFreeShare = 10;
 
 }  // namespace
 
@@ -115,10 +121,24 @@ bool Qcow2Backend::begin(const Merge& merge, std::uint64_t bytes, bool may_be_li
 // Not the wish alone: a snapshot may have been made since it was uttered. graph_mutex_ is held.
 bool Qcow2Backend::is_wanted(const Merge& merge) const {
   std::set<LayerId> busy = busy_layers();
-  if (!graph_.dropped_by(merge, busy).empty()) return true;
+  if (!graph_.dropped_by(merge, busy).empty() || is_shortcut(merge, busy)) return true;
   if (merge.base || !graph_.contains(merge.target) || busy.contains(merge.target)) return false;
-  return std::ranges::any_of(dependents_,
-                             [&](const VolumeId& volume) { return manifests_.at(volume).root == merge.target; });
+  return is_root(merge.target);
+}
+
+// Into a layer that is frozen, over layers none of which is a root. graph_mutex_ is held.
+bool Qcow2Backend::is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const {
+  if (!merge.base || !graph_.contains(merge.target) || busy.contains(merge.target)) return false;
+  if (graph_.children(merge.target) == 0 || graph_.damage(merge.target)) return false;
+  std::vector<LayerId> chain = graph_.chain(merge.target);
+  auto base = std::ranges::find(chain, *merge.base);
+  auto hinders = [&](const LayerId& layer) { return busy.contains(layer) || is_root(layer); };
+  return base != chain.end() && base != chain.begin() && std::none_of(chain.begin() + 1, base, hinders);
+}
+
+// graph_mutex_ is held.
+bool Qcow2Backend::is_root(const LayerId& layer) const {
+  return std::ranges::any_of(dependents_, [&](const VolumeId& volume) { return manifests_.at(volume).root == layer; });
 }
 
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
@@ -132,17 +152,63 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
     }
   }
   for (const Merge& merge : wanted) {
-    std::uint64_t bytes = bytes_of(merge);
-    if (!has_room_for(merge, bytes)) continue;
-    bool may_be_live = may_run_live(merge);
-    std::lock_guard graph(graph_mutex_);
-    if (is_wanted(merge) && begin(merge, bytes, may_be_live)) return running_.at(merge.target);
+    if (std::optional<RunningMerge> begun = try_to_begin(merge)) return begun;
   }
   return std::nullopt;
 }
 
+std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::try_to_begin(const Merge& merge) {
+  std::uint64_t bytes = bytes_of(merge);
+  if (!has_room_for(merge, bytes)) return std::nullopt;
+  bool may_be_live = may_run_live(merge);
+  std::lock_guard graph(graph_mutex_);
+  if (!is_wanted(merge) || !begin(merge, bytes, may_be_live)) return std::nullopt;
+  return running_.at(merge.target);
+}
+
+// Of a chain that has grown long. It is looked at once, and again when its volume has changed.
+std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_shortcut() {
+  std::map<VolumeId, std::vector<ChainLayer>> chains;
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (interrupted_) return std::nullopt;
+    for (const VolumeId& volume : deep_) chains[volume] = chain_for_shortcut(volume);
+  }
+  for (auto& [volume, chain] : chains) {
+    std::optional<Merge> shortcut = shortcut_of(chain);
+    if (!shortcut) {
+      std::lock_guard graph(graph_mutex_);
+      if (chain_for_shortcut(volume).size() == chain.size()) deep_.erase(volume);
+      continue;
+    }
+    files::Space space = files::space(images_.pool_of(shortcut->target).root);
+    if (space.available < space.total / kFreeShare) continue;
+    if (std::optional<RunningMerge> begun = try_to_begin(*shortcut)) return begun;
+  }
+  return std::nullopt;
+}
+
+// graph_mutex_ is held.
+std::vector<ChainLayer> Qcow2Backend::chain_for_shortcut(const VolumeId& volume) const {
+  std::vector<ChainLayer> out;
+  auto found = manifests_.find(volume);
+  if (found == manifests_.end()) return out;
+  for (const LayerId& layer : graph_.chain(found->second.active)) out.push_back({layer, 0, is_root(layer)});
+  return out;
+}
+
+std::optional<Merge> Qcow2Backend::shortcut_of(std::vector<ChainLayer>& chain) const {
+  if (chain.size() <= kLongChain) return std::nullopt;
+  for (ChainLayer& layer : chain) layer.bytes = files::allocated_bytes(images_.file(layer.id));
+  std::expected<Header, std::string> top = read_header(images_.file(chain.front().id));
+  if (!top) return std::nullopt;
+  std::uint64_t most = std::clamp(top->virtual_size / kShortcutShare, kShortcutLeast, kShortcutMost);
+  return find_shortcut(chain, most);
+}
+
 bool Qcow2Backend::run_one_merge() {
   std::optional<RunningMerge> picked = pick_merge();
+  if (!picked) picked = pick_shortcut();
   if (!picked) return false;
   const LayerId target = picked->merge.target;
   try {

@@ -237,6 +237,13 @@ void Qcow2Backend::remember(Manifest changed) {
   unfinished_.erase(changed.volume);
   if (changed.intent) unfinished_[changed.volume] = changed.intent->overlay;
   manifests_[changed.volume] = changed;
+  note_depth(changed.volume);
+}
+
+// graph_mutex_ is held.
+void Qcow2Backend::note_depth(const VolumeId& volume) {
+  bool deep = graph_.chain(manifests_.at(volume).active).size() > kLongChain;
+  deep ? (void)deep_.insert(volume) : (void)deep_.erase(volume);
 }
 
 // A merge may have changed the root since the operation looked, unless it is one that gives the volume another one: an
@@ -264,6 +271,7 @@ void Qcow2Backend::forget_deleted(const VolumeId& volume) {
   unfinished_.erase(volume);
   doubtful_.erase(volume);
   damaged_.erase(volume);
+  deep_.erase(volume);
 }
 
 void Qcow2Backend::require_space(const std::string& pool) const {

@@ -18,6 +18,7 @@
 #include "backends/qcow2/images.h"
 #include "backends/qcow2/layer_graph.h"
 #include "backends/qcow2/manifest.h"
+#include "backends/qcow2/shortcut.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/keyed_mutex.h"
@@ -180,6 +181,13 @@ class Qcow2Backend final : public backends::Backend {
   bool has_room_for(const Merge& merge, std::uint64_t bytes) const;
   bool may_run_live(const Merge& merge) const;
   std::optional<RunningMerge> pick_merge();
+  std::optional<RunningMerge> pick_shortcut();
+  std::optional<RunningMerge> try_to_begin(const Merge& merge);
+  bool is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const;
+  bool is_root(const LayerId& layer) const;
+  std::vector<ChainLayer> chain_for_shortcut(const VolumeId& volume) const;
+  std::optional<Merge> shortcut_of(std::vector<ChainLayer>& chain) const;
+  void note_depth(const VolumeId& volume);
   bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
   void run_merge(const RunningMerge& running);
   void run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running, const KeyId& key);
@@ -209,6 +217,7 @@ class Qcow2Backend final : public backends::Backend {
   std::map<VolumeId, LayerId> unfinished_;         // volumes with an intent, and its overlay
   std::set<VolumeId> dependents_;                  // that still share layers with their source: have a root
   std::set<VolumeId> doubtful_;                    // whose manifest may not be the one in memory
+  std::set<VolumeId> deep_;                        // whose chain is long, and was not looked at since it changed
   std::set<VolumeId> damaged_;                     // that need a damaged layer
   std::map<LayerId, VolumeId> dropped_;            // layers that may go, and whose they were
   std::map<LayerId, Postponed> postponed_;

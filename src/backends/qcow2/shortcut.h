@@ -1,0 +1,27 @@
+// A chain of snapshots that are all kept grows by a layer with each, and a read goes through every one. A shortcut
+// makes it short again: one layer gets copies of what it reads from a run of layers right below it, and stands on the
+// next one. Snapshots keep their layers; only who reads from above the run has fewer to go through. Pure, no I/O.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "backends/qcow2/layer_graph.h"
+
+namespace varve::qcow2 {
+
+// Chains up to this many layers are left as they are.
+inline constexpr std::size_t kLongChain = 16;
+
+struct ChainLayer {
+  LayerId id;
+  std::uint64_t bytes = 0;  // that its file occupies
+  bool stays = false;       // must not be in the run: a volume's root
+};
+
+// What shortens the chain (top first) most. The top itself is left alone: it is written to. The run occupies at most
+// most_bytes, so that the copies do too; nullopt when no run is worth it.
+std::optional<Merge> find_shortcut(const std::vector<ChainLayer>& chain, std::uint64_t most_bytes);
+
+}  // namespace varve::qcow2
