@@ -17,6 +17,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "support"))
 
+from bytes import compare_bytes  # noqa: E402
 from varve import Server, qemu_io  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -111,13 +112,17 @@ def snapshot_seconds(admin, mib):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk and fio")
     parser.add_argument("--large-mib", type=int, default=4096, help="written to the large volume")
+    parser.add_argument("--bytes", action="store_true", help="only the path of the bytes")
     options = parser.parse_args()
     server = Server(["log.level=info", "volumes.max_snapshots=10000"])
     bars = []
     try:
-        run(server, options, bars)
+        if options.bytes:
+            compare_bytes(server, server.start().login(), options, bars)
+        else:
+            run(server, options, bars)
     finally:
         server.destroy()
     print()
@@ -160,6 +165,8 @@ def run(server, options, bars):
     large = snapshot_seconds(admin, options.large_mib)
     print(f"  snapshot of an attached volume: {small * 1000:.1f} ms with 64 MiB written, {large * 1000:.1f} ms with {options.large_mib} MiB")
     bars.append(("snapshot with much written / with little", f"{large / small:.2f}", "<= 1.5", large / small <= 1.5))
+
+    compare_bytes(server, admin, options, bars)
 
     admin = fill(server, admin, SNAPSHOTS)
     page = Load(server, admin, "/snapshots/detail?limit=1000", 1, options.seconds)
