@@ -237,6 +237,7 @@ void read(Reader& in, Config& config) {
   in.duration("qcow2", "launch_timeout_ms", config.timeouts.launch, 100);
   in.integer("qcow2", "min_free_mib", min_free_mib, 0);
   in.integer("qcow2", "max_chain_depth", config.max_chain_depth, 2, 1000);
+  in.integer("qcow2", "long_chain", config.long_chain, 0, 1000);
   config.min_free_bytes = static_cast<std::uint64_t>(min_free_mib) << 20;
 
   in.choice<bool>("nbd", "transport", config.nbd.tcp, {{"unix", false}, {"tcp", true}});

@@ -238,6 +238,7 @@ def test_random_operations(own_server):
     steps = int(os.environ.get("VARVE_STEPS", "150"))
     print(f"VARVE_SEED={seed}")
     rng = random.Random(seed)
+    own_server.options.append("qcow2.long_chain=3")
     model = Model(own_server.start(), rng)
     weighted = {model.create: 3, model.attach: 4, model.detach: 3, model.write: 8, model.snapshot: 6, model.delete_snapshot: 4,
                 model.rollback: 3, model.clone: 3, model.extend: 2, model.delete: 1, model.restart: 1, model.compare: 4}

@@ -198,12 +198,12 @@ std::vector<ChainLayer> Qcow2Backend::chain_for_shortcut(const VolumeId& volume)
 }
 
 std::optional<Merge> Qcow2Backend::shortcut_of(std::vector<ChainLayer>& chain) const {
-  if (chain.size() <= kLongChain) return std::nullopt;
+  if (!is_long(chain.size())) return std::nullopt;
   for (ChainLayer& layer : chain) layer.bytes = files::allocated_bytes(images_.file(layer.id));
   std::expected<Header, std::string> top = read_header(images_.file(chain.front().id));
   if (!top) return std::nullopt;
   std::uint64_t most = std::clamp(top->virtual_size / kShortcutShare, kShortcutLeast, kShortcutMost);
-  return find_shortcut(chain, most);
+  return find_shortcut(chain, static_cast<std::size_t>(config_.long_chain), most);
 }
 
 bool Qcow2Backend::run_one_merge() {

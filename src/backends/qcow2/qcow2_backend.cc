@@ -242,7 +242,7 @@ void Qcow2Backend::remember(Manifest changed) {
 
 // graph_mutex_ is held.
 void Qcow2Backend::note_depth(const VolumeId& volume) {
-  bool deep = graph_.chain(manifests_.at(volume).active).size() > kLongChain;
+  bool deep = is_long(graph_.chain(manifests_.at(volume).active).size());
   deep ? (void)deep_.insert(volume) : (void)deep_.erase(volume);
 }
 

@@ -32,6 +32,7 @@ struct Config {
   std::filesystem::path directory;     // layers/ and volumes/ are made in it
   std::uint64_t min_free_bytes = 0;    // below that, nothing that needs room is begun
   std::int64_t max_chain_depth = 200;  // layers on top of each other
+  std::int64_t long_chain = 16;        // longer ones are shortened (shortcut.h); 0: none is
   // Further pools: name and directory; layers/ is made in it.
   std::vector<std::pair<std::string, std::filesystem::path>> pools;
   Images::SecretOf secret_of;  // of the keys of encrypted volumes
@@ -187,6 +188,9 @@ class Qcow2Backend final : public backends::Backend {
   bool is_root(const LayerId& layer) const;
   std::vector<ChainLayer> chain_for_shortcut(const VolumeId& volume) const;
   std::optional<Merge> shortcut_of(std::vector<ChainLayer>& chain) const;
+  bool is_long(std::size_t layers) const {
+    return config_.long_chain > 0 && static_cast<std::int64_t>(layers) > config_.long_chain;
+  }
   void note_depth(const VolumeId& volume);
   bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
   void run_merge(const RunningMerge& running);

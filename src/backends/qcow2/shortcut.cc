@@ -4,8 +4,6 @@ namespace varve::qcow2 {
 
 namespace {
 
-constexpr std::size_t kWorthwhile = 8;  // layers that a shortcut spares at least
-
 // How many layers right below chain[target] may be in its run; there must be one below the run.
 std::size_t run_below(const std::vector<ChainLayer>& chain, std::size_t target, std::uint64_t most_bytes) {
   std::uint64_t bytes = 0;
@@ -19,10 +17,11 @@ std::size_t run_below(const std::vector<ChainLayer>& chain, std::size_t target, 
 
 }  // namespace
 
-std::optional<Merge> find_shortcut(const std::vector<ChainLayer>& chain, std::uint64_t most_bytes) {
+std::optional<Merge> find_shortcut(const std::vector<ChainLayer>& chain, std::size_t long_chain,
+                                   std::uint64_t most_bytes) {
   std::optional<Merge> best;
-  std::size_t spared = kWorthwhile - 1;
-  if (chain.size() <= kLongChain) return best;
+  if (chain.size() <= long_chain) return best;
+  std::size_t spared = (long_chain + 1) / 2 - 1;
   for (std::size_t target = 1; target + 1 < chain.size(); ++target) {
     std::size_t run = run_below(chain, target, most_bytes);
     if (run <= spared) continue;

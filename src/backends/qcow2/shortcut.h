@@ -11,9 +11,6 @@
 
 namespace varve::qcow2 {
 
-// Chains up to this many layers are left as they are.
-inline constexpr std::size_t kLongChain = 16;
-
 struct ChainLayer {
   LayerId id;
   std::uint64_t bytes = 0;  // that its file occupies
@@ -21,7 +18,9 @@ struct ChainLayer {
 };
 
 // What shortens the chain (top first) most. The top itself is left alone: it is written to. The run occupies at most
-// most_bytes, so that the copies do too; nullopt when no run is worth it.
-std::optional<Merge> find_shortcut(const std::vector<ChainLayer>& chain, std::uint64_t most_bytes);
+// most_bytes, so that the copies do too, and has at least half of long_chain's layers. nullopt: the chain has no more
+// than long_chain layers, or no run is worth it.
+std::optional<Merge> find_shortcut(const std::vector<ChainLayer>& chain, std::size_t long_chain,
+                                   std::uint64_t most_bytes);
 
 }  // namespace varve::qcow2
