@@ -34,7 +34,8 @@ struct Config {
   std::int64_t max_chain_depth = 200;  // layers on top of each other
   // Further pools: name and directory; layers/ is made in it.
   std::vector<std::pair<std::string, std::filesystem::path>> pools;
-  Images::SecretOf secret_of;  // of the keys of encrypted volumes
+  Images::SecretOf secret_of;       // of the keys of encrypted volumes
+  std::filesystem::path write_log;  // for tests, see IoOptions
 };
 
 class Qcow2Backend final : public backends::Backend {
