@@ -318,6 +318,7 @@ bool Images::is_open(qemu::QmpClient& qmp, const LayerId& layer) {
 
 bool Images::stands_on(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& base) {
   BlockGraph graph(qmp);
+  if (!graph.nodes.contains(node(layer))) return false;
   auto found = graph.backing.find(node(layer));
   if (!base) return found == graph.backing.end();
   return found != graph.backing.end() && found->second == node(*base);

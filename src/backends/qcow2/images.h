@@ -72,7 +72,7 @@ class Images {
   // Puts an (existing, empty) overlay on an open layer; whatever used the layer uses the overlay afterwards.
   void switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key);
   bool is_open(qemu::QmpClient& qmp, const LayerId& layer);
-  // Does an open layer stand on this one there (nullopt: on none)?
+  // Is the layer open there, and on this one (nullopt: on none)?
   bool stands_on(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& base);
 
   // The layer is open with its chain.

@@ -487,7 +487,8 @@ void Qcow2Backend::freeze_open(const Manifest& present, const Intent& intent, qe
 // Whether the switch happened is only known while the daemon answers; else the intent stays, and is rolled forward.
 void Qcow2Backend::drop_intent_if_not_switched(const Manifest& before, qemu::QmpClient& qmp) {
   const LayerId overlay = manifest(before.volume).intent->overlay;
-  if (qmp.lost() || !images_.stands_on(qmp, overlay, std::nullopt)) return;
+  if (qmp.lost()) return;
+  if (images_.is_open(qmp, overlay) && !images_.stands_on(qmp, overlay, std::nullopt)) return;
   images_.close_node(qmp, overlay);
   Manifest changed = before;
   changed.dropped.insert(overlay);
