@@ -36,9 +36,18 @@ json::object throttle_limits(const model::QosLimits& qos) {
   return limits;
 }
 
+constexpr const char* kStubNode = "stub";
 constexpr std::size_t kLayerNode = 29;  // the length of a layer's node name; QEMU takes 31 characters
 const std::string kThrottleGroup = "qos";
 const std::string kThrottleNode = "volume";
+
+json::object throttle_options(const std::string& below) {
+  return {{"driver", "throttle"},
+          {"node-name", kThrottleNode},
+          {"throttle-group", kThrottleGroup},
+          {"discard", "unmap"},
+          {"file", below}};
+}
 
 }  // namespace
 
@@ -204,7 +213,7 @@ json::object Images::node_options(qemu::QmpClient& qmp, const LayerId& layer, bo
                        {"file", std::move(file_node)},
                        {"read-only", !writable},
                        {"discard", "unmap"},
-                       {"detect-zeroes", "unmap"},
+                       {"detect-zeroes", "on"},  // giving no room back, see add_stub()
                        {"cache", json::object{{"direct", pool_of(layer).io.direct}}},
                        {"l2-cache-size", kTablesInMemory},
                        {"l2-cache-entry-size", kTablePiece},
@@ -375,22 +384,32 @@ void Images::flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key)
 }
 
 void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const model::QosLimits& qos) {
-  if (open_nodes(qmp).contains(kThrottleNode)) {
+  if (has_object(qmp, kThrottleGroup)) {
     set_throttle(qmp, qos);
-    return;
-  }
-  try {
+  } else {
     qmp.execute("object-add",
                 {{"qom-type", "throttle-group"}, {"id", kThrottleGroup}, {"limits", throttle_limits(qos)}});
-  } catch (const Error&) {
-    if (!has_object(qmp, kThrottleGroup)) throw;
-    set_throttle(qmp, qos);  // an earlier call was cut off here
   }
-  qmp.execute("blockdev-add", {{"driver", "throttle"},
-                               {"node-name", kThrottleNode},
-                               {"throttle-group", kThrottleGroup},
-                               {"discard", "unmap"},
-                               {"file", node(active)}});
+  // An earlier call may have been cut off anywhere.
+  BlockGraph graph(qmp);
+  if (!graph.nodes.contains(kThrottleNode)) {
+    if (!graph.nodes.contains(kStubNode)) add_stub(qmp, active);
+    qmp.execute("blockdev-add", throttle_options(kStubNode));
+    graph = BlockGraph(qmp);
+  }
+  if (graph.file[kThrottleNode] == kStubNode) {
+    qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(node(active))}}});
+  }
+  if (graph.nodes.contains(kStubNode)) qmp.execute("blockdev-del", {{"node-name", kStubNode}});
+}
+
+// QEMU 7.2 corrupts an image when one request zeroes a part of a cluster, allowing to give its room back, while another
+// writes the rest: the cluster is freed under the write. A filter takes over from the node that it is opened on whether
+// it passes that permission on. So it is opened on one that knows none, and put on the layer afterwards. Discards,
+// which are of whole clusters, go on giving room back.
+void Images::add_stub(qemu::QmpClient& qmp, const LayerId& active) const {
+  auto size = static_cast<std::int64_t>(require_header(file(active)).virtual_size);
+  qmp.execute("blockdev-add", {{"driver", "null-co"}, {"node-name", kStubNode}, {"size", size}, {"discard", "unmap"}});
 }
 
 void Images::set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos) {

@@ -95,6 +95,7 @@ class Images {
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
   qemu::json::value logged(qemu::QmpClient& qmp, const LayerId& layer, qemu::json::object protocol) const;
+  void add_stub(qemu::QmpClient& qmp, const LayerId& active) const;
   static void remove_node(qemu::QmpClient& qmp, const std::string& name);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
               qemu::json::object options);
