@@ -9,10 +9,11 @@ CONFORMANCE ?=
 # More than there are processors: tests wait for storage more than they compute.
 TEST_WORKERS ?= 3
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-functional test-crash conformance tsan lint format fuzz bench build clean
+.PHONY: help run test test-unit test-functional test-crash test-soak conformance soak tsan lint format fuzz bench build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +25,7 @@ run: ## install what is needed, build, serve on http://127.0.0.1:8776
 
 test: ## install what is needed, build, run all tests
 	@tools/install-packages build run test
-	@$(MAKE) --no-print-directory build test-unit test-functional test-crash
+	@$(MAKE) --no-print-directory build test-unit test-functional test-crash test-soak
 
 build: $(BUILD)/build.ninja ## build the preset PRESET (debug, tsan, release, fuzz)
 	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests)
@@ -40,6 +41,14 @@ test-functional: build ## the real binary, driven by real clients
 
 test-crash: build ## kill varved at every failpoint, check what is left
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) tests/crash $(PYTEST_OPTIONS)
+
+test-soak: build ## a few seconds of the soak
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/soak $(PYTEST_OPTIONS)
+
+soak: ## clients write, everything happens, everything is killed, every byte is checked; for an hour (SOAK_SECONDS)
+	@tools/install-packages build run test
+	@$(MAKE) --no-print-directory build PRESET=release
+	@VARVE_BUILD=build/release SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) tests/soak/soak.py
 
 conformance: ## OpenStack's Tempest against the debug build (CONFORMANCE=REGEX: a part of it); fails when a test that is expected to pass does not
 	@tools/install-packages build run test conformance

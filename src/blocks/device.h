@@ -33,7 +33,7 @@ class Device {
 
   void read(std::uint64_t offset, std::span<char> out);
   void write(std::uint64_t offset, std::span<const char> in);
-  void zero(std::uint64_t offset, std::uint64_t length);  // room is given back where that can be
+  void zero(std::uint64_t offset, std::uint64_t length);  // without sending them, where that can be
   void flush();                                           // what was written is durable
 
  private:

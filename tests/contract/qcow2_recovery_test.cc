@@ -210,6 +210,22 @@ TEST_F(Recovery, FilesThatAreNotOursAreLeftAlone) {
   EXPECT_TRUE(holds(v_, 1));
 }
 
+// varved was killed between the start of a volume's storage daemon and the opening of its layers there.
+TEST_F(Recovery, AMergeIsNotTakenForDoneBecauseAStorageDaemonHasNothingOpen) {
+  make(v_, 1);
+  backend().create_snapshot(v_, s_);
+  EXPECT_TRUE(rig_.io(v_, "write -P 2 1M 1M"));
+  rig_.daemons().start(v_.str());
+  backend().delete_snapshot(v_, s_);
+  rig_.restart();
+  rig_.settle();
+  rig_.clock().advance(std::chrono::seconds(10));
+  rig_.settle();
+  EXPECT_EQ(rig_.layers(), 1U);
+  EXPECT_TRUE(holds(v_, 1));
+  EXPECT_TRUE(rig_.io(v_, "read -P 2 1M 1M"));
+}
+
 // Its file says on what it stands; as long as that cannot be read, what it may stand on stays.
 TEST_F(Recovery, WhatADamagedLayerMayStandOnStays) {
   make(v_, 1);

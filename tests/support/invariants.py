@@ -92,9 +92,17 @@ def check(server):
     assert running == exported, f"storage daemons {running} for exports of {exported}"
 
 
+def is_encrypted(path):
+    """By the method of encryption in the header of a qcow2 file."""
+    with open(path, "rb") as image:
+        return image.read(36)[32:] != bytes(4)
+
+
 def check_images(server):
-    """With varved stopped and nothing attached: every image is sound."""
+    """With varved stopped and nothing attached: every image is sound. Encrypted ones are let through: QEMU checks none without its key."""
     for layer, path in server.layer_files().items():
+        if is_encrypted(path):
+            continue
         done = subprocess.run(["qemu-img", "check", "-q", str(path)], capture_output=True, text=True, timeout=60)
         # 3: leaked clusters only; harmless, and what a crash may leave.
         assert done.returncode in (0, 3), f"{layer}: {done.stdout}{done.stderr}"

@@ -36,9 +36,18 @@ json::object throttle_limits(const model::QosLimits& qos) {
   return limits;
 }
 
+constexpr const char* kStubNode = "stub";
 constexpr std::size_t kLayerNode = 29;  // the length of a layer's node name; QEMU takes 31 characters
 const std::string kThrottleGroup = "qos";
 const std::string kThrottleNode = "volume";
+
+json::object throttle_options(const std::string& below) {
+  return {{"driver", "throttle"},
+          {"node-name", kThrottleNode},
+          {"throttle-group", kThrottleGroup},
+          {"discard", "unmap"},
+          {"file", below}};
+}
 
 }  // namespace
 
@@ -204,7 +213,7 @@ json::object Images::node_options(qemu::QmpClient& qmp, const LayerId& layer, bo
                        {"file", std::move(file_node)},
                        {"read-only", !writable},
                        {"discard", "unmap"},
-                       {"detect-zeroes", "unmap"},
+                       {"detect-zeroes", "on"},  // giving no room back, see add_stub()
                        {"cache", json::object{{"direct", pool_of(layer).io.direct}}},
                        {"l2-cache-size", kTablesInMemory},
                        {"l2-cache-entry-size", kTablePiece},
@@ -223,7 +232,34 @@ void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::opt
   protocol["auto-read-only"] = true;
   json::value backing = nullptr;
   if (parent) backing = node(*parent);
-  qmp.execute("blockdev-add", node_options(qmp, layer, writable, key, std::move(protocol), std::move(backing)));
+  qmp.execute("blockdev-add",
+              node_options(qmp, layer, writable, key, logged(qmp, layer, std::move(protocol)), std::move(backing)));
+}
+
+namespace {
+
+std::string log_node(const std::string& layer_node) {
+  return "W" + layer_node.substr(1);
+}
+
+}  // namespace
+
+// A node of its own, since the log driver cannot be opened again with the layer (see flush). Each opening has its log:
+// <layer>.0, .1 and so on.
+json::value Images::logged(qemu::QmpClient& qmp, const LayerId& layer, json::object protocol) const {
+  const std::filesystem::path& directory = pool_of(layer).io.write_log;
+  if (directory.empty()) return protocol;
+  int number = 0;
+  auto path = [&] { return directory / (layer.str() + "." + std::to_string(number)); };
+  while (files::exists(path())) ++number;
+  files::replace_atomically(path(), "");
+  json::object log{{"driver", "file"}, {"filename", path().string()}};
+  qmp.execute("blockdev-add", {{"driver", "blklogwrites"},
+                               {"node-name", log_node(node(layer))},
+                               {"log-super-update-interval", 1},
+                               {"file", std::move(protocol)},
+                               {"log", std::move(log)}});
+  return json::string(log_node(node(layer)));
 }
 
 namespace {
@@ -262,6 +298,12 @@ bool is_layer(const std::string& name) {
   return name.size() == kLayerNode && name.front() == 'L';
 }
 
+// With the log of its writes, which is there in tests.
+void delete_layer_node(qemu::QmpClient& qmp, const std::string& name, const std::set<std::string>& present) {
+  qmp.execute("blockdev-del", {{"node-name", name}});
+  if (present.contains(log_node(name))) qmp.execute("blockdev-del", {{"node-name", log_node(name)}});
+}
+
 }  // namespace
 
 void Images::open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable, const KeyId& key) {
@@ -275,7 +317,8 @@ void Images::open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain,
 }
 
 void Images::close_node(qemu::QmpClient& qmp, const LayerId& layer) {
-  if (is_open(qmp, layer)) qmp.execute("blockdev-del", {{"node-name", node(layer)}});
+  std::set<std::string> present = open_nodes(qmp);
+  if (present.contains(node(layer))) delete_layer_node(qmp, node(layer), present);
 }
 
 bool Images::is_open(qemu::QmpClient& qmp, const LayerId& layer) {
@@ -284,6 +327,7 @@ bool Images::is_open(qemu::QmpClient& qmp, const LayerId& layer) {
 
 bool Images::stands_on(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& base) {
   BlockGraph graph(qmp);
+  if (!graph.nodes.contains(node(layer))) return false;
   auto found = graph.backing.find(node(layer));
   if (!base) return found == graph.backing.end();
   return found != graph.backing.end() && found->second == node(*base);
@@ -297,7 +341,7 @@ void Images::close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chai
     BlockGraph graph(qmp);
     for (const std::string& name : graph.nodes) {
       if (!is_layer(name) || kept.contains(name) || graph.used.contains(name)) continue;
-      qmp.execute("blockdev-del", {{"node-name", name}});
+      delete_layer_node(qmp, name, graph.nodes);
       closed = true;
     }
   }
@@ -340,22 +384,32 @@ void Images::flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key)
 }
 
 void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const model::QosLimits& qos) {
-  if (open_nodes(qmp).contains(kThrottleNode)) {
+  if (has_object(qmp, kThrottleGroup)) {
     set_throttle(qmp, qos);
-    return;
-  }
-  try {
+  } else {
     qmp.execute("object-add",
                 {{"qom-type", "throttle-group"}, {"id", kThrottleGroup}, {"limits", throttle_limits(qos)}});
-  } catch (const Error&) {
-    if (!has_object(qmp, kThrottleGroup)) throw;
-    set_throttle(qmp, qos);  // an earlier call was cut off here
   }
-  qmp.execute("blockdev-add", {{"driver", "throttle"},
-                               {"node-name", kThrottleNode},
-                               {"throttle-group", kThrottleGroup},
-                               {"discard", "unmap"},
-                               {"file", node(active)}});
+  // An earlier call may have been cut off anywhere.
+  BlockGraph graph(qmp);
+  if (!graph.nodes.contains(kThrottleNode)) {
+    if (!graph.nodes.contains(kStubNode)) add_stub(qmp, active);
+    qmp.execute("blockdev-add", throttle_options(kStubNode));
+    graph = BlockGraph(qmp);
+  }
+  if (graph.file[kThrottleNode] == kStubNode) {
+    qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(node(active))}}});
+  }
+  if (graph.nodes.contains(kStubNode)) qmp.execute("blockdev-del", {{"node-name", kStubNode}});
+}
+
+// QEMU 7.2 corrupts an image when one request zeroes a part of a cluster, allowing to give its room back, while another
+// writes the rest: the cluster is freed under the write. A filter takes over from the node that it is opened on whether
+// it passes that permission on. So it is opened on one that knows none, and put on the layer afterwards. Discards,
+// which are of whole clusters, go on giving room back.
+void Images::add_stub(qemu::QmpClient& qmp, const LayerId& active) const {
+  auto size = static_cast<std::int64_t>(require_header(file(active)).virtual_size);
+  qmp.execute("blockdev-add", {{"driver", "null-co"}, {"node-name", kStubNode}, {"size", size}, {"discard", "unmap"}});
 }
 
 void Images::set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos) {

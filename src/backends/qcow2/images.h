@@ -23,6 +23,8 @@ namespace varve::qcow2 {
 struct IoOptions {
   std::string aio = "threads";
   bool direct = false;
+  // For tests: what is written to images is also logged in files here, by QEMU's blklogwrites. Empty: it is not.
+  std::filesystem::path write_log;
 };
 
 // A directory of layers, perhaps on a disk of its own.
@@ -70,7 +72,7 @@ class Images {
   // Puts an (existing, empty) overlay on an open layer; whatever used the layer uses the overlay afterwards.
   void switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key);
   bool is_open(qemu::QmpClient& qmp, const LayerId& layer);
-  // Does an open layer stand on this one there (nullopt: on none)?
+  // Is the layer open there, and on this one (nullopt: on none)?
   bool stands_on(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& base);
 
   // The layer is open with its chain.
@@ -92,6 +94,8 @@ class Images {
   void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
+  qemu::json::value logged(qemu::QmpClient& qmp, const LayerId& layer, qemu::json::object protocol) const;
+  void add_stub(qemu::QmpClient& qmp, const LayerId& active) const;
   static void remove_node(qemu::QmpClient& qmp, const std::string& name);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
               qemu::json::object options);

@@ -147,9 +147,10 @@ void Qcow2Backend::repair_root(Manifest& manifest) {
 void Qcow2Backend::resume_opened() {
   for (const std::string& key : daemons_.keys()) {
     if (key == kPool || !daemons_.find(key)) continue;
-    if (std::optional<LayerId> top = top_of(key)) {
+    std::optional<LayerId> top = top_of(key);
+    if (top && may_serve(key, *top)) {
       opened_[key] = {key, *top};
-    } else if (is_of_no_use(key)) {
+    } else if (top || is_of_no_use(key)) {
       daemons_.discard(key);
     } else {
       log::error("a storage daemon serves what no manifest names; it is left alone", {{"daemon", key}});
@@ -158,6 +159,18 @@ void Qcow2Backend::resume_opened() {
   // One whose storage daemon does not answer is finished by the volume's next operation that reaches it.
   for (const auto& [volume, overlay] : std::map(unfinished_)) {
     attempt("finish a switch", volume.str(), [&] { finish_intent(volume); });
+  }
+}
+
+// false: the last varved was cut off before it had the layer open there, so that nobody is served. A daemon that does
+// not answer may well serve somebody.
+bool Qcow2Backend::may_serve(const std::string& key, const LayerId& top) {
+  try {
+    qemu::QmpClient& qmp = daemons_.find(key)->qmp();
+    return images_.is_open(qmp, top) || !qmp.execute("query-block-exports").as_array().empty();
+  } catch (const Error& fault) {
+    log::warning("a storage daemon does not tell what it has open", {{"daemon", key}, {"error", fault.message()}});
+    return true;
   }
 }
 

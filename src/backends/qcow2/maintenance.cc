@@ -58,6 +58,8 @@ std::optional<LayerId> Qcow2Backend::pick_removable() {
   std::lock_guard graph(graph_mutex_);
   std::set<LayerId> busy = busy_layers();
   for (const auto& [key, opened] : opened_) busy.insert(opened.top);
+  // A snapshot that nothing stands on, deleted while layers are merged into it.
+  for (const auto& [target, running] : running_) busy.insert(target);
   for (const LayerId& layer : graph_.removable(busy)) {
     if (may_be_below_damage(layer)) continue;
     removing_.insert(layer);

@@ -213,6 +213,7 @@ bool Qcow2Backend::run_one_merge() {
   const LayerId target = picked->merge.target;
   try {
     run_merge(*picked);
+    require_merged(picked->merge);
     finish_merge(picked->merge);
   } catch (const Error& fault) {
     if (!was_cancelled(target)) postpone(target, fault);
@@ -245,12 +246,12 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
   std::vector<LayerId> chain = chain_of(merge.target);
   if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
   KeyId key = key_of(merge.target);
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
-  FAILPOINT("layer.merge.before_stream");
   if (!running.daemon.starts_with(kMergeKey)) {
-    run_live_merge(daemon->qmp(), running, key);
+    run_live_merge(running, key);
     return;
   }
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(running.daemon);
+  FAILPOINT("layer.merge.before_stream");
   try {
     images_.open_chain(daemon->qmp(), chain, true, key);
     images_.stream(daemon->qmp(), merge.target, merge.base, key);
@@ -262,9 +263,14 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
   }
 }
 
-// The daemon has the chain open, and goes on with it. Of a merge that is tried again only what is left is done.
-void Qcow2Backend::run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running, const KeyId& key) {
+// The daemon has the chain open, and goes on with it; when it has died, the merge is tried again later. Of a merge that
+// is tried again only what is left is done.
+void Qcow2Backend::run_live_merge(const RunningMerge& running, const KeyId& key) {
   const Merge& merge = running.merge;
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(running.daemon);
+  if (!daemon) throw Error(ErrorCode::Unavailable, "the storage daemon " + running.daemon + " is gone");
+  qemu::QmpClient& qmp = daemon->qmp();
+  FAILPOINT("layer.merge.before_stream");
   if (!images_.stands_on(qmp, merge.target, merge.base)) images_.stream(qmp, merge.target, merge.base, key);
   FAILPOINT("layer.merge.after_stream");
   // Closed by name: a snapshot that is just being made may have opened a layer that no chain has yet.
@@ -272,6 +278,12 @@ void Qcow2Backend::run_live_merge(qemu::QmpClient& qmp, const RunningMerge& runn
   for (std::size_t i = 1; i < swallowed.size() && !(merge.base && swallowed[i] == *merge.base); ++i) {
     images_.close_node(qmp, swallowed[i]);
   }
+}
+
+// What is swallowed goes only when the image itself says that it does not need it.
+void Qcow2Backend::require_merged(const Merge& merge) const {
+  if (require_header(images_.file(merge.target)).parent == merge.base) return;
+  throw Error(ErrorCode::BackendFailed, "the merge into " + merge.target.str() + " has not reached the image");
 }
 
 // The images are as they should be; now the memory. A merge down to nothing made the volume whose root is the target

@@ -60,6 +60,7 @@ std::vector<Pool> probe(const Config& config, Spares& spares, qemu::StorageDaemo
     files::make_directory(pool.layers());
     files::make_directory(pool.manageable());
     pool.io = io_of(pool.layers(), daemons);
+    pool.io.write_log = config.write_log;
     pools.push_back(std::move(pool));
   };
   add("default", config.directory);
@@ -85,7 +86,8 @@ IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp) {
     }
   };
   IoOptions chosen;
-  for (const IoOptions& io : {IoOptions{"io_uring", true}, IoOptions{"threads", true}, IoOptions{"io_uring", false}}) {
+  for (const IoOptions& io : {IoOptions{.aio = "io_uring", .direct = true}, IoOptions{.aio = "threads", .direct = true},
+                              IoOptions{.aio = "io_uring", .direct = false}}) {
     if (works(io)) {
       chosen = io;
       break;
@@ -485,7 +487,8 @@ void Qcow2Backend::freeze_open(const Manifest& present, const Intent& intent, qe
 // Whether the switch happened is only known while the daemon answers; else the intent stays, and is rolled forward.
 void Qcow2Backend::drop_intent_if_not_switched(const Manifest& before, qemu::QmpClient& qmp) {
   const LayerId overlay = manifest(before.volume).intent->overlay;
-  if (qmp.lost() || !images_.stands_on(qmp, overlay, std::nullopt)) return;
+  if (qmp.lost()) return;
+  if (images_.is_open(qmp, overlay) && !images_.stands_on(qmp, overlay, std::nullopt)) return;
   images_.close_node(qmp, overlay);
   Manifest changed = before;
   changed.dropped.insert(overlay);

@@ -35,7 +35,8 @@ struct Config {
   std::int64_t long_chain = 16;        // longer ones are shortened (shortcut.h); 0: none is
   // Further pools: name and directory; layers/ is made in it.
   std::vector<std::pair<std::string, std::filesystem::path>> pools;
-  Images::SecretOf secret_of;  // of the keys of encrypted volumes
+  Images::SecretOf secret_of;       // of the keys of encrypted volumes
+  std::filesystem::path write_log;  // for tests, see IoOptions
 };
 
 class Qcow2Backend final : public backends::Backend {
@@ -118,6 +119,7 @@ class Qcow2Backend final : public backends::Backend {
   bool is_of_no_use(const std::string& key) const;
   void repair_root(Manifest& manifest);
   void resume_opened();
+  bool may_serve(const std::string& key, const LayerId& top);
 
   std::optional<LayerId> top_of(const std::string& key) const;
   std::set<LayerId> layers_of(const Manifest& manifest) const;
@@ -194,7 +196,8 @@ class Qcow2Backend final : public backends::Backend {
   void note_depth(const VolumeId& volume);
   bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
   void run_merge(const RunningMerge& running);
-  void run_live_merge(qemu::QmpClient& qmp, const RunningMerge& running, const KeyId& key);
+  void run_live_merge(const RunningMerge& running, const KeyId& key);
+  void require_merged(const Merge& merge) const;
   void finish_merge(const Merge& merge);
   void keep_roots();
   void keep_root(const VolumeId& volume);
