@@ -30,11 +30,7 @@ asio::awaitable<void> Attachments::reserve(model::Actor actor, VolumeId id) {
 asio::awaitable<void> Attachments::unreserve(model::Actor actor, VolumeId id) {
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
-    if (volume.status != VolumeStatus::Attaching) return;
-    std::vector<Attachment> present = tx.attachments().of_volume(id);
-    bool used = std::any_of(present.begin(), present.end(),
-                            [](const Attachment& one) { return one.status == AttachmentStatus::Attached; });
-    move_volume(tx, volume, used ? VolumeStatus::InUse : VolumeStatus::Available);
+    if (volume.status == VolumeStatus::Attaching) settle_volume(tx, id);
   };
   co_await db_.write(write);
 }
@@ -71,6 +67,7 @@ asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor acto
     if (found != present.end()) {
       attachment = *found;
       attachment.connector = spec.connector;
+      attachment.host_name = spec.host_name;  // who may ask again, and end it
       tx.attachments().update(attachment);
       return;
     }
@@ -80,26 +77,23 @@ asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor acto
     }
     attachment = new_attachment(actor, volume, spec);
     tx.attachments().insert(attachment);
+    if (volume.status == VolumeStatus::Available) move_volume(tx, volume, VolumeStatus::Attaching);
   };
-  co_await db_.write(write);
-  if (attachment.export_uri) co_return attachment;
-  co_return co_await start_export(actor, attachment);
+  co_return co_await write_and_serve(actor, spec.volume_id, write, attachment);
 }
 
 asio::awaitable<void> Attachments::terminate_connection(model::Actor actor, VolumeId id,
                                                         std::optional<std::string> host) {
-  std::vector<Attachment> ended;
-  store::Work read = [&](store::Transaction& tx) {
+  std::vector<model::Task> stops;
+  store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
-    for (Attachment& one : tx.attachments().of_volume(volume.id)) {
-      if (one.export_uri && (!host || one.host_name == host)) ended.push_back(std::move(one));
+    for (const Attachment& one : tx.attachments().of_volume(volume.id)) {
+      if (!one.export_uri || (host && one.host_name != host)) continue;
+      bool never_attached = one.status == AttachmentStatus::Attaching;
+      stops.push_back(begin_stop(tx, actor, one, never_attached));
     }
   };
-  db_.read(read);
-  for (Attachment& one : ended) {
-    bool never_attached = one.status == AttachmentStatus::Attaching;
-    co_await stop_export(actor, one, never_attached);
-  }
+  co_await stop_exports(write, stops);
 }
 
 void Attachments::attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id,
@@ -148,7 +142,7 @@ asio::awaitable<void> Attachments::attach(model::Actor actor, VolumeId id, Attac
 }
 
 asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::optional<std::string> attachment_id) {
-  std::optional<Attachment> ended;
+  std::vector<model::Task> stops;
   store::Work write = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     std::vector<Attachment> present = tx.attachments().of_volume(id);
@@ -158,32 +152,27 @@ asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::
           "Error detaching volume - InvalidVolume: Invalid volume: Detach volume failed: More than one attachment, "
           "but no attachment_id provided.");
     }
-    for (Attachment& one : present) {
-      if (!attachment_id || one.id.str() == *attachment_id) ended = one;
+    for (const Attachment& one : present) {
+      if (!attachment_id || one.id.str() == *attachment_id) stops.push_back(begin_stop(tx, actor, one, true));
     }
-    if (ended) return;
-    settle_volume(tx, id);
+    if (stops.empty()) settle_volume(tx, id);
   };
-  co_await db_.write(write);
-  if (ended) co_await stop_export(actor, *ended, true);
+  co_await stop_exports(write, stops);
 }
 
 asio::awaitable<void> Attachments::detach_all(model::Actor actor, VolumeId id) {
   std::vector<model::Task> stops;
   store::Work write = [&](store::Transaction& tx) {
-    stops.clear();
     tx.volumes().get(actor.scope(), id);
     for (const Attachment& one : tx.attachments().of_volume(id)) stops.push_back(begin_stop(tx, actor, one, true));
   };
-  co_await db_.write(write);
-  co_await tasks_.run_and_wait(std::move(stops), settings_.export_timeout);
+  co_await stop_exports(write, stops);
 }
 
 asio::awaitable<void> Attachments::swap(model::Actor actor, VolumeId from, VolumeId to) {
   if (from == to) throw Error(ErrorCode::InvalidInput, "Volume " + to.str() + " cannot take the place of itself.");
   std::vector<model::Task> stops;
   store::Work write = [&](store::Transaction& tx) {
-    stops.clear();
     tx.volumes().get(actor.scope(), from);
     for (const Attachment& one : tx.attachments().of_volume(from)) {
       if (one.status != AttachmentStatus::Attached) continue;
@@ -191,8 +180,7 @@ asio::awaitable<void> Attachments::swap(model::Actor actor, VolumeId from, Volum
       stops.push_back(begin_stop(tx, actor, one, true));
     }
   };
-  co_await db_.write(write);
-  co_await tasks_.run_and_wait(std::move(stops), settings_.export_timeout);
+  co_await stop_exports(write, stops);
 }
 
 }  // namespace varve::services

@@ -134,18 +134,7 @@ asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSp
     co_await db_.write(write);
     co_return attachment;
   }
-  // The attachment and the task that serves it are one commit.
-  Task task = tasks_.make(TaskKind::StartExport, actor, spec.volume_id);
-  store::Work write_with_task = [&](store::Transaction& tx) {
-    write(tx);
-    task.attachment_id = attachment.id.str();
-    task.snapshot_id = attachment.snapshot_id;
-    task.project_id = attachment.project_id;
-    tx.tasks().insert(task);
-  };
-  co_await db_.write(write_with_task);
-  co_await tasks_.run_and_wait(task, settings_.export_timeout);
-  co_return show(actor, attachment.id);
+  co_return co_await write_and_serve(actor, spec.volume_id, write, attachment);
 }
 
 asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentId id, AttachmentSpec spec) {
@@ -168,18 +157,26 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
       move_volume(tx, volume, VolumeStatus::Attaching);
     }
   };
-  co_await db_.write(write);
-  if (attachment.export_uri) co_return attachment;
-  co_return co_await start_export(actor, attachment);
+  // The task is of the attachment's volume, which never changes.
+  VolumeId volume = show(actor, id).volume_id;
+  co_return co_await write_and_serve(actor, volume, write, attachment);
 }
 
-asio::awaitable<Attachment> Attachments::start_export(model::Actor actor, Attachment attachment) {
-  Task task = tasks_.make(TaskKind::StartExport, actor, attachment.volume_id);
-  task.attachment_id = attachment.id.str();
-  task.snapshot_id = attachment.snapshot_id;
-  task.project_id = attachment.project_id;
-  store::Work write = [&](store::Transaction& tx) { tx.tasks().insert(task); };
-  co_await db_.write(write);
+// One commit changes the attachment and brings the task that serves it, unless it is served already. The row is the
+// one that `write` leaves in `attachment`; both live in the caller's frame.
+asio::awaitable<Attachment> Attachments::write_and_serve(model::Actor actor, VolumeId volume, store::Work& write,
+                                                         Attachment& attachment) {
+  Task task = tasks_.make(TaskKind::StartExport, actor, volume);
+  store::Work write_with_task = [&](store::Transaction& tx) {
+    write(tx);
+    if (attachment.export_uri) return;
+    task.attachment_id = attachment.id.str();
+    task.snapshot_id = attachment.snapshot_id;
+    task.project_id = attachment.project_id;
+    tx.tasks().insert(task);
+  };
+  co_await db_.write(write_with_task);
+  if (attachment.export_uri) co_return attachment;
   co_await tasks_.run_and_wait(task, settings_.export_timeout);
   co_return show(actor, attachment.id);
 }
@@ -193,18 +190,21 @@ Task Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, 
   task.project_id = attachment.project_id;
   if (forget) task.target = "forget";
   task.resume_status = std::string(to_string(attachment.status));
-  Attachment present = tx.attachments().get(std::nullopt, attachment.id);
+  Attachment present = attachment;
   present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
   tx.attachments().update(present);
   tx.tasks().insert(task);
   return task;
 }
 
-asio::awaitable<void> Attachments::stop_export(model::Actor actor, Attachment attachment, bool forget) {
-  Task task;
-  store::Work write = [&](store::Transaction& tx) { task = begin_stop(tx, actor, attachment, forget); };
-  co_await db_.write(write);
-  co_await tasks_.run_and_wait(task, settings_.export_timeout);
+// Which exports end is decided in the commit that ends them: what another call has ended meanwhile is not among them.
+asio::awaitable<void> Attachments::stop_exports(store::Work& write, std::vector<Task>& stops) {
+  store::Work write_anew = [&](store::Transaction& tx) {
+    stops.clear();
+    write(tx);
+  };
+  co_await db_.write(write_anew);
+  co_await tasks_.run_and_wait(std::move(stops), settings_.export_timeout);
 }
 
 asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id) {
@@ -225,8 +225,13 @@ asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id)
 }
 
 asio::awaitable<std::vector<Attachment>> Attachments::remove(model::Actor actor, AttachmentId id) {
-  Attachment attachment = show(actor, id);
-  co_await stop_export(actor, attachment, true);
+  Attachment attachment;
+  std::vector<Task> stops;
+  store::Work write = [&](store::Transaction& tx) {
+    attachment = tx.attachments().get(actor.scope(), id);
+    stops.push_back(begin_stop(tx, actor, attachment, true));
+  };
+  co_await stop_exports(write, stops);
   std::vector<Attachment> left;
   store::Work read = [&](store::Transaction& tx) { left = tx.attachments().of_volume(attachment.volume_id); };
   db_.read(read);
@@ -281,14 +286,15 @@ void Attachments::register_tasks() {
     };
     db_.write_blocking(write);
   };
-  tasks_.handle(TaskKind::StartExport, {serve, [settle](store::Transaction& tx, const Task& task) { settle(tx, task); },
-                                        [settle, find](store::Transaction& tx, const Task& task, const Error&) {
-                                          if (auto attachment = find(tx, task)) {
-                                            attachment->status = AttachmentStatus::ErrorAttaching;
-                                            tx.attachments().update(*attachment);
-                                          }
-                                          settle(tx, task);
-                                        }});
+  tasks_.handle(TaskKind::StartExport,
+                {serve, [](store::Transaction&, const Task&) {},  // the commit that asked for it has moved the volume
+                 [settle, find](store::Transaction& tx, const Task& task, const Error&) {
+                   if (auto attachment = find(tx, task)) {
+                     attachment->status = AttachmentStatus::ErrorAttaching;
+                     tx.attachments().update(*attachment);
+                   }
+                   settle(tx, task);
+                 }});
 
   tasks_.handle(TaskKind::StopExport, {[this, source](const Task& task) {
                                          exports_.stop(source(task), AttachmentId(task.attachment_id.value()));

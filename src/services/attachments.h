@@ -64,10 +64,11 @@ class Attachments {
 
  private:
   void register_tasks();
-  boost::asio::awaitable<model::Attachment> start_export(model::Actor actor, model::Attachment attachment);
+  boost::asio::awaitable<model::Attachment> write_and_serve(model::Actor actor, VolumeId volume, store::Work& write,
+                                                            model::Attachment& attachment);
   model::Task begin_stop(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment,
                          bool forget);
-  boost::asio::awaitable<void> stop_export(model::Actor actor, model::Attachment attachment, bool forget);
+  boost::asio::awaitable<void> stop_exports(store::Work& write, std::vector<model::Task>& stops);
   void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);
   model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);
   void attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, const AttachSpec& spec);

@@ -26,8 +26,9 @@ Exports::State Exports::read(const ExportSource& source, const std::optional<Att
     for (model::Attachment& attachment : attachments) {
       if (wanted && attachment.id == *wanted) {
         state.wanted = attachment;
-      } else if (attachment.export_uri && attachment.status != model::AttachmentStatus::Detaching) {
-        state.exported.push_back(attachment);
+      } else if (attachment.export_uri) {
+        bool ends = attachment.status == model::AttachmentStatus::Detaching;
+        (ends ? state.ending : state.exported).push_back(attachment);
       }
     }
   };
@@ -170,8 +171,10 @@ void Exports::without_exports(std::vector<VolumeId> volumes, const std::function
 }
 
 void Exports::take_away(const ExportSource& source) {
-  for (const model::Attachment& attachment : read(source, std::nullopt).exported) {
-    exporter_.remove(source.key(), attachment.id);
+  State state = read(source, std::nullopt);
+  // What waits for its end is still served, and does not come back.
+  for (const auto* those : {&state.exported, &state.ending}) {
+    for (const model::Attachment& attachment : *those) exporter_.remove(source.key(), attachment.id);
   }
 }
 

@@ -58,7 +58,8 @@ class Exports {
  private:
   struct State {
     model::QosLimits qos;
-    std::vector<model::Attachment> exported;
+    std::vector<model::Attachment> exported;  // but for those that end
+    std::vector<model::Attachment> ending;
     std::optional<model::Attachment> wanted;
   };
   State read(const ExportSource& source, const std::optional<AttachmentId>& wanted);

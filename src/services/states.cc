@@ -1,5 +1,7 @@
 #include "services/states.h"
 
+#include <algorithm>
+
 namespace varve::services {
 
 void require_status(const model::Volume& volume, std::initializer_list<model::VolumeStatus> allowed,
@@ -28,7 +30,11 @@ void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp no
                    const std::function<void(model::Volume&)>& change) {
   std::optional<model::Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
   if (!volume) return;
-  bool in_use = task.resume_status == "in-use" && !tx.attachments().of_volume(volume->id).empty();
+  std::vector<model::Attachment> present = tx.attachments().of_volume(volume->id);
+  bool used = std::ranges::any_of(present, [](const model::Attachment& one) {
+    return one.status == model::AttachmentStatus::Attached || one.status == model::AttachmentStatus::Detaching;
+  });
+  bool in_use = used || (task.resume_status == "in-use" && !present.empty());
   move_to(*volume, in_use ? model::VolumeStatus::InUse : model::VolumeStatus::Available);
   if (change) change(*volume);
   volume->updated_at = now;

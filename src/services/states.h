@@ -28,7 +28,7 @@ void require_status(const model::Volume& volume, std::initializer_list<model::Vo
                     std::string_view to_do, Reason reason = Reason::None);
 
 // How a task leaves its volume, if that is still there: at `status`, or as it was before (the task's resume_status),
-// unless the last attachment went meanwhile.
+// unless the last attachment went meanwhile, or one was completed.
 void end_at(store::Transaction& tx, const model::Task& task, model::VolumeStatus status, Timestamp now);
 void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp now,
                    const std::function<void(model::Volume&)>& change = {});

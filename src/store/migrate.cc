@@ -17,6 +17,15 @@ void run_statements(Connection& db, std::string_view sql) {
   }
 }
 
+// The first migration was changed once after databases had been made with it: those lack a column.
+void complete_first_schema(Connection& db) {
+  auto columns = query<std::int64_t>(
+      db, "SELECT COUNT(*) FROM pragma_table_info('attachments') WHERE name IN ('volume_id', 'snapshot_id')");
+  if (std::get<0>(columns.front()) != 1) return;
+  db.script("ALTER TABLE attachments ADD COLUMN snapshot_id TEXT REFERENCES snapshots (id)");
+  log::info("schema completed", {{"table", "attachments"}, {"column", "snapshot_id"}});
+}
+
 }  // namespace
 
 int newest_schema_version() {
@@ -36,6 +45,7 @@ void migrate(Connection& db) {
                                             ", this varved knows up to " + std::to_string(newest_schema_version()) +
                                             ": run a varved that is at least as new as the one that wrote it");
   }
+  complete_first_schema(db);
   for (const Migration& step : migrations()) {
     if (step.version <= present) continue;
     db.script("BEGIN IMMEDIATE");

@@ -166,3 +166,34 @@ def test_compute_swaps_one_volume_for_another(admin):
     admin.action(new, "os-detach", None, 202)
     for volume in (old, new):
         admin.delete_volume(volume)
+
+
+def test_one_who_waits_counts_when_the_attached_one_goes(admin):
+    volume = admin.create_volume()
+    waiting = admin.call("POST", "/attachments", {"attachment": {"volume_uuid": volume}}, 200, "3.27")["attachment"]["id"]
+    admin.action(volume, "os-attach", {"instance_uuid": str(uuid.uuid4()), "mountpoint": "/dev/vdb"}, 202)
+    admin.action(volume, "os-begin_detaching", {}, 202)
+    (attached,) = admin.call("GET", f"/volumes/{volume}")["volume"]["attachments"]
+    admin.detach(attached["attachment_id"])
+    assert status(admin, volume) == "reserved"
+    admin.detach(waiting)
+    assert status(admin, volume) == "available"
+
+
+def test_unreserve_leaves_what_is_being_attached(admin):
+    volume = admin.create_volume()
+    body = {"attachment": {"volume_uuid": volume, "connector": {"host": "h"}}}
+    made = admin.call("POST", "/attachments", body, 200, "3.54")["attachment"]["id"]
+    admin.action(volume, "os-unreserve", {}, 202)
+    assert status(admin, volume) == "attaching"
+    admin.detach(made)
+
+
+def test_a_host_that_took_a_waiting_attachment_may_ask_again_and_end_it(admin, server):
+    volume, connector = admin.create_volume(), {"connector": {"host": "h"}}
+    admin.action(volume, "os-attach", {"instance_uuid": str(uuid.uuid4()), "mountpoint": "/dev/vdb"}, 202)
+    info = admin.action(volume, "os-initialize_connection", connector, 200)
+    assert admin.action(volume, "os-initialize_connection", connector, 200) == info
+    admin.action(volume, "os-terminate_connection", connector, 202)
+    assert volume not in server.storage_daemons()
+    admin.action(volume, "os-detach", {}, 202)
