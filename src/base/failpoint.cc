@@ -15,7 +15,7 @@ namespace varve::failpoint {
 
 namespace {
 
-enum Action : std::uint8_t { kNone, kKill, kError };
+enum Action : std::uint8_t { kNone, kKill, kPause, kError };
 
 struct State {
   std::atomic<Action> action{kNone};
@@ -44,6 +44,8 @@ void arm(std::string_view name, std::string_view action) {
   state.passes_left = passes;
   if (action == "kill") {
     state.action = kKill;
+  } else if (action == "pause") {
+    state.action = kPause;
   } else if (action == "error") {
     state.action = kError;
   } else {
@@ -88,6 +90,10 @@ void hit(std::size_t index) {
   if (action == kKill) {
     kill(getpid(), SIGKILL);
     pause();
+  }
+  if (action == kPause) {
+    raise(SIGSTOP);  // to this thread, so that it is the one that stands at this place
+    return;
   }
   throw Error(ErrorCode::BackendFailed, "failpoint " + std::string(kFailpoints[index]));
 }

@@ -3,8 +3,8 @@
 // FAILPOINT("name") costs one atomic load, and a store in a thread whose work is watched. The names are a closed list,
 // so that the crash suite can walk all of them
 // (`varved failpoints`); a name that is not in the list does not compile.
-// Armed from the environment at start: VARVE_FAILPOINTS="name=kill", "name=error" (throws BackendFailed), several with
-// commas; "name=kill@3" acts on the third pass.
+// Armed from the environment at start: VARVE_FAILPOINTS="name=kill", "name=error" (throws BackendFailed), "name=pause"
+// (the process stops as by SIGSTOP, until it gets SIGCONT), several with commas; "name=kill@3" acts on the third pass.
 #pragma once
 
 #include <array>
@@ -53,6 +53,8 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "backup.after_restore",
     "backup.after_remove",
     "group_snapshot.after_first",
+    "transfer.before_commit",
+    "transfer.after_commit",
     "image.before_download",
     "image.after_download",
     "image.after_fill",

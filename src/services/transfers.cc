@@ -1,6 +1,7 @@
 #include "services/transfers.h"
 
 #include "base/digest.h"
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "services/states.h"
 
@@ -66,8 +67,10 @@ asio::awaitable<NewTransfer> Transfers::create(model::Actor actor, VolumeId id, 
     volume.updated_at = transfer.created_at;
     tx.volumes().update(volume);
     tx.transfers().insert(transfer);
+    FAILPOINT("transfer.before_commit");
   };
   co_await db_.write(write);
+  FAILPOINT("transfer.after_commit");
   co_return made;
 }
 
@@ -96,8 +99,10 @@ asio::awaitable<void> Transfers::remove(model::Actor actor, TransferId id) {
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
     tx.transfers().remove(id);
+    FAILPOINT("transfer.before_commit");
   };
   co_await db_.write(write);
+  FAILPOINT("transfer.after_commit");
 }
 
 asio::awaitable<Transfer> Transfers::accept(model::Actor actor, TransferId id, std::string auth_key) {
@@ -126,8 +131,10 @@ asio::awaitable<Transfer> Transfers::accept(model::Actor actor, TransferId id, s
       tx.snapshots().update(snapshot);
     }
     tx.transfers().remove(id);
+    FAILPOINT("transfer.before_commit");
   };
   co_await db_.write(write);
+  FAILPOINT("transfer.after_commit");
   if (!good) {
     guard_.failed(guesser);
     throw Error(ErrorCode::InvalidInput,
