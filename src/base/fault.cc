@@ -28,7 +28,7 @@ std::array<Armed, kKinds.size()> g_armed;
 }
 
 int error_named(std::string_view name, std::string_view item) {
-  for (int number : {EIO, ENOSPC, EMFILE, EROFS, EACCES, EDQUOT}) {
+  for (int number : {EIO, ENOSPC, EMFILE, EROFS, EACCES, EDQUOT, EAGAIN, ECONNREFUSED}) {
     if (name == strerrorname_np(number)) return number;
   }
   refuse(item);
@@ -54,10 +54,17 @@ void arm(Kind kind, int n, int error) {
   detail::armed = true;
 }
 
-void arm_from_environment() {
-  const char* text = std::getenv("VARVE_FAULTS");
-  if (text == nullptr) return;
+void arm(std::string_view text) {
+  if (text.empty()) return;
   for (const std::string& item : split(text, ',')) arm_item(item);
+}
+
+void arm_from_environment() {
+  if (wanted()) arm(std::getenv("VARVE_FAULTS"));
+}
+
+bool wanted() {
+  return std::getenv("VARVE_FAULTS") != nullptr;
 }
 
 bool disarm() {

@@ -2,7 +2,8 @@
 //
 // A wrapper asks fails() before it makes the call; when that is true errno is set and the wrapper goes the way of the
 // real fault. Unarmed it costs one relaxed load. Armed by a test, or from the environment of varved, which begins to
-// count when it is ready: VARVE_FAULTS="fsync:3=ENOSPC,refusal:1" (an errno by name; without one it is EIO).
+// count when it is ready: VARVE_FAULTS="fsync:3=ENOSPC,refusal:1" (an errno by name; without one it is EIO). A varved
+// that has the variable, be it empty, is armed again over its control socket (daemon/faults_asked.h).
 // What a QMP command meets has no errno: `refusal` is the daemon's own no, `silence` an answer that does not come to a
 // command that is carried out.
 #pragma once
@@ -36,11 +37,14 @@ inline constexpr auto kKinds =
 
 // The n-th call (from 1 on) of the kind fails. Any thread.
 void arm(Kind kind, int n, int error = EIO);
-// Throws Error(InvalidInput) when VARVE_FAULTS cannot be understood.
+// As VARVE_FAULTS says it; "" arms nothing. Throws Error(InvalidInput) when it cannot be understood.
+void arm(std::string_view text);
 void arm_from_environment();
+// VARVE_FAULTS is set: whoever started this process wants to make it fail.
+bool wanted();
 // Nothing fails any more. false: what was armed had not come to pass.
 bool disarm();
-// Calls of the kind since it was armed; what was armed and not reached is for counting.
+// Calls of the kind since anything was armed; what was armed and not reached is for counting.
 int calls(Kind kind);
 
 namespace detail {

@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
+#include "daemon/faults_asked.h"
 #include "daemon/recover.h"
 #include "daemon/store_lock.h"
 #include "images/glance/glance.h"
@@ -103,7 +104,7 @@ class App::Impl {
         reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
         explaining_(*db_, tasks_, exports_, reconciler_.restorer(), messages_),
         descriptions_(*db_, backend_, clock_, config_.directory),
-        control_(control_socket(config_), [this](const boost::json::object& ask) { return backup_asked(ask, *this); }),
+        control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
         dispatcher_(authenticator(), config_.api),
         cinder_(api_services()),
         evs_(api_services(), jobs_),
@@ -179,6 +180,10 @@ class App::Impl {
     if (files::answers(config_.directory, kPatience)) return;
     log::error("the store's disk does not answer; varved ends without having written what it could not write");
     std::_Exit(0);
+  }
+
+  boost::json::object answer(const boost::json::object& ask) {
+    return ask.contains(kFaultsAsk) ? faults_asked(ask) : backup_asked(ask, *this);
   }
 
   identity::Authenticator& authenticator() {

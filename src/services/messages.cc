@@ -65,6 +65,7 @@ Detail detail_of(ErrorCode code, std::string_view error) {
     for (const auto& [words, detail] : kRefusals) {
       if (error.find(words) != std::string_view::npos) return detail;
     }
+    return {"907", "The storage failed; the operator finds the request id in the log."};
   }
   return {"001", "An unknown error occurred; the operator finds the request id in the log."};
 }
