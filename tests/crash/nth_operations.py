@@ -172,7 +172,9 @@ class ExtendAttached(Extend):
         self.target = self.world.attached
 
     def has_bytes(self):
-        return qemu_io(self.world.uri, "read -P 3 0 1M", f"read -P 0 {self.size - 1}G 1M")
+        """The export was taken away meanwhile, and is brought back until it is there."""
+        served = wait_until(lambda: qemu_io(self.world.uri, f"read {self.size - 1}G 1M"), 30, "the export to be back")
+        return served and qemu_io(self.world.uri, "read -P 3 0 1M", f"read -P 0 {self.size - 1}G 1M")
 
 
 class Snapshot(Operation):

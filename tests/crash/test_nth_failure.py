@@ -43,11 +43,18 @@ class World:
         self.glance.destroy()
 
 
-@pytest.fixture(scope="module")
-def world():
-    made = World()
-    yield made
-    try:
+class Ground:
+    """A world for one operation after the other, and a new one after a problem."""
+
+    def __init__(self):
+        self.world = World()
+
+    def renew(self):
+        self.world.destroy()
+        self.world = World()
+
+    def leave(self):
+        made = self.world
         invariants.settle(made.server)
         invariants.check(made.server)
         assert qemu_io(made.uri, "read -P 3 0 1M"), "the attached volume's bytes"
@@ -55,8 +62,16 @@ def world():
         invariants.settle(made.server)
         invariants.check(made.server)
         made.server.stop()
+
+
+@pytest.fixture(scope="module")
+def ground():
+    made = Ground()
+    yield made
+    try:
+        made.leave()
     finally:
-        made.destroy()
+        made.world.destroy()
 
 
 def live_tasks(server):
@@ -128,14 +143,19 @@ def chosen(calls, phase):
     return [everything[(phase + i * len(everything) // SHARE) % len(everything)] for i in range(SHARE)]
 
 
-@pytest.mark.parametrize("kind_of_operation", nth_operations.ALL, ids=lambda operation: operation.__name__)
-def test_nth_failure(world, kind_of_operation):
+def begin(ground, kind_of_operation):
     if kind_of_operation.images:
-        world.start_glance()
-    operation = kind_of_operation(world)
+        ground.world.start_glance()
+    return kind_of_operation(ground.world)
+
+
+@pytest.mark.parametrize("kind_of_operation", nth_operations.ALL, ids=lambda operation: operation.__name__)
+def test_nth_failure(ground, kind_of_operation):
+    operation = begin(ground, kind_of_operation)
     _, counted = carry_out(operation, f"create:{faults.NEVER}")
     assert operation.done(), "without a failure"
     operation.remove()
+    print(f"{kind_of_operation.__name__}: {counted['calls']}")
     # Another part of the calls in every operation.
     phase = 7 * nth_operations.ALL.index(kind_of_operation)
     problems = []
@@ -144,7 +164,13 @@ def test_nth_failure(world, kind_of_operation):
             fail_once(operation, kind, n)
         except Exception as problem:  # whatever it is, the other failures are worth a look, on new ground
             problems.append(f"{kind} {n}: {type(problem).__name__} {problem}")
-            operation = kind_of_operation(world)
-            operation.remove()
-    print(f"{kind_of_operation.__name__}: {counted['calls']}")
+            print(problems[-1], flush=True)
+            ground.renew()
+            operation = begin(ground, kind_of_operation)
     assert not problems, "\n".join(problems)
+
+
+def test_a_daemon_that_was_not_started_for_it_takes_no_faults(own_server):
+    own_server.start()
+    with pytest.raises(AssertionError, match="not known here"):
+        faults.ask(own_server, "fsync:1")
