@@ -271,7 +271,7 @@ class Upload(Operation):
         self.present = self.world.glance.ids()
 
     def send(self):
-        return self.act(self.target, "os-volume_upload_image", {"image_name": "copy", "disk_format": "raw"})
+        return self.act(self.target, "os-volume_upload_image", {"image_name": "copy", "disk_format": "qcow2"})
 
     def made(self):
         return self.world.glance.ids() - self.present
