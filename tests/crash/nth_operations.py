@@ -10,6 +10,7 @@ from varve import qemu_io, wait_until
 
 class Operation:
     images = False  # it needs the image service
+    share = 2  # failures that are tried, unless all are wanted
 
     def __init__(self, world):
         self.world, self.admin, self.server = world, world.admin, world.server
@@ -113,6 +114,7 @@ class CloneAttached(Creation):
 
 class FromImage(Creation):
     images = True
+    share = 1
     pattern = 5
 
     def fields(self):
@@ -265,6 +267,7 @@ class Detach(Attach):
 
 class Upload(Operation):
     images = True
+    share = 1
 
     def prepare(self):
         self.target = self.plain_volume()
@@ -392,6 +395,7 @@ class Retype(Operation):
 
 class Describe(Operation):
     """A change of rows alone; then the volume's description beside the images follows it."""
+    share = 1
 
     def prepare(self):
         self.target = self.plain_volume()

@@ -18,7 +18,6 @@ from varve import Server, qemu_io, wait_until
 FAILURES = {"create": "EMFILE", "open": "EMFILE", "write": "ENOSPC", "fsync": "EIO", "rename": "EIO", "unlink": "EIO", "spawn": "EAGAIN",
             "connect": "ECONNREFUSED", "refusal": "EIO", "silence": "EIO", "statement": "EIO", "commit": "ENOSPC"}
 ALL = os.environ.get("VARVE_NTH_FAILURE") == "all"
-SHARE = 2  # failures of an operation, unless all are wanted
 
 
 class World:
@@ -137,12 +136,12 @@ def fail_once(operation, kind, n):
     invariants.check(server)
 
 
-def chosen(calls, phase):
-    """The failures to try: of every kind in turn, unless all are wanted."""
+def chosen(calls, share, phase):
+    """The failures to try: spread over all kinds, unless all are wanted."""
     everything = [(kind, n) for kind in FAILURES for n in range(1, calls[kind] + 1)]
-    if ALL or len(everything) <= SHARE:
+    if ALL or len(everything) <= share:
         return everything
-    return [everything[(phase + i * len(everything) // SHARE) % len(everything)] for i in range(SHARE)]
+    return [everything[(phase + i * len(everything) // share) % len(everything)] for i in range(share)]
 
 
 def begin(ground, kind_of_operation):
@@ -161,7 +160,7 @@ def test_nth_failure(ground, kind_of_operation):
     # Another part of the calls in every operation.
     phase = 7 * nth_operations.ALL.index(kind_of_operation)
     problems = []
-    for kind, n in chosen(counted["calls"], phase):
+    for kind, n in chosen(counted["calls"], operation.share, phase):
         try:
             fail_once(operation, kind, n)
         except Exception as problem:  # whatever it is, the other failures are worth a look, on new ground
