@@ -56,7 +56,7 @@ class Ground:
         made = self.world
         invariants.settle(made.server)
         invariants.check(made.server)
-        assert qemu_io(made.uri, "read -P 3 0 1M"), "the attached volume's bytes"
+        wait_until(lambda: qemu_io(made.uri, "read -P 3 0 1M"), 30, "the attached volume to be served")
         made.server.restart()
         invariants.settle(made.server)
         invariants.check(made.server)
@@ -131,6 +131,8 @@ def fail_once(operation, kind, n):
         assert operation.done(), "repeated, it does not hold"
     operation.remove()
     invariants.settle(server)
+    # An export that did not come back at once is tried again until it is there.
+    wait_until(lambda: qemu_io(operation.world.uri, "read -P 3 0 1M"), 30, "the attached volume to be served")
     # One that did not quit at once is told again by the next maintenance.
     wait_until(lambda: not [key for key in server.storage_daemons() if key.startswith(("merge-", "snapshot-"))], 30, "daemons of no use to go")
     invariants.check(server)
