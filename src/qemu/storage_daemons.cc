@@ -243,16 +243,28 @@ void StorageDaemons::on_lost(std::function<void(const std::string&)> callback) {
   on_lost_ = std::move(callback);
 }
 
+namespace {
+
+// nullopt also when it cannot be read: a daemon that runs must not be overlooked for that.
+std::optional<std::int64_t> pid_in(const fs::path& file) {
+  if (!fs::exists(file)) return std::nullopt;
+  try {
+    return parse_int(trim(files::read(file)));
+  } catch (const Error& fault) {
+    log::warning("a storage daemon's pid file cannot be read; it is searched for", {{"error", fault.message()}});
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
 // The pid file names it; without one (it was removed, or varved was killed while it came up) it is searched for.
 std::optional<Process> StorageDaemons::process_of(const fs::path& root, const std::string& key) {
   fs::path directory = root / key;
   if (!fs::exists(directory)) return std::nullopt;
   std::string file = pid_file(directory).string();
-  if (fs::exists(file)) {
-    auto pid = parse_int(trim(files::read(file)));
-    if (pid) {
-      if (auto process = Process::find(static_cast<pid_t>(*pid), kPidFlag, file)) return process;
-    }
+  if (auto pid = pid_in(file)) {
+    if (auto process = Process::find(static_cast<pid_t>(*pid), kPidFlag, file)) return process;
   }
   std::vector<Process> found = Process::find_all(kPidFlag, file);
   if (found.empty()) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <future>
 
 #include "base/error.h"
+#include "base/fault.h"
 #include "base/files.h"
 
 namespace varve::qemu {
@@ -78,6 +79,13 @@ class StorageDaemonsTest : public testing::Test {
   std::filesystem::path directory_;
   std::unique_ptr<StorageDaemons> daemons_;
 };
+
+TEST_F(StorageDaemonsTest, ADaemonWhosePidFileCannotBeReadIsNotOverlooked) {
+  fault::arm(fault::Kind::Open, 1, EMFILE);
+  std::shared_ptr<StorageDaemon> daemon = daemons_->start("one");
+  EXPECT_TRUE(fault::disarm());
+  EXPECT_TRUE(daemon->qmp().execute("query-jobs").is_array());
+}
 
 TEST_F(StorageDaemonsTest, AStalledDaemonFailsAtOnceUntilItAnswers) {
   auto daemon = daemons_->start("v");

@@ -259,7 +259,9 @@ asio::awaitable<TaskId> Volumes::extend(model::Actor actor, VolumeId id, std::in
               Reason::InvalidSize);
     }
     quotas_.require_growth(tx, volume.project_id, type_of(tx, volume), new_size_gib, new_size_gib - volume.size_gib);
-    task.resume_status = volume.status == VolumeStatus::InUse ? "in-use" : "available";
+    // An extension that failed has hidden whether it is attached.
+    bool attached = volume.status == VolumeStatus::InUse || !tx.attachments().of_volume(id).empty();
+    task.resume_status = attached ? "in-use" : "available";
     move_to(volume, VolumeStatus::Extending);
     tx.volumes().update(volume);
     task.project_id = volume.project_id;

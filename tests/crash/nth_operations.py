@@ -10,6 +10,7 @@ from varve import qemu_io, wait_until
 
 class Operation:
     images = False  # it needs the image service
+    share = 2  # failures that are tried, unless all are wanted
 
     def __init__(self, world):
         self.world, self.admin, self.server = world, world.admin, world.server
@@ -113,6 +114,7 @@ class CloneAttached(Creation):
 
 class FromImage(Creation):
     images = True
+    share = 1
     pattern = 5
 
     def fields(self):
@@ -172,7 +174,9 @@ class ExtendAttached(Extend):
         self.target = self.world.attached
 
     def has_bytes(self):
-        return qemu_io(self.world.uri, "read -P 3 0 1M", f"read -P 0 {self.size - 1}G 1M")
+        """The export was taken away meanwhile, and is brought back until it is there."""
+        served = wait_until(lambda: qemu_io(self.world.uri, f"read {self.size - 1}G 1M"), 30, "the export to be back")
+        return served and qemu_io(self.world.uri, "read -P 3 0 1M", f"read -P 0 {self.size - 1}G 1M")
 
 
 class Snapshot(Operation):
@@ -263,13 +267,14 @@ class Detach(Attach):
 
 class Upload(Operation):
     images = True
+    share = 1
 
     def prepare(self):
         self.target = self.plain_volume()
         self.present = self.world.glance.ids()
 
     def send(self):
-        return self.act(self.target, "os-volume_upload_image", {"image_name": "copy", "disk_format": "raw"})
+        return self.act(self.target, "os-volume_upload_image", {"image_name": "copy", "disk_format": "qcow2"})
 
     def made(self):
         return self.world.glance.ids() - self.present
@@ -390,6 +395,7 @@ class Retype(Operation):
 
 class Describe(Operation):
     """A change of rows alone; then the volume's description beside the images follows it."""
+    share = 1
 
     def prepare(self):
         self.target = self.plain_volume()

@@ -18,7 +18,7 @@ def test_a_failed_task_leaves_a_message(failing):
     admin, volume = failing
     message, = admin.call("GET", "/messages", None, 200, "3.3")["messages"]
     assert (message["resource_type"], message["resource_uuid"], message["message_level"]) == ("VOLUME", volume, "ERROR")
-    assert message["event_id"] == "VOLUME_VOLUME_007_001" and message["request_id"].startswith("req-")
+    assert message["event_id"] == "VOLUME_VOLUME_007_907" and message["request_id"].startswith("req-")
     assert message["user_message"].startswith("extend volume:") and "failpoint" not in message["user_message"]
     assert message["created_at"] < message["guaranteed_until"]
     shown = admin.call("GET", f"/messages/{message['id']}", None, 200, "3.3")["message"]
