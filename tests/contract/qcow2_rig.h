@@ -30,9 +30,8 @@ class Rig {
 
 class Qcow2Rig final : public Rig {
  public:
-  // pools: names of further ones. log_writes: to write_log().
-  explicit Qcow2Rig(std::vector<std::string> pools = {}, bool log_writes = false)
-      : pools_(std::move(pools)), log_writes_(log_writes) {
+  // pools: names of further ones.
+  explicit Qcow2Rig(std::vector<std::string> pools = {}) : pools_(std::move(pools)) {
     char pattern[] = "/tmp/varve-contract-XXXXXX";
     directory_ = mkdtemp(pattern);
     start();
@@ -46,7 +45,6 @@ class Qcow2Rig final : public Rig {
 
   backends::Backend& backend() override { return *backend_; }
   const std::filesystem::path& directory() const { return directory_; }
-  std::filesystem::path write_log() const { return directory_ / "write-log"; }
   std::filesystem::path manifest(const VolumeId& volume) const {
     return directory_ / "volumes" / (volume.str() + ".json");
   }
@@ -107,16 +105,11 @@ class Qcow2Rig final : public Rig {
     daemons_ = std::make_unique<qemu::StorageDaemons>(directory_ / "run", "qemu-storage-daemon");
     qcow2::Config config{.directory = directory_};
     config.secret_of = [](const KeyId&) { return secret(); };
-    if (log_writes_) {
-      files::make_directory(write_log());
-      config.write_log = write_log();
-    }
     for (const std::string& pool : pools_) config.pools.emplace_back(pool, directory_ / pool);
     backend_ = std::make_unique<qcow2::Qcow2Backend>(std::move(config), *spares_, *daemons_, clock_, rng_);
   }
 
   const std::vector<std::string> pools_;
-  const bool log_writes_;
   std::filesystem::path directory_;
   ManualClock clock_{Timestamp(std::chrono::hours(24 * 365 * 50))};
   SystemRng rng_;

@@ -232,34 +232,7 @@ void Images::add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::opt
   protocol["auto-read-only"] = true;
   json::value backing = nullptr;
   if (parent) backing = node(*parent);
-  qmp.execute("blockdev-add",
-              node_options(qmp, layer, writable, key, logged(qmp, layer, std::move(protocol)), std::move(backing)));
-}
-
-namespace {
-
-std::string log_node(const std::string& layer_node) {
-  return "W" + layer_node.substr(1);
-}
-
-}  // namespace
-
-// A node of its own, since the log driver cannot be opened again with the layer (see flush). Each opening has its log:
-// <layer>.0, .1 and so on.
-json::value Images::logged(qemu::QmpClient& qmp, const LayerId& layer, json::object protocol) const {
-  const std::filesystem::path& directory = pool_of(layer).io.write_log;
-  if (directory.empty()) return protocol;
-  int number = 0;
-  auto path = [&] { return directory / (layer.str() + "." + std::to_string(number)); };
-  while (files::exists(path())) ++number;
-  files::replace_atomically(path(), "");
-  json::object log{{"driver", "file"}, {"filename", path().string()}};
-  qmp.execute("blockdev-add", {{"driver", "blklogwrites"},
-                               {"node-name", log_node(node(layer))},
-                               {"log-super-update-interval", 1},
-                               {"file", std::move(protocol)},
-                               {"log", std::move(log)}});
-  return json::string(log_node(node(layer)));
+  qmp.execute("blockdev-add", node_options(qmp, layer, writable, key, std::move(protocol), std::move(backing)));
 }
 
 namespace {
@@ -298,12 +271,6 @@ bool is_layer(const std::string& name) {
   return name.size() == kLayerNode && name.front() == 'L';
 }
 
-// With the log of its writes, which is there in tests.
-void delete_layer_node(qemu::QmpClient& qmp, const std::string& name, const std::set<std::string>& present) {
-  qmp.execute("blockdev-del", {{"node-name", name}});
-  if (present.contains(log_node(name))) qmp.execute("blockdev-del", {{"node-name", log_node(name)}});
-}
-
 }  // namespace
 
 void Images::open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain, bool writable, const KeyId& key) {
@@ -317,8 +284,7 @@ void Images::open_chain(qemu::QmpClient& qmp, const std::vector<LayerId>& chain,
 }
 
 void Images::close_node(qemu::QmpClient& qmp, const LayerId& layer) {
-  std::set<std::string> present = open_nodes(qmp);
-  if (present.contains(node(layer))) delete_layer_node(qmp, node(layer), present);
+  if (is_open(qmp, layer)) qmp.execute("blockdev-del", {{"node-name", node(layer)}});
 }
 
 bool Images::is_open(qemu::QmpClient& qmp, const LayerId& layer) {
@@ -341,7 +307,7 @@ void Images::close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chai
     BlockGraph graph(qmp);
     for (const std::string& name : graph.nodes) {
       if (!is_layer(name) || kept.contains(name) || graph.used.contains(name)) continue;
-      delete_layer_node(qmp, name, graph.nodes);
+      qmp.execute("blockdev-del", {{"node-name", name}});
       closed = true;
     }
   }

@@ -23,8 +23,6 @@ namespace varve::qcow2 {
 struct IoOptions {
   std::string aio = "threads";
   bool direct = false;
-  // For tests: what is written to images is also logged in files here, by QEMU's blklogwrites. Empty: it is not.
-  std::filesystem::path write_log;
 };
 
 // A directory of layers, perhaps on a disk of its own.
@@ -94,7 +92,6 @@ class Images {
   void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
-  qemu::json::value logged(qemu::QmpClient& qmp, const LayerId& layer, qemu::json::object protocol) const;
   void add_stub(qemu::QmpClient& qmp, const LayerId& active) const;
   static void remove_node(qemu::QmpClient& qmp, const std::string& name);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,

@@ -60,7 +60,6 @@ std::vector<Pool> probe(const Config& config, Spares& spares, qemu::StorageDaemo
     files::make_directory(pool.layers());
     files::make_directory(pool.manageable());
     pool.io = io_of(pool.layers(), daemons);
-    pool.io.write_log = config.write_log;
     pools.push_back(std::move(pool));
   };
   add("default", config.directory);
@@ -86,8 +85,7 @@ IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp) {
     }
   };
   IoOptions chosen;
-  for (const IoOptions& io : {IoOptions{.aio = "io_uring", .direct = true}, IoOptions{.aio = "threads", .direct = true},
-                              IoOptions{.aio = "io_uring", .direct = false}}) {
+  for (const IoOptions& io : {IoOptions{"io_uring", true}, IoOptions{"threads", true}, IoOptions{"io_uring", false}}) {
     if (works(io)) {
       chosen = io;
       break;

@@ -35,8 +35,7 @@ struct Config {
   std::int64_t long_chain = 16;        // longer ones are shortened (shortcut.h); 0: none is
   // Further pools: name and directory; layers/ is made in it.
   std::vector<std::pair<std::string, std::filesystem::path>> pools;
-  Images::SecretOf secret_of;       // of the keys of encrypted volumes
-  std::filesystem::path write_log;  // for tests, see IoOptions
+  Images::SecretOf secret_of;  // of the keys of encrypted volumes
 };
 
 class Qcow2Backend final : public backends::Backend {
