@@ -103,10 +103,6 @@ std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
   bool usable = daemon && !daemon->told_to_quit && !(redoable(key) && daemon->qmp().stalled());
   if (usable && !is_discarded(key)) return daemon;
   KeyedMutex::Lock one(locks_, key);
-  {
-    std::lock_guard lock(mutex_);
-    discarded_.erase(key);
-  }
   daemon = find_locked(key);
   if (daemon && redoable(key) && daemon->qmp().stalled()) {
     log::error("a storage daemon that does not answer is killed and replaced", {{"daemon", key}});
@@ -116,7 +112,11 @@ std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
     stop_locked(key);
     daemon = nullptr;
   }
-  return daemon ? daemon : keep(spawn(key));
+  if (!daemon) daemon = keep(spawn(key));
+  // Not before: one that is to go and does not yet must not be forgotten.
+  std::lock_guard lock(mutex_);
+  discarded_.erase(key);
+  return daemon;
 }
 
 void StorageDaemons::adopt_all() {

@@ -275,16 +275,8 @@ void Attachments::register_tasks() {
     return out;
   };
 
-  auto serve = [this, find, source](const Task& task) {
-    // Written here and not in finish(), so that a run that is repeated after a crash takes the same address again.
-    std::string uri = exports_.start(source(task), AttachmentId(task.attachment_id.value()));
-    store::Work write = [&](store::Transaction& tx) {
-      if (auto attachment = find(tx, task)) {
-        attachment->export_uri = uri;
-        tx.attachments().update(*attachment);
-      }
-    };
-    db_.write_blocking(write);
+  auto serve = [this, source](const Task& task) {
+    exports_.start(source(task), AttachmentId(task.attachment_id.value()));
   };
   tasks_.handle(TaskKind::StartExport,
                 {serve, [](store::Transaction&, const Task&) {},  // the commit that asked for it has moved the volume

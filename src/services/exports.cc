@@ -53,7 +53,7 @@ void Exports::close(const ExportSource& source) {
   }
 }
 
-std::string Exports::start(const ExportSource& source, const AttachmentId& attachment) {
+void Exports::start(const ExportSource& source, const AttachmentId& attachment) {
   KeyedMutex::Lock lock(locks_, source.key());
   State state = read(source, attachment);
   if (!state.wanted) throw Error(ErrorCode::NotFound, "the attachment " + attachment.str() + " is gone");
@@ -61,7 +61,18 @@ std::string Exports::start(const ExportSource& source, const AttachmentId& attac
   std::string uri =
       exporter_.add(device, attachment, state.wanted->mode == model::AttachMode::ReadOnly, state.wanted->export_uri);
   FAILPOINT("attach.after_export");
-  return uri;
+  // Still under the lock: should the daemon die just now, who brings exports back finds this one.
+  record(attachment, uri);
+}
+
+void Exports::record(const AttachmentId& attachment, const std::string& uri) {
+  store::Work write = [&](store::Transaction& tx) {
+    if (auto row = tx.attachments().find(std::nullopt, attachment)) {
+      row->export_uri = uri;
+      tx.attachments().update(*row);
+    }
+  };
+  db_.write_blocking(write);
 }
 
 void Exports::stop(const ExportSource& source, const AttachmentId& attachment) {
@@ -130,13 +141,7 @@ void Exports::serve_all(const ExportSource& source) {
     std::string uri =
         exporter_.add(device, attachment.id, attachment.mode == model::AttachMode::ReadOnly, attachment.export_uri);
     if (uri == attachment.export_uri) continue;
-    store::Work write = [&](store::Transaction& tx) {
-      if (auto row = tx.attachments().find(std::nullopt, attachment.id)) {
-        row->export_uri = uri;
-        tx.attachments().update(*row);
-      }
-    };
-    db_.write_blocking(write);
+    record(attachment.id, uri);
     log::warning("an export came back at another address", {{"attachment", attachment.id}, {"uri", uri}});
   }
 }

@@ -30,8 +30,9 @@ class Exports {
   Exports(store::Database& db, backends::Backend& backend, exports::Exporter& exporter)
       : db_(db), backend_(backend), exporter_(exporter) {}
 
-  // Opens the bytes and serves them to the attachment; returns the URI.
-  std::string start(const ExportSource& source, const AttachmentId& attachment);
+  // Opens the bytes, serves them to the attachment and records the URI. When it is run again after a crash the address
+  // is the same.
+  void start(const ExportSource& source, const AttachmentId& attachment);
 
   // Ends the attachment's export; the bytes are closed with their last one.
   void stop(const ExportSource& source, const AttachmentId& attachment);
@@ -66,6 +67,7 @@ class Exports {
   model::BlockDevice open(const ExportSource& source, const State& state);
   void close(const ExportSource& source);
   void serve_all(const ExportSource& source);
+  void record(const AttachmentId& attachment, const std::string& uri);
   void take_away(const ExportSource& source);
   void bring_back(const ExportSource& source);
   void may_miss(const ExportSource& source);

@@ -51,12 +51,6 @@ WITH_IMAGES = {"from_image", "upload", "upload_attached"}
 NOT_ENCRYPTED = {"manage", "manage_file"}
 EVERY = 5  # failpoints have a trouble by default: what the time of `make test` allows
 
-# (failpoint, operation, trouble) of plain volumes
-KNOWN_FAULTS = {
-    ("volume.extend.before_resize", "extend_attached", "daemons-stall"):
-        "extending again fails with QEMU's write lock while the volume's daemon, which answers again, has the image open",
-}
-
 
 def cells(failpoint):
     """(operation, world) of all operations that pass the failpoint; of a plain world first."""
@@ -68,9 +62,7 @@ def cells(failpoint):
 
 def parameters(failpoint, operation, world, *more):
     name = "-".join([failpoint, operation, *more, *(["encrypted"] if world.encrypted else [])])
-    fault = None if world.encrypted else KNOWN_FAULTS.get((failpoint, operation, *more))
-    marks = [pytest.mark.xfail(strict=True, reason=fault)] if fault else []
-    return pytest.param(failpoint, operation, world, *more, id=name, marks=marks)
+    return pytest.param(failpoint, operation, world, *more, id=name)
 
 
 def of_kills():

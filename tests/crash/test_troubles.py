@@ -95,7 +95,8 @@ def test_in_trouble_at(own_server, request, failpoint, operation, world, trouble
         come_to_rest(own_server)
         assert failures(own_server) - failed_before == failed, "it fails again, though nothing is wrong any more"
     if operation != "detach":
-        assert qemu_io(made.uri, "read -P 3 0 1M", "write -P 3 0 1M"), "the attached volume is not served"
+        # An export that could not be brought back is tried again, at most half a minute later.
+        wait_until(lambda: qemu_io(made.uri, "read -P 3 0 1M", "write -P 3 0 1M"), 60, "the attached volume to be served")
     check_outcome(made, operation)
     remove_everything(made)
     come_to_rest(own_server)

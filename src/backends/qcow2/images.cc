@@ -36,7 +36,7 @@ json::object throttle_limits(const model::QosLimits& qos) {
   return limits;
 }
 
-constexpr const char* kStubNode = "stub";
+constexpr const char* kBlankNode = "blank";
 constexpr std::size_t kLayerNode = 29;  // the length of a layer's node name; QEMU takes 31 characters
 const std::string kThrottleGroup = "qos";
 const std::string kThrottleNode = "volume";
@@ -213,7 +213,7 @@ json::object Images::node_options(qemu::QmpClient& qmp, const LayerId& layer, bo
                        {"file", std::move(file_node)},
                        {"read-only", !writable},
                        {"discard", "unmap"},
-                       {"detect-zeroes", "on"},  // giving no room back, see add_stub()
+                       {"detect-zeroes", "on"},  // giving no room back, see add_blank()
                        {"cache", json::object{{"direct", pool_of(layer).io.direct}}},
                        {"l2-cache-size", kTablesInMemory},
                        {"l2-cache-entry-size", kTablePiece},
@@ -359,23 +359,23 @@ void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const mod
   // An earlier call may have been cut off anywhere.
   BlockGraph graph(qmp);
   if (!graph.nodes.contains(kThrottleNode)) {
-    if (!graph.nodes.contains(kStubNode)) add_stub(qmp, active);
-    qmp.execute("blockdev-add", throttle_options(kStubNode));
+    if (!graph.nodes.contains(kBlankNode)) add_blank(qmp, active);
+    qmp.execute("blockdev-add", throttle_options(kBlankNode));
     graph = BlockGraph(qmp);
   }
-  if (graph.file[kThrottleNode] == kStubNode) {
+  if (graph.file[kThrottleNode] == kBlankNode) {
     qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(node(active))}}});
   }
-  if (graph.nodes.contains(kStubNode)) qmp.execute("blockdev-del", {{"node-name", kStubNode}});
+  if (graph.nodes.contains(kBlankNode)) qmp.execute("blockdev-del", {{"node-name", kBlankNode}});
 }
 
 // QEMU 7.2 corrupts an image when one request zeroes a part of a cluster, allowing to give its room back, while another
 // writes the rest: the cluster is freed under the write. A filter takes over from the node that it is opened on whether
 // it passes that permission on. So it is opened on one that knows none, and put on the layer afterwards. Discards,
 // which are of whole clusters, go on giving room back.
-void Images::add_stub(qemu::QmpClient& qmp, const LayerId& active) const {
+void Images::add_blank(qemu::QmpClient& qmp, const LayerId& active) const {
   auto size = static_cast<std::int64_t>(require_header(file(active)).virtual_size);
-  qmp.execute("blockdev-add", {{"driver", "null-co"}, {"node-name", kStubNode}, {"size", size}, {"discard", "unmap"}});
+  qmp.execute("blockdev-add", {{"driver", "null-co"}, {"node-name", kBlankNode}, {"size", size}, {"discard", "unmap"}});
 }
 
 void Images::set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos) {

@@ -92,7 +92,7 @@ class Images {
   void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
-  void add_stub(qemu::QmpClient& qmp, const LayerId& active) const;
+  void add_blank(qemu::QmpClient& qmp, const LayerId& active) const;
   static void remove_node(qemu::QmpClient& qmp, const std::string& name);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
               qemu::json::object options);

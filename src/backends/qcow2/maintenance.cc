@@ -25,7 +25,27 @@ bool Qcow2Backend::maintain() {
   spares_.keep();
   daemons_.stop_discarded();
   keep_roots();
+  settle_unfinished();
   return remove_one_layer() || run_one_merge() || look_again();
+}
+
+// Switches whose storage daemon did not answer when they were to be finished. A volume that somebody works on is
+// settled by that.
+void Qcow2Backend::settle_unfinished() {
+  std::map<VolumeId, LayerId> unfinished;
+  {
+    std::lock_guard graph(graph_mutex_);
+    unfinished = unfinished_;
+  }
+  for (const auto& [volume, overlay] : unfinished) {
+    KeyedMutex::Lock lock(volume_locks_, volume.str(), std::try_to_lock);
+    if (!lock.owns()) continue;
+    try {
+      settle_doubts(volume);
+    } catch (const Error& fault) {
+      log::debug("a switch cannot be finished yet", {{"volume", volume}, {"error", fault.message()}});
+    }
+  }
 }
 
 // Layers that maintenance must leave alone now. graph_mutex_ is held.

@@ -123,7 +123,7 @@ bool Qcow2Backend::is_wanted(const Merge& merge) const {
   std::set<LayerId> busy = busy_layers();
   if (!graph_.dropped_by(merge, busy).empty() || is_shortcut(merge, busy)) return true;
   if (merge.base || !graph_.contains(merge.target) || busy.contains(merge.target)) return false;
-  return is_root(merge.target);
+  return roots().contains(merge.target);
 }
 
 // Into a layer that is frozen, over layers none of which is a root. graph_mutex_ is held.
@@ -132,13 +132,15 @@ bool Qcow2Backend::is_shortcut(const Merge& merge, const std::set<LayerId>& busy
   if (graph_.children(merge.target) == 0 || graph_.damage(merge.target)) return false;
   std::vector<LayerId> chain = graph_.chain(merge.target);
   auto base = std::ranges::find(chain, *merge.base);
-  auto hinders = [&](const LayerId& layer) { return busy.contains(layer) || is_root(layer); };
+  auto hinders = [&, roots = roots()](const LayerId& layer) { return busy.contains(layer) || roots.contains(layer); };
   return base != chain.end() && base != chain.begin() && std::none_of(chain.begin() + 1, base, hinders);
 }
 
-// graph_mutex_ is held.
-bool Qcow2Backend::is_root(const LayerId& layer) const {
-  return std::ranges::any_of(dependents_, [&](const VolumeId& volume) { return manifests_.at(volume).root == layer; });
+// Of the volumes that still share layers with their source. graph_mutex_ is held.
+std::set<LayerId> Qcow2Backend::roots() const {
+  std::set<LayerId> out;
+  for (const VolumeId& volume : dependents_) out.insert(manifests_.at(volume).root);
+  return out;
 }
 
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
@@ -172,29 +174,32 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_shortcut() {
   {
     std::lock_guard graph(graph_mutex_);
     if (interrupted_) return std::nullopt;
-    for (const VolumeId& volume : deep_) chains[volume] = chain_for_shortcut(volume);
+    if (deep_.empty()) return std::nullopt;
+    std::set<LayerId> stay = roots();
+    for (const VolumeId& volume : deep_) {
+      for (const LayerId& layer : graph_.chain(manifests_.at(volume).active)) {
+        chains[volume].push_back({layer, 0, stay.contains(layer)});
+      }
+    }
   }
   for (auto& [volume, chain] : chains) {
+    files::Space space = files::space(images_.pool_of(chain.front().id).root);
+    if (space.available < space.total / kFreeShare) continue;
     std::optional<Merge> shortcut = shortcut_of(chain);
     if (!shortcut) {
-      std::lock_guard graph(graph_mutex_);
-      if (chain_for_shortcut(volume).size() == chain.size()) deep_.erase(volume);
+      forget_depth(volume, chain.size());
       continue;
     }
-    files::Space space = files::space(images_.pool_of(shortcut->target).root);
-    if (space.available < space.total / kFreeShare) continue;
     if (std::optional<RunningMerge> begun = try_to_begin(*shortcut)) return begun;
   }
   return std::nullopt;
 }
 
-// graph_mutex_ is held.
-std::vector<ChainLayer> Qcow2Backend::chain_for_shortcut(const VolumeId& volume) const {
-  std::vector<ChainLayer> out;
+// Unless the chain has changed since it was looked at.
+void Qcow2Backend::forget_depth(const VolumeId& volume, std::size_t seen) {
+  std::lock_guard graph(graph_mutex_);
   auto found = manifests_.find(volume);
-  if (found == manifests_.end()) return out;
-  for (const LayerId& layer : graph_.chain(found->second.active)) out.push_back({layer, 0, is_root(layer)});
-  return out;
+  if (found != manifests_.end() && graph_.chain(found->second.active).size() == seen) deep_.erase(volume);
 }
 
 std::optional<Merge> Qcow2Backend::shortcut_of(std::vector<ChainLayer>& chain) const {

@@ -22,21 +22,23 @@ std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& 
 }
 
 model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable,
-                                            const KeyId& secret) {
+                                            const KeyId& secret, const std::function<void(qemu::QmpClient&)>& then) {
   require_sound(key, top);
   std::vector<LayerId> chain = chain_of(top);
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
   FAILPOINT("attach.after_daemon");
+  bool was_open = false;
   {
     std::lock_guard graph(graph_mutex_);
-    opened_[key] = {key, top};
+    was_open = !opened_.insert_or_assign(key, Opened{key, top}).second;
   }
   try {
     images_.open_chain(daemon->qmp(), chain, writable, secret);
     // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
     images_.close_others(daemon->qmp(), chain);
+    if (then) then(daemon->qmp());
   } catch (...) {
-    discard_chain(key);
+    if (!was_open) discard_chain(key);  // else it may serve others
     throw;
   }
   return {key, Images::node(top)};
@@ -46,9 +48,11 @@ model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLi
   Hold hold(*this, volume);
   Manifest present = manifest(volume);
   const LayerId& active = present.active;
-  model::BlockDevice device = open_chain(volume.str(), active, true, present.key);
-  FAILPOINT("attach.after_open");
-  images_.add_throttle(daemons_.start(volume.str())->qmp(), active, qos);
+  std::function<void(qemu::QmpClient&)> add_throttle = [&](qemu::QmpClient& qmp) {
+    FAILPOINT("attach.after_open");
+    images_.add_throttle(qmp, active, qos);
+  };
+  model::BlockDevice device = open_chain(volume.str(), active, true, present.key, add_throttle);
   return {device.daemon, Images::throttle_node()};
 }
 

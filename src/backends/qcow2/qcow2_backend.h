@@ -134,6 +134,7 @@ class Qcow2Backend final : public backends::Backend {
   void remember(Manifest changed);
   void restore_manifest(const VolumeId& volume);
   void settle_doubts(const VolumeId& volume);
+  void settle_unfinished();
   bool is_unreadable(const VolumeId& volume) const;
   bool is_known(const LayerId& layer) const;
   void require_sound(const std::string& whose, const LayerId& top) const;
@@ -158,7 +159,9 @@ class Qcow2Backend final : public backends::Backend {
   void resize_closed(const Manifest& manifest, std::int64_t size_gib);
   void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source, const KeyId& key,
                     const std::string& pool);
-  model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable, const KeyId& key);
+  // then: what else is done to the daemon. When anything fails, a daemon that had not been open before does not stay.
+  model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable, const KeyId& key,
+                                const std::function<void(qemu::QmpClient&)>& then = {});
   void close_chain(const std::string& key);
   void discard_chain(const std::string& key);
   void close_unused(const VolumeId& volume);
@@ -186,13 +189,13 @@ class Qcow2Backend final : public backends::Backend {
   std::optional<RunningMerge> pick_shortcut();
   std::optional<RunningMerge> try_to_begin(const Merge& merge);
   bool is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const;
-  bool is_root(const LayerId& layer) const;
-  std::vector<ChainLayer> chain_for_shortcut(const VolumeId& volume) const;
+  std::set<LayerId> roots() const;
   std::optional<Merge> shortcut_of(std::vector<ChainLayer>& chain) const;
   bool is_long(std::size_t layers) const {
     return config_.long_chain > 0 && static_cast<std::int64_t>(layers) > config_.long_chain;
   }
   void note_depth(const VolumeId& volume);
+  void forget_depth(const VolumeId& volume, std::size_t seen);
   bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
   void run_merge(const RunningMerge& running);
   void run_live_merge(const RunningMerge& running, const KeyId& key);
