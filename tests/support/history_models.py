@@ -298,13 +298,16 @@ class VolumeLife(Model):
         return self.with_present(state, operation, key, lambda *_: self.decided(state, operation, False, state))
 
     def initialize(self, state, operation):
-        """os-initialize_connection: of the present attachment, or of a new one without an instance."""
+        """os-initialize_connection: of the present attachment, or of a new one without an instance. Answers when it is
+        served; until then another may have ended it, as with connect()."""
         others = [one for one in state.attachments if one[2] != "detaching"]
         may = state.status in ("available", "attaching", "reserved", "in-use") and (others or not state.attachments)
-        if others:
-            return self.decided(state, operation, may, state)
-        after = state.with_attachment("initialized", None, "attaching")
-        return self.decided(state, operation, may, after._replace(status="attaching") if after.status == "available" else after)
+        after = state
+        if not others:
+            after = state.with_attachment("initialized", None, "attaching")
+            after = after._replace(status="attaching") if after.status == "available" else after
+        ended = not operation.unknown and operation.reply["status"] == 404
+        return [after] if may and ended else self.decided(state, operation, may, after)
 
     def delete_attachment(self, state, operation, key):
         def decide(instance, _):
