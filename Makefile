@@ -28,7 +28,7 @@ test: ## install what is needed, build, run all tests
 	@$(MAKE) --no-print-directory build test-unit test-functional test-crash test-soak
 
 build: $(BUILD)/build.ninja ## build the preset PRESET (debug, tsan, release, fuzz)
-	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests)
+	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests varve_recorder)
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset $(PRESET) >/dev/null
@@ -39,8 +39,8 @@ test-unit: build ## unit and contract tests of the preset
 test-functional: build ## the real binary, driven by real clients
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile tests/functional tests/compat $(PYTEST_OPTIONS)
 
-test-crash: build ## kill varved at every failpoint, check what is left
-	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) tests/crash $(PYTEST_OPTIONS)
+test-crash: build ## kill varved at every failpoint, cut the power, check what is left
+	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) tests/crash tests/powercut $(PYTEST_OPTIONS)
 
 test-soak: build ## a few seconds of the soak
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q tests/soak $(PYTEST_OPTIONS)

@@ -61,6 +61,7 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "image.after_helper",
     "image.after_copy",
     "image.after_upload",
+    "start.admin.after_hand_out",
 });
 
 consteval std::size_t failpoint_index(std::string_view name) {

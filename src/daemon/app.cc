@@ -113,7 +113,7 @@ class App::Impl {
     types_.seed();
     group_types_.seed();
     if (!config_.with_keystone) {
-      if (std::optional<std::string> password = identity_.bootstrap()) write_openrc(*password);
+      identity_.bootstrap([this](const std::string& password) { write_openrc(password); });
       identity_api_.register_routes(dispatcher_);
     }
     cinder_.register_routes(dispatcher_);

@@ -197,6 +197,15 @@ std::int64_t remove_dangling(sqlite3* db) {
 
 }  // namespace
 
+void roll_back(const fs::path& file) {
+  std::error_code none;
+  if (!fs::exists(file.string() + "-journal", none)) return;
+  sqlite3* raw = nullptr;
+  int code = sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE, nullptr);
+  Database db(raw, &sqlite3_close_v2);
+  if (code == SQLITE_OK) names(raw, "SELECT name FROM sqlite_master");
+}
+
 Condition examine(const fs::path& file, std::string* what) {
   std::error_code none;
   if (!fs::exists(file, none) || fs::file_size(file, none) == 0) return Condition::Missing;
@@ -205,6 +214,9 @@ Condition examine(const fs::path& file, std::string* what) {
   int code = each(db.get(), "PRAGMA quick_check(1)", [&](sqlite3_stmt* row) { verdict = text(row, 0); });
   if (is_damage(code) && what != nullptr) *what = sqlite3_errmsg(db.get());
   if (is_damage(code)) return Condition::Damaged;
+  if ((code & 0xff) == SQLITE_READONLY) {
+    throw Error(ErrorCode::Unavailable, "a transaction in the database was cut off; the next start takes it back");
+  }
   if (code != SQLITE_DONE) fail(db.get(), "the database cannot be read");
   if (verdict != "ok" && what != nullptr) *what = verdict.substr(0, 200);
   if (verdict != "ok") return Condition::Damaged;

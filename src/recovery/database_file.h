@@ -1,5 +1,5 @@
-// The database as a file: what is wrong with it, what can still be read, a copy of it while it is in use. Nothing here
-// changes the file that is looked at.
+// The database as a file: what is wrong with it, what can still be read, a copy of it while it is in use. Only
+// roll_back() changes the file that is looked at.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,11 @@ enum class Condition : std::uint8_t {
   Healthy,
   Damaged,  // SQLite says that its content is wrong
 };
+
+// Takes back the transaction that a power cut has left in a rollback journal, as SQLite does when it is about to write.
+// A database has such a journal until it has changed over to a log (a new one, or one that was restored from a copy).
+// When it cannot be done nothing is thrown: examine() tells why.
+void roll_back(const std::filesystem::path& file);
 
 // Reads every page. Not being able to read (a failing disk, a missing permission, no file handles) is no proof of
 // damage: it throws Error(Unavailable).

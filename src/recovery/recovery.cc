@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kQueue = 10;
-constexpr const char* kParts[] = {"-wal", "-shm",
-                                  ""};  // the log first: alone it is nothing, with another file it harms
+// The logs first: alone they are nothing, with another file they harm.
+constexpr const char* kParts[] = {"-journal", "-wal", "-shm", ""};
 
 fs::path with(const fs::path& file, const std::string& suffix) {
   return file.string() + suffix;
@@ -47,6 +47,7 @@ struct OnlyTried {};
 std::optional<Report> Recovery::mend() {
   Report report;
   complete(report);
+  roll_back(file_);
   report.condition = examine(file_, &report.damage);
   if (report.condition == Condition::Healthy) return std::nullopt;
   // A log without its database would be deleted by SQLite.
@@ -57,7 +58,10 @@ std::optional<Report> Recovery::mend() {
 
 Report Recovery::recover() {
   Report report;
-  if (!options_.dry_run) complete(report);
+  if (!options_.dry_run) {
+    complete(report);
+    roll_back(file_);
+  }
   report.condition = examine(file_, &report.damage);
   Remains present = remains();
   if (report.condition != Condition::Healthy) return rebuild(std::move(report), present);

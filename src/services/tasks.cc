@@ -361,18 +361,21 @@ void TaskRunner::undo(const model::Task& task) {
 
 void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& fault) {
   const TaskHandler& handler = handlers_.at(task.kind);
+  // What is kept of a fault is read by clients; where the host's files lie is for the log.
+  std::optional<Error> told;
+  if (fault) told.emplace(fault->code(), without_paths(fault->message()), fault->reason());
   store::Work end = [&](store::Transaction& tx) {
     model::Task ended = task;
     ended.state = fault ? model::TaskState::Failed : model::TaskState::Done;
     ended.ended_at = clock_.now();
-    if (fault) {
-      ended.error = without_paths(fault->message());
-      ended.error_code = std::string(to_string(fault->code()));
+    if (told) {
+      ended.error = told->message();
+      ended.error_code = std::string(to_string(told->code()));
     }
     tx.tasks().update(ended);
-    if (fault) {
-      handler.fail(tx, task, *fault);
-      messages_.task_failed(tx, task, *fault);
+    if (told) {
+      handler.fail(tx, task, *told);
+      messages_.task_failed(tx, task, *told);
     } else {
       handler.finish(tx, task);
     }

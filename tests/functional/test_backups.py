@@ -1,6 +1,7 @@
 """Volume backups: bytes in a directory, whole and incremental, and volumes from them."""
 import base64
 import json
+import shutil
 import uuid
 
 import pytest
@@ -78,6 +79,24 @@ def test_an_attached_volume_is_backed_up_with_force(admin):
     admin.wait_volume(volume, "in-use")
     admin.detach(attachment)
     assert admin.io(restored(admin, backup), "read -P 5 0 1M")
+
+
+def test_a_failed_backup_says_why_and_not_where_the_host_keeps_its_files(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 1M")
+    directory = own_server.store / "backups"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.write_text("in the way")
+    backup = admin.create_backup(volume, wait=False)
+    admin.wait_backup(backup, "error")
+    view = admin.call("GET", f"/backups/{backup}")["backup"]
+    assert view["fail_reason"] and str(own_server.directory) not in view["fail_reason"], view
+    assert str(own_server.directory) in own_server.log()
+    directory.unlink()
+    admin.call("DELETE", f"/backups/{backup}", None, 202)
+    admin.wait_gone(f"/backups/{backup}")
+    own_server.stop()
 
 
 def test_a_snapshot_is_backed_up(admin):

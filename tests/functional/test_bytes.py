@@ -6,6 +6,7 @@ import threading
 import time
 
 import invariants
+import nbd
 import pytest
 from varve import qemu_io, wait_until
 
@@ -89,6 +90,33 @@ def test_discard_frees_space(admin):
     assert full >= 64 << 20
     assert qemu_io(uri, "discard 0 64M", "flush")
     assert allocated() < full // 4
+    admin.detach(attachment)
+
+
+def test_a_part_of_a_cluster_is_zeroed_while_the_rest_is_written(admin):
+    """With leave to give room back, as clients zero: QEMU 7.2 then frees the cluster under the write (qcow2/images.cc)."""
+    half, clusters = 32768, 256
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    guest = nbd.NBD()
+    guest.connect_uri(uri)
+    try:
+        for turn in range(1, 4):
+            data = bytearray([turn]) * half
+            guest.pwrite(2 * clusters * bytes(data), 0)
+            guest.zero(2 * clusters * half, 0, nbd.CMD_FLAG_NO_HOLE)  # they read as zeroes and keep their room
+            under_way = set()
+            for cluster in range(clusters):
+                under_way.add(guest.aio_pwrite(nbd.Buffer.from_bytearray(data), 2 * half * cluster))
+                under_way.add(guest.aio_zero(half, 2 * half * cluster + half))
+            while under_way:
+                guest.poll(30000)
+                under_way -= {cookie for cookie in under_way if guest.aio_command_completed(cookie)}
+            whole = bytes(data) + bytes(half)
+            wrong = [cluster for cluster in range(clusters) if guest.pread(2 * half, 2 * half * cluster) != whole]
+            assert not wrong, f"turn {turn}: clusters {wrong}"
+    finally:
+        guest.shutdown()
     admin.detach(attachment)
 
 

@@ -270,3 +270,34 @@ def test_a_switch_that_was_cut_off_is_finished(own_server):
     (kept,) = (own_server.store / "quarantine").iterdir()
     assert {p.name for p in kept.iterdir()} == {"varve.db", "varve.db-wal"}
     own_server.stop()
+
+
+def cut_off_a_transaction(path):
+    """Leaves a rollback journal, as a power cut in the middle of a write leaves it."""
+    journal = path.with_name(path.name + "-journal")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE volumes SET name = 'half done'")
+        db.execute("CREATE TABLE half_done (data)")
+        for _ in range(100):
+            db.execute("INSERT INTO half_done VALUES (randomblob(10000))")
+        left = {file: file.read_bytes() for file in (path, journal)}
+        db.execute("ROLLBACK")
+    for file, content in left.items():
+        file.write_bytes(content)
+
+
+def test_a_transaction_that_was_cut_off_in_a_journal_is_taken_back(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="kept")
+    own_server.stop()
+    cut_off_a_transaction(own_server.store / "varve.db")
+    told = subprocess.run([str(BINARY), "doctor", "-o", f"store.directory={own_server.store}"], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 2 and "the next start takes it back" in told.stdout + told.stderr, told
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["name"] == "kept"
+    assert not own_server.rows("SELECT 1 FROM sqlite_master WHERE name = 'half_done'")
+    assert not (own_server.store / "quarantine").exists() or not any((own_server.store / "quarantine").iterdir())
+    own_server.stop()

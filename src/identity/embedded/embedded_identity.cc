@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "identity/embedded/passwords.h"
@@ -134,18 +135,19 @@ EmbeddedIdentity::~EmbeddedIdentity() {
   password_thread_.join();
 }
 
-std::optional<std::string> EmbeddedIdentity::bootstrap() {
-  std::string password = rng_.token(18);
-  std::string password_hash = hash_password(password, rng_);
-  bool made = false;
-  store::Work write = [&](store::Transaction& tx) {
-    made = !somebody_can_log_in(tx);
-    if (made) make_administrator(tx, password_hash);
-  };
-  db_.write_blocking(write);
+void EmbeddedIdentity::bootstrap(const std::function<void(const std::string& password)>& hand_out) {
+  bool wanted = false;
+  store::Work look = [&](store::Transaction& tx) { wanted = !somebody_can_log_in(tx); };
+  db_.read(look);
+  if (wanted) {
+    std::string password = rng_.token(18);
+    std::string password_hash = hash_password(password, rng_);
+    hand_out(password);
+    FAILPOINT("start.admin.after_hand_out");
+    store::Work write = [&](store::Transaction& tx) { make_administrator(tx, password_hash); };
+    db_.write_blocking(write);
+  }
   rotate_keys();
-  if (!made) return std::nullopt;
-  return password;
 }
 
 void EmbeddedIdentity::rotate_keys() {

@@ -29,8 +29,10 @@ class EmbeddedIdentity final : public Directory {
   ~EmbeddedIdentity() override;
 
   // A store in which nobody has a password (a new one, or one whose database was lost) gets the default domain, the
-  // roles, the project and the user `admin`, those that are not there. Returns admin's password then.
-  std::optional<std::string> bootstrap();
+  // roles, the project and the user `admin`, those that are not there. Before it has that password, which nobody can
+  // ask for again, admin's password is handed out; when this throws, or varved dies, the next start hands out another.
+  // One at a time.
+  void bootstrap(const std::function<void(const std::string& password)>& hand_out);
   // Makes a new signing key when the newest is old, drops those that can verify no living token any more.
   void rotate_keys();
 
