@@ -156,25 +156,32 @@ void Backups::release_source(store::Transaction& tx, const Task& task) const {
   tx.snapshots().update(*snapshot);
 }
 
+// Before the volume is said to be restored into: one of which a restoration has failed can be restored into again.
+void Backups::make_empty(const Task& task) {
+  placing_.schedule(task.volume_id, std::nullopt);
+  Volume volume;
+  store::Work look = [&](store::Transaction& tx) { volume = tx.volumes().get(std::nullopt, task.volume_id); };
+  db_.read(look);
+  placing_.create_empty(volume);
+}
+
 void Backups::run_restore(const Task& task) {
   Backup backup = backup_of(task);
-  Volume volume;
   bool fresh = task.kind == TaskKind::CreateVolumeFromBackup;
-  if (fresh) placing_.schedule(task.volume_id, std::nullopt);
+  if (fresh) make_empty(task);
   store::Work begin = [&](store::Transaction& tx) {
-    volume = tx.volumes().get(std::nullopt, task.volume_id);
+    Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
     move_to(volume, VolumeStatus::RestoringBackup);
     tx.volumes().update(volume);
   };
   db_.write_blocking(begin);
   FAILPOINT("backup.before_restore");
-  if (fresh) placing_.create_empty(volume);
   Exports::Use fill = [&](const std::string& uri, const std::function<bool()>& cut_off) {
     blocks::Device device(uri, [&] { return tasks_.stopping() || cut_off(); });
     // A volume of an earlier attempt may hold a part already; what is written is the same.
     archive_of(backup).restore(device, fresh && task.attempts <= 1, cancelled());
   };
-  exports_.borrow({volume.id, std::nullopt}, AttachmentId(task.id.str()), false, fill);
+  exports_.borrow({task.volume_id, std::nullopt}, AttachmentId(task.id.str()), false, fill);
   FAILPOINT("backup.after_restore");
 }
 
@@ -225,7 +232,7 @@ void Backups::register_tasks() {
   };
   restore.finish = [this](store::Transaction& tx, const Task& task) { end_restore(tx, task, VolumeStatus::Available); };
   restore.fail = [this](store::Transaction& tx, const Task& task, const Error&) {
-    // A new volume that never left `creating` was never begun.
+    // A new volume that never left `creating` is not there.
     std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
     bool begun = volume && volume->status == VolumeStatus::RestoringBackup;
     end_restore(tx, task, begun ? VolumeStatus::ErrorRestoring : VolumeStatus::Error);

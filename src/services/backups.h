@@ -89,6 +89,7 @@ class Backups {
   void register_tasks();
   void run_backup(const model::Task& task);
   void undo_backup(const model::Task& task);
+  void make_empty(const model::Task& task);
   void run_restore(const model::Task& task);
   void run_remove(const model::Task& task);
   void release_source(store::Transaction& tx, const model::Task& task) const;

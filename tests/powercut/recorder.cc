@@ -1,5 +1,6 @@
-// Preloaded into varved and its storage daemons, writes down what they change below VARVE_RECORD_ROOT: every write, size,
-// name and sync, in one order, in the file VARVE_RECORD_LOG. recording.py makes of it what a power cut could have left.
+// Preloaded into varved and its storage daemons, writes down what they change below VARVE_RECORD_ROOT: every write,
+// size, name and sync, in one order, in the file VARVE_RECORD_LOG. recording.py makes of it what a power cut could have
+// left.
 //
 // A record follows the call that it tells of, and precedes its return: what a caller may count on is in the log before
 // it can do anything about it. Appending one is atomic, for threads and processes alike.
@@ -24,7 +25,19 @@
 namespace {
 
 // As recording.py reads it.
-enum class Kind : std::uint32_t { Create = 1, Write, Truncate, Zero, Sync, SyncDirectory, Rename, Exchange, Link, Unlink, Directory };
+enum class Kind : std::uint32_t {
+  Create = 1,
+  Write,
+  Truncate,
+  Zero,
+  Sync,
+  SyncDirectory,
+  Rename,
+  Exchange,
+  Link,
+  Unlink,
+  Directory
+};
 
 struct Header {
   Kind kind;
@@ -38,7 +51,11 @@ F* next(F* /*the interposed function*/, const char* name) {
 }
 
 // The function behind the one that is interposed here.
-#define REAL(function) (*[] { static auto* found = next(&::function, #function); return found; }())
+#define REAL(function)                                 \
+  (*[] {                                               \
+    static auto* found = next(&::function, #function); \
+    return found;                                      \
+  }())
 
 const std::string& root() {
   static const std::string value = [] {
@@ -151,9 +168,9 @@ mode_t mode_of(int flags, va_list arguments) {
 
 }  // namespace
 
-#define MODE_OF_CALL                      \
-  va_list arguments;                      \
-  va_start(arguments, flags);             \
+#define MODE_OF_CALL                       \
+  va_list arguments;                       \
+  va_start(arguments, flags);              \
   mode_t mode = mode_of(flags, arguments); \
   va_end(arguments)
 

@@ -81,7 +81,8 @@ def check(server):
     for snapshot, (volume, status) in snapshots.items():
         assert status == "error" or snapshot in kept, f"snapshot {snapshot} ({status}) has no layer"
     assert not any("intent" in manifest for manifest in manifests.values()), "an intent was left"
-    assert not server.quarantined(), "something could not be accounted for"
+    quarantined = {path.name: path.read_text(errors="replace")[:200] for path in server.quarantined()}
+    assert not quarantined, f"could not be accounted for: {quarantined}"
     # Maintenance may be about its work: what it leaves in the end counts.
     wait_until(lambda: not layer_fault(server), 60, f"the layers to be in order: {layer_fault(server)}")
 
