@@ -173,25 +173,3 @@ def test_nth_failure(ground, kind_of_operation):
             ground.renew()
             operation = begin(ground, kind_of_operation)
     assert not problems, "\n".join(problems)
-
-
-def test_a_daemon_that_was_not_started_for_it_takes_no_faults(own_server):
-    own_server.start()
-    with pytest.raises(AssertionError, match="not known here"):
-        faults.ask(own_server, "fsync:1")
-
-
-def test_an_attached_volume_whose_extension_failed_is_in_use_when_it_is_extended_again(own_server):
-    own_server.environment = faults.ENVIRONMENT
-    admin = own_server.start().login()
-    volume = admin.create_volume()
-    attachment, _ = admin.attach(volume)
-    faults.ask(own_server, "create:1=EMFILE")
-    admin.action(volume, "os-extend", {"new_size": 2}, 202)
-    wait_until(lambda: admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error_extending", 30, "the extension to fail")
-    admin.action(volume, "os-extend", {"new_size": 2}, 202)
-    wait_until(lambda: not live_tasks(own_server), 30, "the extension")
-    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "in-use"
-    admin.detach(attachment)
-    admin.wait_volume(volume)
-    own_server.stop()
