@@ -28,7 +28,7 @@ test: ## install what is needed, build, run all tests
 	@$(MAKE) --no-print-directory build test-unit test-functional test-crash test-soak
 
 build: $(BUILD)/build.ninja ## build the preset PRESET (debug, tsan, release, fuzz)
-	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests varve_recorder)
+	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests varve_recorder varve_failing_disk)
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset $(PRESET) >/dev/null

@@ -5,7 +5,6 @@
 // A record follows the call that it tells of, and precedes its return: what a caller may count on is in the log before
 // it can do anything about it. Appending one is atomic, for threads and processes alike.
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -13,8 +12,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
-#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -22,7 +19,12 @@
 #include <string>
 #include <string_view>
 
+#include "preload.h"
+
 namespace {
+
+using preload::absolute;
+using preload::path_of;
 
 // As recording.py reads it.
 enum class Kind : std::uint32_t {
@@ -44,18 +46,6 @@ struct Header {
   std::uint32_t name_length, other_name_length, data_length;
   std::uint64_t inode, offset, length;
 };
-
-template <class F>
-F* next(F* /*the interposed function*/, const char* name) {
-  return reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
-}
-
-// The function behind the one that is interposed here.
-#define REAL(function)                                 \
-  (*[] {                                               \
-    static auto* found = next(&::function, #function); \
-    return found;                                      \
-  }())
 
 const std::string& root() {
   static const std::string value = [] {
@@ -85,19 +75,6 @@ void append(Header header, std::string_view name, std::string_view other_name, c
   errno = before;
 }
 
-std::string link_of(int fd) {
-  char path[PATH_MAX];
-  ssize_t length = readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), path, sizeof path);
-  return std::string(path, length > 0 ? static_cast<std::size_t>(length) : 0);
-}
-
-std::string absolute(int directory, const char* path) {
-  if (*path == '/') return path;
-  char here[PATH_MAX];
-  std::string base = directory == AT_FDCWD ? (getcwd(here, sizeof here) ? here : "") : link_of(directory);
-  return base + "/" + path;
-}
-
 struct Target {
   std::uint64_t inode = 0;
   bool is_directory = false;
@@ -109,7 +86,7 @@ bool find(int fd, Target& target) {
   int before = errno;
   struct stat info;
   bool is_file = fstat(fd, &info) == 0 && (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode));
-  if (is_file) target = {info.st_ino, S_ISDIR(info.st_mode), link_of(fd)};
+  if (is_file) target = {info.st_ino, S_ISDIR(info.st_mode), path_of(fd)};
   errno = before;
   return is_file && concerned(target.path);
 }
@@ -162,17 +139,7 @@ int tell_allocated(int fd, int mode, off_t offset, off_t length, int result) {
   return result;
 }
 
-mode_t mode_of(int flags, va_list arguments) {
-  return flags & (O_CREAT | O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
-}
-
 }  // namespace
-
-#define MODE_OF_CALL                       \
-  va_list arguments;                       \
-  va_start(arguments, flags);              \
-  mode_t mode = mode_of(flags, arguments); \
-  va_end(arguments)
 
 extern "C" {
 

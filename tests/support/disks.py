@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from varve import BUILD
+
 
 class Disk:
     def __init__(self, directory):
@@ -84,3 +86,19 @@ def server_on_a_small_disk(server):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             server.destroy()
+
+
+class FailingDisk:
+    """Makes the calls of varved and its storage daemons to files below a directory fail with EIO. See failing_disk.cc."""
+
+    def __init__(self, server):
+        self.control = server.directory.with_name(server.directory.name + ".failing")
+        self.environment = {"LD_PRELOAD": str(BUILD / "src" / "libvarve_failing_disk.so"), "VARVE_FAILING_DISK": str(self.control)}
+
+    def fail(self, directory):
+        made = self.control.with_suffix(".new")
+        made.write_text(str(directory))
+        made.rename(self.control)
+
+    def heal(self):
+        self.control.unlink(missing_ok=True)

@@ -142,10 +142,12 @@ class Assessor {
     return chain;
   }
 
+  // In quarantine it stays as it is, unless another layer stands on it.
   bool take_dropped(const LayerId& layer, const VolumeId& by) {
-    auto file = survey_.layers.find(layer);
-    if (file == survey_.layers.end()) return false;
-    if (!out_.graph.contains(layer)) add_file(layer, file->second);
+    bool is_there =
+        survey_.layers.contains(layer) || survey_.drafts.contains(layer) || out_.to_put_back.contains(layer);
+    if (!is_there) return false;
+    add_needed(layer);
     out_.dropped[layer] = by;
     return true;
   }

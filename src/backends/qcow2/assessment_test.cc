@@ -32,6 +32,21 @@ TEST_F(AssessmentTest, ADraftThatAManifestNamesIsFinishedAndNoOtherIsKept) {
   EXPECT_FALSE(told.graph.damage(LayerId("a")));
 }
 
+// A power cut may take a layer's final name, which is not waited for: another layer then stands on a draft.
+TEST_F(AssessmentTest, ADroppedLayerIsDroppedUnderItsFirstNameToo) {
+  Manifest& moved = manifest("v", "top");
+  moved.dropped = {LayerId("old")};
+  survey_.layers = {{LayerId("top"), file("old")}, {LayerId("left"), file("below")}};
+  survey_.drafts = {{LayerId("old"), file()}, {LayerId("below"), file()}};
+  survey_.tombstones[VolumeId("w")].manifest =
+      Manifest{.volume = VolumeId("w"), .active = LayerId("left"), .dropped = {LayerId("below")}};
+  Assessment told = assess(survey_);
+  EXPECT_EQ(told.drafts_to_finish, (std::set{LayerId("old"), LayerId("below")}));
+  EXPECT_EQ(told.dropped.at(LayerId("old")), VolumeId("v"));
+  EXPECT_EQ(told.manifests.at(VolumeId("v")).dropped, std::set{LayerId("old")});
+  EXPECT_EQ(told.deleted.at(VolumeId("w")), (std::set{LayerId("below"), LayerId("left")}));
+}
+
 TEST_F(AssessmentTest, WhatAnotherManifestRefersToIsNotDroppedByATombstone) {
   manifest("v", "top");
   survey_.layers = {{LayerId("base"), file()}, {LayerId("top"), file("base")}, {LayerId("gone"), file("base")}};
