@@ -51,7 +51,8 @@ struct Capacity {
   std::uint64_t total = 0;
   std::uint64_t available = 0;
   bool read_only = false;
-  bool full = false;  // nothing that needs room is begun
+  bool full = false;         // nothing that needs room is begun
+  bool unavailable = false;  // its disk cannot be used
 };
 
 class Backend {

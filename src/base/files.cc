@@ -108,6 +108,16 @@ bool exists(const fs::path& path) {
   return false;
 }
 
+std::vector<fs::path> list(const fs::path& directory) {
+  std::vector<fs::path> out;
+  std::error_code fault;
+  fs::directory_iterator entry(directory, fault);
+  if (fault == std::errc::no_such_file_or_directory) return out;
+  for (; !fault && entry != fs::directory_iterator(); entry.increment(fault)) out.push_back(entry->path());
+  if (fault) throw fault_of(fault.value(), "cannot list " + directory.string());
+  return out;
+}
+
 void remove_durably(const fs::path& path) {
   if (fault::fails(Kind::Unlink) || ::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return;

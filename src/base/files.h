@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 
@@ -26,6 +27,9 @@ std::string read(const std::filesystem::path& path);
 
 // False only when it is certain that there is nothing; what cannot be examined throws.
 bool exists(const std::filesystem::path& path);
+
+// What is in the directory; nothing when it is certain that it is not there.
+std::vector<std::filesystem::path> list(const std::filesystem::path& directory);
 
 // Over what may have that name.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);

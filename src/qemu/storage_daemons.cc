@@ -234,7 +234,7 @@ void StorageDaemons::end_locked(const std::string& key) {
 
 std::vector<std::string> StorageDaemons::keys() const {
   std::vector<std::string> out;
-  for (const auto& entry : fs::directory_iterator(root_)) out.push_back(entry.path().filename().string());
+  for (const fs::path& path : files::list(root_)) out.push_back(path.filename().string());
   return out;
 }
 

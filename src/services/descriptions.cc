@@ -179,12 +179,12 @@ void Descriptions::sweep() {
       last = id;
     }
   } while (!ids.empty());
-  for (const auto& entry : fs::directory_iterator(volume_descriptions(store_))) {
+  for (const fs::path& path : files::list(volume_descriptions(store_))) {
     if (stopping()) return;
-    if (entry.path().extension() == ".json") {
-      describe(VolumeId(entry.path().stem().string()));
+    if (path.extension() == ".json") {
+      describe(VolumeId(path.stem().string()));
     } else {
-      files::remove_durably(entry.path());  // a writing that was cut off
+      files::remove_durably(path);  // a writing that was cut off
     }
   }
   files::sync_directory(volume_descriptions(store_));

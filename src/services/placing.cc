@@ -71,8 +71,9 @@ std::string Placing::pick(store::Transaction& tx, const model::VolumeType& type,
   std::optional<std::string> best;
   std::uint64_t room = 0;
   for (const std::string& pool : pools) {
-    std::uint64_t available = suits(backend_, pool, type) ? backend_.capacity(pool).available : 0;
-    if (available <= room) continue;
+    if (!suits(backend_, pool, type)) continue;
+    std::uint64_t available = backend_.capacity(pool).available;
+    if (best && available <= room) continue;
     room = available;
     best = pool;
   }

@@ -24,6 +24,7 @@ namespace {
 constexpr int kSqliteBusy = 5;
 constexpr int kSqliteReadonly = 8;
 constexpr int kSqliteIoerr = 10;
+constexpr int kSqliteCorrupt = 11;
 constexpr int kSqliteFull = 13;
 constexpr int kSqliteCantopen = 14;
 constexpr int kSqliteConstraint = 19;
@@ -60,6 +61,11 @@ Error fault_of(int code, int system_fault, const std::string& directory, const s
   }
   if (is(EROFS)) {
     return {ErrorCode::Unavailable, "the store's file system is read-only: nothing can be changed now"};
+  }
+  // SQLite calls it damage, too, when a read fails.
+  if (code == kSqliteCorrupt) {
+    log::error("the database cannot be read", {{"error", message}});
+    return {ErrorCode::BackendFailed, "the database cannot be read: its disk fails or it is damaged"};
   }
   if (!disk || code == kSqliteReadonly) return {ErrorCode::Internal, message};
   log::error("the database's disk fails", {{"error", message}, {"errno", system_fault}});

@@ -3,6 +3,8 @@
 #include <boost/json.hpp>
 
 #include "api/ops/docs.h"
+#include "base/error.h"
+#include "base/log.h"
 
 namespace varve::api::ops {
 
@@ -20,6 +22,24 @@ boost::asio::awaitable<http::Response> serve_document(std::string type, std::str
 void add_document(Dispatcher& dispatcher, std::string_view path, const std::string& type, std::string_view text) {
   Handler serve = [type, text](CallPtr) { return serve_document(type, text); };
   dispatcher.add(http::Verb::get, path, Access::Public, serve);
+}
+
+std::string_view state_of(const backends::Capacity& room) {
+  if (room.unavailable) return "unavailable";
+  if (room.read_only) return "read-only";
+  return room.full ? "full" : "ready";
+}
+
+// Can anything be read?
+bool is_readable(store::Database& db) {
+  try {
+    store::Work probe = [](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); };
+    db.read(probe);
+    return true;
+  } catch (const Error& fault) {
+    log::warning("the store is not ready", {{"error", fault.message()}});
+    return false;
+  }
 }
 
 }  // namespace
@@ -41,14 +61,11 @@ boost::asio::awaitable<http::Response> OpsApi::health(CallPtr) {
 }
 
 boost::asio::awaitable<http::Response> OpsApi::ready(CallPtr) {
-  store::Work probe = [](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); };
-  db_.read(probe);
-  bool ready = !draining_() && !db_.is_stalled();
+  bool ready = !draining_() && !db_.is_stalled() && is_readable(db_);
   json::array pools;
   for (const std::string& name : backend_.pools()) {
     backends::Capacity room = backend_.capacity(name);
-    std::string_view state = room.read_only ? "read-only" : room.full ? "full" : "ready";
-    pools.push_back(json::object{{"name", name}, {"free_mib", room.available >> 20}, {"state", state}});
+    pools.push_back(json::object{{"name", name}, {"free_mib", room.available >> 20}, {"state", state_of(room)}});
   }
   http::Response response;
   response.status = ready ? 200 : 503;

@@ -108,7 +108,9 @@ class Assessor {
 
   void take_dropped() {
     for (auto& [id, manifest] : out_.manifests) {
-      std::erase_if(manifest.dropped, [&](const LayerId& layer) { return !take_dropped(layer, id); });
+      // One that was not seen may be in a directory that could not be read.
+      std::erase_if(manifest.dropped,
+                    [&](const LayerId& layer) { return !take_dropped(layer, id) && survey_.unlisted.empty(); });
     }
     for (const auto& [id, file] : survey_.tombstones) {
       if (file.manifest) out_.deleted[id] = take_all_of(*file.manifest);

@@ -79,6 +79,16 @@ TEST_F(AssessmentTest, NothingIsSetAsideOrRemovedWhileAManifestCouldNotBeRead) {
   EXPECT_TRUE(told.graph.removable({}).empty());
 }
 
+// Of a pool whose disk is not mounted: the proof outlives it.
+TEST_F(AssessmentTest, WhatWasDroppedStaysOnRecordWhileADirectoryCannotBeRead) {
+  manifest("v", "a").dropped = {LayerId("old")};
+  survey_.layers = {{LayerId("a"), file()}};
+  survey_.unlisted = {"layers: Input/output error"};
+  EXPECT_EQ(assess(survey_).manifests.at(VolumeId("v")).dropped, std::set{LayerId("old")});
+  survey_.unlisted.clear();
+  EXPECT_TRUE(assess(survey_).manifests.at(VolumeId("v")).dropped.empty());
+}
+
 TEST_F(AssessmentTest, ANeededLayerComesBackFromQuarantineWithWhatItStandsOn) {
   manifest("v", "top");
   survey_.quarantined = {{LayerId("base"), file()}, {LayerId("top"), file("base")}, {LayerId("else"), file()}};

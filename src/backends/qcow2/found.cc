@@ -28,12 +28,13 @@ std::int64_t whole_gib(std::uint64_t bytes) {
 
 }  // namespace
 
-std::optional<Found> Qcow2Backend::found_file(const fs::directory_entry& entry, const Pool& pool) const {
-  if (!entry.is_regular_file()) return std::nullopt;
+std::optional<Found> Qcow2Backend::found_file(const fs::path& path, const Pool& pool) const {
+  std::error_code fault;
+  if (!fs::is_regular_file(path, fault)) return std::nullopt;
   Found found;
-  found.name = entry.path().filename().string();
+  found.name = path.filename().string();
   found.pool = pool.name;
-  std::expected<Header, std::string> header = read_header(entry.path());
+  std::expected<Header, std::string> header = read_header(path);
   if (!header) {
     found.refusal = "it is no qcow2 image (" + header.error() + "); make one of it with qemu-img convert";
     return found;
@@ -60,8 +61,9 @@ std::vector<Found> Qcow2Backend::found() {
     }
   }
   for (const Pool& pool : images_.pools()) {
-    for (const auto& entry : fs::directory_iterator(pool.manageable())) {
-      if (std::optional<Found> file = found_file(entry, pool)) out.push_back(std::move(*file));
+    if (is_absent(pool.name)) continue;
+    for (const fs::path& path : files::list(pool.manageable())) {
+      if (std::optional<Found> file = found_file(path, pool)) out.push_back(std::move(*file));
     }
   }
   return out;

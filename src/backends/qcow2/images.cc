@@ -74,7 +74,15 @@ const Pool& Images::pool(const std::string& name) const {
 void Images::place(const LayerId& layer, const std::string& name) {
   auto index = static_cast<std::size_t>(&pool(name) - pools_.data());
   std::lock_guard lock(places_mutex_);
-  if (index > 0) places_[layer] = index;
+  index > 0 ? (void)(places_[layer] = index) : (void)places_.erase(layer);
+}
+
+void Images::locate(const LayerId& layer) {
+  std::string name = layer.str() + std::string(kLayerSuffix);
+  for (const Pool& pool : pools_) {
+    std::error_code unknown;
+    if (std::filesystem::exists(pool.layers() / name, unknown)) return place(layer, pool.name);
+  }
 }
 
 const Pool& Images::pool_of(const LayerId& layer) const {

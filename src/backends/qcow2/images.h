@@ -38,10 +38,16 @@ class Images {
   Images(std::vector<Pool> pools, SecretOf secret_of) : pools_(std::move(pools)), secret_of_(std::move(secret_of)) {}
 
   const std::vector<Pool>& pools() const { return pools_; }
+  // Before anybody works.
+  void set_io(const Pool& pool, const IoOptions& io) {
+    pools_[static_cast<std::size_t>(&pool - pools_.data())].io = io;
+  }
   const Pool& pool(const std::string& name) const;  // "": the default one. Throws Error(BackendFailed)
 
   // Which pool a layer's file is in; one that nobody told of is in the default pool. Any thread.
   void place(const LayerId& layer, const std::string& pool);
+  // Its file may have been put, or have come back, into any pool.
+  void locate(const LayerId& layer);
   const Pool& pool_of(const LayerId& layer) const;
   std::filesystem::path file(const LayerId& layer) const { return pool_of(layer).layers() / (layer.str() + ".qcow2"); }
   std::filesystem::path draft(const LayerId& layer) const { return file(layer).string() + ".new"; }
@@ -102,7 +108,7 @@ class Images {
   // How a layer's header names another one.
   std::string backing_name(const LayerId& layer, const LayerId& parent) const;
 
-  const std::vector<Pool> pools_;
+  std::vector<Pool> pools_;
   const SecretOf secret_of_;
   EncryptedLayers encrypted_;
   mutable std::mutex places_mutex_;

@@ -17,8 +17,6 @@ namespace varve::qcow2 {
 
 namespace {
 
-constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
-
 // One step of the start that concerns one thing: when it fails the others are done all the same.
 void attempt(std::string_view what, std::string_view id, const std::function<void()>& step) {
   try {
@@ -42,6 +40,7 @@ void Qcow2Backend::quiet_adopted() {
 void Qcow2Backend::load() {
   std::vector<PoolDirectories> directories(images_.pools().begin(), images_.pools().end());
   Survey found = survey(config_.directory / "volumes", directories);
+  prepare_pools(found);
   Assessment told = assess(found);
   for (const auto* files : {&found.quarantined, &found.drafts, &found.layers}) {
     for (const auto& [layer, file] : *files) images_.place(layer, file.pool);
@@ -105,19 +104,8 @@ void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
             [&] { set_aside(found.layers.at(layer).path, images_.pool_of(layer).quarantine(), why); });
   }
   for (const auto& [volume, remaining] : told.deleted) {
-    if (!remaining.empty()) continue;
+    if (!remaining.empty() || !found.unlisted.empty()) continue;
     attempt("remove a tombstone", volume.str(), [&] { files::remove_durably(tombstone_file(volume)); });
-  }
-}
-
-// The volumes that need a layer which is damaged. graph_mutex_ is held, or nobody else works yet.
-void Qcow2Backend::note_damaged() {
-  damaged_.clear();
-  if (graph_.damaged().empty()) return;
-  for (const auto& [id, manifest] : manifests_) {
-    for (const LayerId& top : manifest.referred()) {
-      if (graph_.damage(top)) damaged_.insert(id);
-    }
   }
 }
 
@@ -189,32 +177,6 @@ std::optional<LayerId> Qcow2Backend::top_of(const std::string& key) const {
     if (frozen != manifest.snapshots.end()) return frozen->second.layer;
   }
   return std::nullopt;
-}
-
-// Damage may have been an I/O fault that has passed, or somebody put a file back.
-bool Qcow2Backend::look_again() {
-  std::vector<LayerId> damaged;
-  {
-    std::lock_guard graph(graph_mutex_);
-    if (damaged_.empty() || clock_.steady() < next_look_) return false;
-    next_look_ = clock_.steady() + kLookEvery;
-    damaged = graph_.damaged();
-  }
-  bool mended = false;
-  for (const LayerId& layer : damaged) {
-    std::expected<Header, std::string> header = read_header(images_.file(layer));
-    if (!header || (header->has_backing && !header->parent)) continue;
-    std::lock_guard graph(graph_mutex_);
-    if (header->parent && (!graph_.contains(*header->parent) || *header->parent == layer)) continue;
-    graph_.mend(layer, header->parent);
-    log::warning("a damaged layer is whole again", {{"layer", layer}});
-    mended = true;
-  }
-  if (!mended) return false;
-  std::lock_guard graph(graph_mutex_);
-  note_damaged();
-  ++damage_version_;
-  return true;
 }
 
 }  // namespace varve::qcow2

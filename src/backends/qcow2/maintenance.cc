@@ -135,7 +135,7 @@ std::optional<VolumeId> Qcow2Backend::forget_dropped(const LayerId& layer) {
   auto deleted = deleted_.find(volume);
   if (deleted == deleted_.end()) return std::nullopt;
   deleted->second.erase(layer);
-  if (!deleted->second.empty()) return std::nullopt;
+  if (!deleted->second.empty() || incomplete_) return std::nullopt;
   return volume;
 }
 

@@ -19,91 +19,17 @@ namespace varve::qcow2 {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp);
-
-// A file that can be opened to try: an image, or one of holes.
-fs::path something_in(const fs::path& directory, const fs::path& probe) {
-  UniqueFd fd(::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  if (fd && ::ftruncate(fd.get(), 1 << 16) == 0) return probe;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.path().extension() == ".qcow2") return entry.path();
-  }
-  return {};
-}
-
-// A full disk is no reason not to start: images are then served in the way that works everywhere.
-IoOptions io_of(const fs::path& directory, qemu::StorageDaemons& daemons) {
-  fs::path probe = directory / "probe";
-  IoOptions io;
-  try {
-    fs::path file = something_in(directory, probe);
-    if (!file.empty()) io = probe_io(file, daemons.start(kPool)->qmp());
-  } catch (const Error& fault) {
-    if (fault.code() != ErrorCode::NoSpace) throw;
-    log::warning("it was not tried how images are best read and written", {{"error", fault.message()}});
-  }
-  std::error_code ignored;
-  fs::remove(probe, ignored);
-  return io;
-}
-
-std::vector<Pool> probe(const Config& config, Spares& spares, qemu::StorageDaemons& daemons) {
-  daemons.on_full([&spares] { return spares.release(); });
-  files::make_directory(config.directory / "volumes");
-  // A daemon that outlived a crash may hold images open; all its work can be done anew.
-  daemons.end(kPool);
-  std::vector<Pool> pools;
-  auto add = [&](const std::string& name, const fs::path& directory) {
-    Pool pool{{name, directory}, {}};
-    files::make_directory(pool.layers());
-    files::make_directory(pool.manageable());
-    pool.io = io_of(pool.layers(), daemons);
-    pools.push_back(std::move(pool));
-  };
-  add("default", config.directory);
-  for (const auto& [name, directory] : config.pools) add(name, directory);
-  return pools;
-}
-
-// What O_DIRECT and io_uring do with a file and this storage daemon.
-IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp) {
-  auto works = [&](const IoOptions& io) {
-    try {
-      qmp.execute("blockdev-add", {{"driver", "file"},
-                                   {"node-name", "probe"},
-                                   {"filename", file.string()},
-                                   {"read-only", true},
-                                   {"aio", io.aio},
-                                   {"cache", boost::json::object{{"direct", io.direct}}}});
-      qmp.execute("blockdev-del", {{"node-name", "probe"}});
-      return true;
-    } catch (const Error& fault) {
-      if (fault.code() == ErrorCode::Unavailable) throw;
-      return false;
-    }
-  };
-  IoOptions chosen;
-  for (const IoOptions& io : {IoOptions{"io_uring", true}, IoOptions{"threads", true}, IoOptions{"io_uring", false}}) {
-    if (works(io)) {
-      chosen = io;
-      break;
-    }
-  }
-  log::info("image I/O", {{"aio", chosen.aio}, {"direct", chosen.direct ? "on" : "off"}});
-  return chosen;
-}
-
-}  // namespace
-
 Qcow2Backend::Qcow2Backend(Config config, Spares& spares, qemu::StorageDaemons& daemons, Clock& clock, Rng& rng)
     : config_(std::move(config)),
       spares_(spares),
       daemons_(daemons),
       clock_(clock),
       rng_(rng),
-      images_(probe(config_, spares, daemons), config_.secret_of) {
+      images_(pools_of(config_), config_.secret_of) {
+  files::make_directory(config_.directory / "volumes");
+  daemons_.on_full([this] { return spares_.release(); });
+  // A daemon that outlived a crash may hold images open; all its work can be done anew.
+  daemons_.end(kPool);
   quiet_adopted();
   load();
   resume_opened();
@@ -197,7 +123,9 @@ void Qcow2Backend::note_dropped(Manifest& changed) const {
   }
   std::set<LayerId> kept = changed.referred();
   if (changed.intent) kept.insert(changed.intent->overlay);
-  std::erase_if(changed.dropped, [&](const LayerId& layer) { return kept.contains(layer) || !graph_.contains(layer); });
+  std::erase_if(changed.dropped, [&](const LayerId& layer) {
+    return kept.contains(layer) || (!graph_.contains(layer) && !incomplete_);
+  });
 }
 
 // Writing failed, but perhaps not before the file was replaced.
@@ -275,6 +203,7 @@ void Qcow2Backend::forget_deleted(const VolumeId& volume) {
 }
 
 void Qcow2Backend::require_space(const std::string& pool) const {
+  require_present(pool);
   files::Space space = files::space(images_.pool(pool).root);
   if (space.available < config_.min_free_bytes) {
     throw Error(ErrorCode::NoSpace, "the store has " + std::to_string(space.available >> 20) + " MiB left and keeps " +

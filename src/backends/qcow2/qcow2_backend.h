@@ -113,8 +113,15 @@ class Qcow2Backend final : public backends::Backend {
   void load();
   void report(const Survey& found, const Assessment& told);
   void tidy(const Survey& found, const Assessment& told);
+  static std::vector<Pool> pools_of(const Config& config);
+  void prepare_pools(const Survey& found);
+  bool is_absent(const std::string& pool) const;
+  void require_present(const std::string& pool) const;
+  void look_for_absent();
   void note_damaged();
   bool look_again();
+  bool mend(const LayerId& layer);
+  void discover(const LayerId& top);
   bool is_of_no_use(const std::string& key) const;
   void repair_root(Manifest& manifest);
   void resume_opened();
@@ -152,7 +159,7 @@ class Qcow2Backend final : public backends::Backend {
   LayerId new_layer(const std::string& pool);
   void forget_manifest(const VolumeId& volume);
   void adopt_file(const VolumeId& volume, const backends::Found& file);
-  std::optional<backends::Found> found_file(const std::filesystem::directory_entry& entry, const Pool& pool) const;
+  std::optional<backends::Found> found_file(const std::filesystem::path& path, const Pool& pool) const;
   KeyId key_of(const LayerId& layer) const;
   void finish_intent(const VolumeId& volume);
   bool has_intent(const VolumeId& volume) const;
@@ -236,6 +243,9 @@ class Qcow2Backend final : public backends::Backend {
   LayerId last_begun_;
   std::set<VolumeId> unkept_roots_;  // changed by a merge, not written down yet
   std::set<LayerId> removing_;
+  std::map<std::string, bool> absent_;  // pools that cannot be used, and whether there is anything in them
+  // At the start not every directory could be read: files that are not known of may be those of dropped layers.
+  bool incomplete_ = false;
   bool interrupted_ = false;
   std::chrono::steady_clock::time_point next_look_;  // at what is damaged
   std::atomic<std::uint64_t> damage_version_{1};

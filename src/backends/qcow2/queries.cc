@@ -3,6 +3,7 @@
 #include "backends/qcow2/holds.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
 
 namespace varve::qcow2 {
 
@@ -65,9 +66,16 @@ std::vector<std::string> Qcow2Backend::pools() const {
 }
 
 backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
-  files::Space space = files::space(images_.pool(pool).root);
+  if (is_absent(pool)) return {.unavailable = true};
+  files::Space space;
+  try {
+    space = files::space(images_.pool(pool).root);
+  } catch (const Error& fault) {
+    log::warning("a pool's disk cannot be examined", {{"pool", pool}, {"error", fault.message()}});
+    return {.unavailable = true};
+  }
   bool full = space.available < std::max(config_.min_free_bytes, kLeast);
-  return {space.total, space.available, space.read_only, full};
+  return {space.total, space.available, space.read_only, full, false};
 }
 
 // A pool is told from the others by its own backend name; the default one has had the driver's.

@@ -56,6 +56,18 @@ ManifestFile read_manifest(const fs::path& path, const std::string& id) {
   return out;
 }
 
+// It is certain that there is none.
+bool is_missing(const fs::path& directory) {
+  std::error_code fault;
+  return !fs::exists(directory, fault) && !fault;
+}
+
+// By the manifest of a volume.
+bool is_named(const Survey& survey, const std::string& pool) {
+  auto names = [&](const auto& entry) { return entry.second.manifest && entry.second.manifest->pool == pool; };
+  return std::ranges::any_of(survey.manifests, names) || std::ranges::any_of(survey.tombstones, names);
+}
+
 void survey_layers(Survey& out, const PoolDirectories& pool) {
   auto visit = [&](const fs::path& path) {
     std::string name = path.filename().string();
@@ -69,7 +81,12 @@ void survey_layers(Survey& out, const PoolDirectories& pool) {
     }
     if (!known) out.strays.push_back(path);
   };
+  std::size_t unlisted = out.unlisted.size();
   each_entry(out, pool.layers(), visit);
+  if (is_missing(pool.layers()) && is_named(out, pool.name)) {
+    out.unlisted.push_back(pool.layers().string() + ": it is not there, but volumes are in it; is its disk mounted?");
+  }
+  if (out.unlisted.size() > unlisted) out.absent_pools[pool.name] = out.unlisted.back();
 }
 
 void survey_quarantine(Survey& out, const PoolDirectories& pool) {

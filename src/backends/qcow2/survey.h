@@ -50,6 +50,8 @@ struct Survey {
   std::vector<std::filesystem::path> half_written;  // manifests that were being replaced; the old ones are whole
   std::vector<std::string> unlisted;                // directories that could not be read to the end, and why
 
+  std::map<std::string, std::string> absent_pools;  // whose layers could not be listed, by name, and why
+
   // Every manifest that there is was seen and its content looked at: what none of them names, none of them needs.
   bool knows_all_manifests() const;
 };

@@ -26,7 +26,7 @@ void DirectoryStore::put(const std::string& name, std::string_view data) {
 
 std::optional<std::string> DirectoryStore::get(const std::string& name) {
   fs::path path = file(name);
-  if (!fs::exists(path)) return std::nullopt;
+  if (!files::exists(path)) return std::nullopt;
   return files::read(path);
 }
 
@@ -34,9 +34,8 @@ std::optional<std::string> DirectoryStore::get(const std::string& name) {
 std::vector<std::string> DirectoryStore::list(const std::string& prefix) {
   std::vector<std::string> out;
   fs::path directory = file(prefix);
-  if (!fs::is_directory(directory)) return out;
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (entry.is_regular_file()) out.push_back(prefix + entry.path().filename().string());
+  for (const fs::path& path : files::list(directory)) {
+    if (fs::is_regular_file(path)) out.push_back(prefix + path.filename().string());
   }
   return out;
 }

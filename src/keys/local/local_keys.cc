@@ -1,5 +1,6 @@
 #include "keys/local/local_keys.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "base/cipher.h"
@@ -24,10 +25,8 @@ std::string random(Rng& rng, std::size_t bytes) {
 }
 
 bool has_keys(const fs::path& directory) {
-  for (const auto& entry : fs::directory_iterator(directory)) {
-    if (is_uuid(entry.path().filename().string())) return true;
-  }
-  return false;
+  return std::ranges::any_of(files::list(directory),
+                             [](const fs::path& path) { return is_uuid(path.filename().string()); });
 }
 
 }  // namespace

@@ -1,0 +1,91 @@
+// Damage may have been an I/O fault that has passed, somebody put a file back, or a pool's disk is there again: what is
+// damaged is looked at again from time to time.
+
+#include <algorithm>
+#include <ranges>
+
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/files.h"
+#include "base/log.h"
+
+namespace varve::qcow2 {
+
+namespace {
+constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
+}
+
+// The volumes that need a layer which is damaged. graph_mutex_ is held, or nobody else works yet.
+void Qcow2Backend::note_damaged() {
+  damaged_.clear();
+  if (graph_.damaged().empty()) return;
+  for (const auto& [id, manifest] : manifests_) {
+    for (const LayerId& top : manifest.referred()) {
+      if (graph_.damage(top)) damaged_.insert(id);
+    }
+  }
+}
+
+bool Qcow2Backend::look_again() {
+  std::vector<LayerId> damaged;
+  {
+    std::lock_guard graph(graph_mutex_);
+    if ((damaged_.empty() && absent_.empty()) || clock_.steady() < next_look_) return false;
+    next_look_ = clock_.steady() + kLookEvery;
+    damaged = graph_.damaged();
+  }
+  look_for_absent();
+  bool mended = false;
+  for (const LayerId& layer : damaged) mended |= mend(layer);
+  if (!mended) return false;
+  std::lock_guard graph(graph_mutex_);
+  note_damaged();
+  ++damage_version_;
+  return true;
+}
+
+// A layer that can be read, and whose parent is known.
+bool Qcow2Backend::mend(const LayerId& layer) {
+  images_.locate(layer);
+  std::expected<Header, std::string> header = read_header(images_.file(layer));
+  if (!header || (header->has_backing && !header->parent)) return false;
+  if (header->parent) discover(*header->parent);
+  std::lock_guard graph(graph_mutex_);
+  std::optional<Damage> damage = graph_.damage(layer);
+  if (!damage || damage->layer != layer) return false;
+  if (header->parent) {
+    std::vector<LayerId> below = graph_.chain(*header->parent);
+    if (std::ranges::find(below, layer) != below.end()) return false;  // it would stand on itself
+  }
+  graph_.mend(layer, header->parent);
+  log::warning("a damaged layer is whole again", {{"layer", layer}});
+  return true;
+}
+
+// Layers that nobody could know of as long as the one above them was not readable: from this one to the first that is
+// known. Those that no manifest lists as dropped are kept.
+void Qcow2Backend::discover(const LayerId& top) {
+  struct Found {
+    LayerId layer;
+    std::optional<LayerId> parent;
+    std::string damage;
+  };
+  std::vector<Found> found;
+  auto is_new = [&](const LayerId& layer) {
+    return !is_known(layer) && std::ranges::find(found, layer, &Found::layer) == found.end();
+  };
+  for (std::optional<LayerId> next = top; next && is_new(*next); next = found.back().parent) {
+    images_.locate(*next);
+    std::expected<Header, std::string> header = read_header(images_.file(*next));
+    found.push_back({*next, header ? header->parent : std::nullopt, header ? "" : header.error()});
+  }
+  std::lock_guard graph(graph_mutex_);
+  for (const Found& one : found | std::views::reverse) {
+    if (graph_.contains(one.layer)) continue;
+    bool stands = one.parent && graph_.contains(*one.parent);
+    graph_.add(one.layer, stands ? one.parent : std::nullopt,
+               one.parent && !stands ? "it stands on itself" : one.damage);
+    if (!dropped_.contains(one.layer)) graph_.refer(one.layer);
+  }
+}
+
+}  // namespace varve::qcow2

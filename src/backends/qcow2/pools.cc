@@ -1,0 +1,141 @@
+// The pools' directories: made and tried at the start. One that cannot be used then is absent: it harms no other, and
+// is looked at again until it is there.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "backends/qcow2/daemon_keys.h"
+#include "backends/qcow2/qcow2_backend.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "base/unique_fd.h"
+
+namespace varve::qcow2 {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+// A file that can be opened to try: an image, or one of holes.
+fs::path something_in(const fs::path& directory, const fs::path& probe) {
+  UniqueFd fd(::open(probe.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (fd && ::ftruncate(fd.get(), 1 << 16) == 0) return probe;
+  for (const fs::path& path : files::list(directory)) {
+    if (path.extension() == kLayerSuffix) return path;
+  }
+  return {};
+}
+
+// What O_DIRECT and io_uring do with a file and this storage daemon.
+IoOptions probe_io(const fs::path& file, qemu::QmpClient& qmp) {
+  auto works = [&](const IoOptions& io) {
+    try {
+      qmp.execute("blockdev-add", {{"driver", "file"},
+                                   {"node-name", "probe"},
+                                   {"filename", file.string()},
+                                   {"read-only", true},
+                                   {"aio", io.aio},
+                                   {"cache", boost::json::object{{"direct", io.direct}}}});
+      qmp.execute("blockdev-del", {{"node-name", "probe"}});
+      return true;
+    } catch (const Error& fault) {
+      if (fault.code() == ErrorCode::Unavailable) throw;
+      return false;
+    }
+  };
+  IoOptions chosen;
+  for (const IoOptions& io : {IoOptions{"io_uring", true}, IoOptions{"threads", true}, IoOptions{"io_uring", false}}) {
+    if (works(io)) {
+      chosen = io;
+      break;
+    }
+  }
+  log::info("image I/O", {{"aio", chosen.aio}, {"direct", chosen.direct ? "on" : "off"}});
+  return chosen;
+}
+
+// A full disk is no reason not to start: images are then served in the way that works everywhere.
+IoOptions io_of(const fs::path& directory, qemu::StorageDaemons& daemons) {
+  fs::path probe = directory / "probe";
+  IoOptions io;
+  try {
+    fs::path file = something_in(directory, probe);
+    if (!file.empty()) io = probe_io(file, daemons.start(kPool)->qmp());
+  } catch (const Error& fault) {
+    if (fault.code() != ErrorCode::NoSpace) throw;
+    log::warning("it was not tried how images are best read and written", {{"error", fault.message()}});
+  }
+  std::error_code ignored;
+  fs::remove(probe, ignored);
+  return io;
+}
+
+void make_directories(const Pool& pool) {
+  files::make_directory(pool.layers());
+  files::make_directory(pool.manageable());
+}
+
+}  // namespace
+
+std::vector<Pool> Qcow2Backend::pools_of(const Config& config) {
+  std::vector<Pool> pools;
+  pools.push_back({{"default", config.directory}, {}});
+  for (const auto& [name, directory] : config.pools) pools.push_back({{name, directory}, {}});
+  return pools;
+}
+
+// Runs in the constructor. Without the default pool, which is beside the database, there is nothing to serve.
+void Qcow2Backend::prepare_pools(const Survey& found) {
+  incomplete_ = !found.unlisted.empty();
+  for (const Pool& pool : images_.pools()) {
+    bool is_default = &pool == &images_.pools().front();
+    auto fault_found = found.absent_pools.find(pool.name);
+    bool was_listed = is_default || fault_found == found.absent_pools.end();
+    try {
+      if (!was_listed) throw Error(ErrorCode::Unavailable, fault_found->second);
+      make_directories(pool);
+      images_.set_io(pool, io_of(pool.layers(), daemons_));
+    } catch (const Error& fault) {
+      if (is_default) throw;
+      log::error("a pool cannot be used; it will be looked at again",
+                 {{"pool", pool.name}, {"directory", pool.root.string()}, {"error", fault.message()}});
+      absent_[pool.name] = !was_listed;
+    }
+  }
+}
+
+bool Qcow2Backend::is_absent(const std::string& pool) const {
+  std::lock_guard graph(graph_mutex_);
+  return absent_.contains(images_.pool(pool).name);
+}
+
+void Qcow2Backend::require_present(const std::string& pool) const {
+  if (!is_absent(pool)) return;
+  throw Error(ErrorCode::Unavailable, "the pool " + images_.pool(pool).name + " cannot be used now");
+}
+
+// What was deleted in it is removed by the next start, which sees everything at once.
+void Qcow2Backend::look_for_absent() {
+  std::map<std::string, bool> absent;
+  {
+    std::lock_guard graph(graph_mutex_);
+    absent = absent_;
+  }
+  for (const auto& [name, is_used] : absent) {
+    const Pool& pool = images_.pool(name);
+    try {
+      if (is_used && !files::exists(pool.layers())) continue;
+      make_directories(pool);
+      files::list(pool.layers());
+    } catch (const Error& fault) {
+      log::debug("a pool cannot be used yet", {{"pool", name}, {"error", fault.message()}});
+      continue;
+    }
+    log::warning("a pool can be used again", {{"pool", name}});
+    std::lock_guard graph(graph_mutex_);
+    absent_.erase(name);
+  }
+}
+
+}  // namespace varve::qcow2
