@@ -411,7 +411,8 @@ class Describe(Operation):
         return reply
 
     def over(self):
-        return self.refused or f'"{self.name}"' in (self.server.store / "descriptions" / "volumes" / f"{self.target}.json").read_text()
+        description = self.server.store / "descriptions" / "volumes" / f"{self.target}.json"
+        return self.refused or (description.exists() and f'"{self.name}"' in description.read_text())
 
     def done(self):
         return self.volume(self.target)["name"] == self.name

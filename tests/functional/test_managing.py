@@ -80,6 +80,19 @@ def test_what_cannot_be_taken_is_refused(admin, server, name, arguments, why):
     path.unlink()
 
 
+def test_a_file_with_a_second_name_is_refused(admin, server):
+    path = put_file(server, "two.qcow2", "-f", "qcow2", "1M")
+    other = path.with_name("other.qcow2")
+    other.hardlink_to(path)
+    for name in ("two.qcow2", "other.qcow2"):
+        assert "second name" in listed(admin)[name]["reason_not_safe"]
+        assert "second name" in fault(manage(admin, {"source-name": name}), 400)
+    other.unlink()
+    made = manage(admin, {"source-name": "two.qcow2"}).json()["volume"]["id"]
+    admin.wait_volume(made)
+    admin.delete_volume(made)
+
+
 @pytest.mark.parametrize("reference", [{"source-name": "../volumes/x"}, {"source-name": "/etc/passwd"}, {"source-name": ""}, {}, {"x": "y"}])
 def test_bad_references_are_refused(admin, reference):
     fault(manage(admin, reference), 400)

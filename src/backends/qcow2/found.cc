@@ -12,6 +12,7 @@
 #include "base/failpoint.h"
 #include "base/fault.h"
 #include "base/files.h"
+#include "base/log.h"
 
 namespace varve::qcow2 {
 
@@ -40,6 +41,7 @@ std::optional<Found> Qcow2Backend::found_file(const fs::path& path, const Pool& 
     return found;
   }
   found.size_gib = whole_gib(header->virtual_size);
+  if (fs::hard_link_count(path, fault) > 1) found.refusal = "it has a second name, so that others may write to it";
   if (header->has_backing) found.refusal = "it has a backing file";
   if (header->foreign_data) found.refusal = "its data is in another file";
   if (header->encrypted) found.refusal = "it is encrypted with a key that is not known here";
@@ -72,7 +74,9 @@ std::vector<Found> Qcow2Backend::found() {
 void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name) {
   for (const Found& one : found()) {
     if (one.name != name || one.snapshot) continue;
-    if (!one.refusal.empty()) throw Error(ErrorCode::BackendFailed, name + " cannot be taken: " + one.refusal);
+    bool was_taken = !one.volume && has_volume(volume);
+    if (!one.refusal.empty() && !was_taken)
+      throw Error(ErrorCode::BackendFailed, name + " cannot be taken: " + one.refusal);
     if (!one.volume) return adopt_file(volume, one);
     if (*one.volume == volume) return;
     Hold old_hold(*this, *one.volume);
@@ -119,7 +123,13 @@ void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
   Manifest made = manifest(volume);
   Header header = require_header(images_.file(made.active));
   if (header.virtual_size != static_cast<std::uint64_t>(made.size_gib * kGib)) resize_closed(made, made.size_gib);
-  files::remove_durably(source);
+  try {
+    files::remove_durably(source);
+  } catch (const Error& fault) {
+    // The volume is there. A name that stays is refused: it has two.
+    log::warning("an image that was taken may still have its first name",
+                 {{"volume", volume}, {"error", fault.message()}});
+  }
 }
 
 void Qcow2Backend::rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) {
