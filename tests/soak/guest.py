@@ -110,7 +110,19 @@ class Connection:
 
 
 def check_all(uri, size_gib, content, what, counters, moment=None):
-    """Reads everything that a volume of this size may hold."""
+    """Reads everything that a volume of this size may hold; again when it is cut off."""
+    deadline = time.monotonic() + RECONNECT_SECONDS
+    pause = threading.Event()
+    while True:
+        try:
+            return check_once(uri, size_gib, content, what, counters, moment)
+        except Broken:
+            assert time.monotonic() < deadline, f"{what}: the export does not come back"
+            counters.add("broken connections")
+            pause.wait(0.05)
+
+
+def check_once(uri, size_gib, content, what, counters, moment):
     connection = Connection(uri)
     if connection.size() != size_gib * GIB:
         raise model.Mismatch(f"{what}: the export has {connection.size()} bytes instead of {size_gib} GiB")
