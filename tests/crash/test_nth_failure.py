@@ -18,8 +18,6 @@ from varve import Server, qemu_io, wait_until
 FAILURES = {"create": "EMFILE", "open": "EMFILE", "write": "ENOSPC", "fsync": "EIO", "rename": "EIO", "unlink": "EIO", "spawn": "EAGAIN",
             "connect": "ECONNREFUSED", "refusal": "EIO", "silence": "EIO", "statement": "EIO", "commit": "ENOSPC"}
 ALL = os.environ.get("VARVE_NTH_FAILURE") == "all"
-# On request only: its share takes longer than is good for every run.
-pytestmark = pytest.mark.skipif(not os.environ.get("VARVE_NTH_FAILURE"), reason="VARVE_NTH_FAILURE is not set")
 
 
 class World:
