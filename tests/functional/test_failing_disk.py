@@ -140,6 +140,7 @@ def test_a_start_while_a_pool_cannot_be_used_loses_nothing(failing, break_it, me
     (_, pool) = requests.get(server.url + "/readyz", timeout=30).json()["pools"]
     assert pool["state"] == "unavailable"
     assert ground.status(ground.detached) == "error"
+    assert "the pool second, which cannot be used now" in admin.call("GET", f"/volumes/{ground.detached}/explain")["explanation"]["reason"]
     assert admin.io(other, "read -P 7 0 1M", "write -P 8 0 1M")
     failed = admin.create_volume(volume_type="second", wait=False)
     ground.wait_status(failed, "error")

@@ -52,11 +52,17 @@ class Assessor {
     return nullptr;
   }
 
+  std::string missing() const {
+    if (survey_.absent_pools.empty()) return kMissing;
+    return "its file is not there, perhaps with the pool " + survey_.absent_pools.begin()->first +
+           ", which cannot be used now";
+  }
+
   void add_needed(const LayerId& id) {
     if (out_.graph.contains(id)) return;
     const LayerFile* file = locate(id);
     if (file == nullptr) {
-      out_.graph.add(id, std::nullopt, kMissing);
+      out_.graph.add(id, std::nullopt, missing());
     } else {
       add_file(id, *file);
     }

@@ -75,8 +75,9 @@ void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name)
   for (const Found& one : found()) {
     if (one.name != name || one.snapshot) continue;
     bool was_taken = !one.volume && has_volume(volume);
-    if (!one.refusal.empty() && !was_taken)
+    if (!one.refusal.empty() && !was_taken) {
       throw Error(ErrorCode::BackendFailed, name + " cannot be taken: " + one.refusal);
+    }
     if (!one.volume) return adopt_file(volume, one);
     if (*one.volume == volume) return;
     Hold old_hold(*this, *one.volume);
