@@ -82,12 +82,12 @@ class Connection:
         self.buffers.clear()
 
     def read(self, unit, count):
-        buffer = nbd.Buffer(count * UNIT)
+        buffer = bytearray(count * UNIT)  # libnbd 1.14 never frees a Buffer of its own
         self.finish([self._guard(lambda: self.handle.aio_pread(buffer, unit * UNIT))])
-        return bytes(buffer.to_bytearray())
+        return bytes(buffer)
 
     def write(self, unit, data):
-        self.buffers.append(nbd.Buffer.from_bytearray(bytearray(data)))
+        self.buffers.append(data)
         return self._guard(lambda: self.handle.aio_pwrite(self.buffers[-1], unit * UNIT))
 
     def zero(self, unit, count, hole):
