@@ -65,7 +65,7 @@ class Look {
   }
 
   void look_at_files() {
-    qcow2::Survey found = qcow2::survey(store_.directory / "volumes", pools());
+    qcow2::Survey found = qcow2::survey(store_.directory, pools());
     told_ = qcow2::assess(found);
     for (const std::string& directory : found.unlisted) {
       add(Level::Error, "file", directory, "the directory cannot be read to the end",

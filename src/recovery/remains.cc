@@ -54,7 +54,7 @@ std::pair<std::string, std::string> address(const qemu::StorageDaemon& daemon, c
 
 Remains read_remains(const fs::path& store) {
   Remains out;
-  qcow2::Survey found = qcow2::survey(store / "volumes", {});
+  qcow2::Survey found = qcow2::survey(store, {});
   for (const auto& [id, file] : found.manifests) out.bytes[id] = bytes_of(id, file);
   each_json(services::volume_descriptions(store), [&](const VolumeId& id, const fs::path& file) {
     if (auto description = services::read_description(file)) out.descriptions[id] = std::move(*description);

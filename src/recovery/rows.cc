@@ -113,8 +113,9 @@ bool Rows::put_described_row(const std::string& table, const std::string& id) {
 
 void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescription* description) {
   if (std::optional<model::Volume> present = tx_.volumes().find(std::nullopt, id)) {
-    if (!whole_ || bytes == nullptr) return;
-    put_snapshots(*present, bytes, description);
+    if (bytes == nullptr) return;
+    put_snapshots(*present, bytes, description, true);
+    if (!whole_) return;
     put_attachments(id, description);
     settle_status(id);
     return;
@@ -142,7 +143,7 @@ void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescri
   restored_.volumes.push_back(id.str());
   if (bytes == nullptr) restored_.without_bytes.push_back(id.str());
   model::Volume made = tx_.volumes().get(std::nullopt, id);
-  put_snapshots(made, bytes, description);
+  put_snapshots(made, bytes, description, false);
   put_attachments(id, description);
   settle_status(id);
 }
@@ -161,7 +162,10 @@ bool Rows::put_described(const VolumeId& id, const Bytes* bytes, const VolumeDes
   return insert(tx_.connection(), store::PlainTable(tx_.connection(), "volumes"), row);
 }
 
-void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const VolumeDescription* description) {
+// Of a volume that a sound database knows only described snapshots with bytes: others were removed or given up.
+void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const VolumeDescription* description,
+                         bool row_was_there) {
+  bool is_sound = row_was_there && !whole_;
   std::set<SnapshotId> described;
   store::PlainTable table(tx_.connection(), "snapshots");
   auto has_bytes = [&](const SnapshotId& id) {
@@ -171,6 +175,7 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
     if (!value.is_object()) continue;
     json::object row = value.as_object();
     SnapshotId id(text_in(row, "id"));
+    if (tx_.snapshots().find(std::nullopt, id) || (is_sound && !has_bytes(id))) continue;
     row["volume_id"] = volume.id.str();
     row["status"] = has_bytes(id) ? to_string(snapshot_at_rest(text_in(row, "status"))) : "error";
     if (!insert(tx_.connection(), table, row)) continue;
@@ -178,7 +183,7 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
     restored_.snapshots.push_back(id.str());
     if (!has_bytes(id)) restored_.without_bytes.push_back(id.str());
   }
-  if (bytes == nullptr) return;
+  if (bytes == nullptr || is_sound) return;
   for (const auto& [id, size] : bytes->snapshots) {
     if (described.contains(id) || tx_.snapshots().find(std::nullopt, id)) continue;
     model::Snapshot snapshot;

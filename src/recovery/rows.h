@@ -30,8 +30,8 @@ struct Restored {
 
 class Rows {
  public:
-  // whole: the database is a new one, and everything that is known goes into it. Else only volumes that it lacks: what
-  // was removed from a sound one must not come back.
+  // whole: the database is a new one, and everything that is known goes into it. Else only what it
+  // lacks and has bytes: what was removed from a sound one must not come back.
   Rows(store::Transaction& tx, const Remains& remains, const services::Settings& settings, bool own_identity,
        bool whole, Timestamp now)
       : tx_(tx), remains_(remains), settings_(settings), own_identity_(own_identity), whole_(whole), now_(now) {}
@@ -48,7 +48,8 @@ class Rows {
   bool put_described_row(const std::string& table, const std::string& id);
   void put_volume(const VolumeId& id, const Bytes* bytes, const services::VolumeDescription* description);
   bool put_described(const VolumeId& id, const Bytes* bytes, const services::VolumeDescription& description);
-  void put_snapshots(const model::Volume& volume, const Bytes* bytes, const services::VolumeDescription* description);
+  void put_snapshots(const model::Volume& volume, const Bytes* bytes, const services::VolumeDescription* description,
+                     bool row_was_there);
   void put_attachments(const VolumeId& id, const services::VolumeDescription* description);
   void put_export(const LiveExport& one);
   void settle_status(const VolumeId& id);

@@ -42,6 +42,15 @@ void copy_files(const fs::path& from, const fs::path& to) {
   }
 }
 
+// Of images whose copying failed.
+void remove_parts(const fs::path& copy) {
+  std::vector<fs::path> parts;
+  for (const auto& entry : fs::recursive_directory_iterator(copy)) {
+    if (entry.path().extension() == ".part") parts.push_back(entry.path());
+  }
+  for (const fs::path& part : parts) fs::remove(part);
+}
+
 // Rows whose bytes are not in the copy, unless a task is about to make them.
 void mark_missing(const fs::path& copy) {
   Remains present = read_remains(copy);
@@ -87,11 +96,12 @@ BackupReport back_up_store(const fs::path& store, backends::Backend& backend, co
       backend.copy_volume(volume, copy, between);
       ++report.volumes;
     } catch (const Error& fault) {
-      if (fault.code() == ErrorCode::Unavailable) throw;  // varved stops
+      between();  // throws when varved stops
       log::error("a volume is not in the backup of the store", {{"volume", volume}, {"error", fault.message()}});
       report.failed.push_back(volume.str() + ": " + fault.message());
     }
   }
+  remove_parts(copy);
   files::make_directory(copy / "volumes");
   for (const char* part : {"keys", "descriptions", "descriptions/volumes"}) copy_files(store / part, copy / part);
   if (fs::exists(store / "openrc")) files::replace_atomically(copy / "openrc", files::read(store / "openrc"));

@@ -134,7 +134,7 @@ void Descriptions::write(Pending pending) {
   }
   for (const VolumeId& volume : pending.volumes) {
     auto again = [&](Pending& later) { later.volumes.insert(volume); };
-    if (!attempt([this, &volume] { describe(volume); }, again)) return;
+    if (!attempt([this, &volume] { describe(volume, true); }, again)) return;
   }
   if (pending.volumes.empty()) return;
   attempt([this] { files::sync_directory(volume_descriptions(store_)); }, [](Pending&) {});
@@ -175,14 +175,14 @@ void Descriptions::sweep() {
     db_.read(read);
     for (const VolumeId& id : ids) {
       if (stopping()) return;
-      describe(id);
+      describe(id, false);
       last = id;
     }
   } while (!ids.empty());
   for (const fs::path& path : files::list(volume_descriptions(store_))) {
     if (stopping()) return;
     if (path.extension() == ".json") {
-      describe(VolumeId(path.stem().string()));
+      describe(VolumeId(path.stem().string()), false);
     } else {
       files::remove_durably(path);  // a writing that was cut off
     }
@@ -226,12 +226,20 @@ std::optional<std::string> Descriptions::text_of(const VolumeId& volume) {
   return json::serialize(out);
 }
 
-void Descriptions::describe(const VolumeId& volume) {
+// changed: this very volume was, so that a missing row was given up. Else the database may be an older one than what is
+// beside it, and the description all that is known of the volume's name.
+void Descriptions::describe(const VolumeId& volume, bool changed) {
   if (!is_uuid(volume.str())) return;  // not an id that varved made: no file is named after it
   fs::path file = volume_descriptions(store_) / (volume.str() + ".json");
   if (std::optional<std::string> text = text_of(volume)) {
     replace(file, *text);
   } else if (backend_.has_volume(volume)) {
+    std::optional<VolumeDescription> present = changed ? std::nullopt : read_description(file);
+    if (present && !present->given_up) {
+      log::warning("a volume has bytes and a description but no row; varved recover makes it one",
+                   {{"volume", volume}});
+      return;
+    }
     replace(file, json::serialize(json::object{{"version", kVersion}, {"given_up", true}}));
   } else {
     files::remove_durably(file);

@@ -68,7 +68,7 @@ class Descriptions {
   void write(Pending pending);
   void sweep();
   void write_catalogue();
-  void describe(const VolumeId& volume);
+  void describe(const VolumeId& volume, bool changed);
   std::optional<std::string> text_of(const VolumeId& volume);
   // False: there is no time left.
   bool attempt(const std::function<void()>& work, const std::function<void(Pending&)>& put_back);

@@ -1,5 +1,7 @@
 """A copy of a store that is in use is a store: consistent, whole, and it serves every volume."""
 import json
+import os
+import signal
 import subprocess
 import threading
 
@@ -129,6 +131,29 @@ def test_what_is_deleted_meanwhile_is_told_in_the_copy(own_server, restored):
     there.delete_volume(gone)
     assert there.io(volume, "write -P 1 0 1M")
     restored.stop()
+
+
+def test_a_volume_that_does_not_answer_is_missing_and_no_other(own_server, restored):
+    own_server.options.append("qcow2.answer_timeout_ms=2000")
+    admin = own_server.start().login()
+    volumes = [admin.create_volume() for _ in range(3)]
+    for volume in volumes:
+        _, uri = admin.attach(volume)
+        assert qemu_io(uri, "write -P 5 0 1M", "flush")
+    stalled = own_server.storage_daemons()[volumes[1]]
+    os.kill(stalled, signal.SIGSTOP)
+    try:
+        told = back_up(own_server, own_server.directory / "copy", status=1)
+    finally:
+        os.kill(stalled, signal.SIGCONT)
+    (failed,) = told["failed"]
+    assert told["volumes"] == 2 and failed.startswith(volumes[1])
+    admin = restore(restored, own_server.directory / "copy")
+    assert admin.call("GET", f"/volumes/{volumes[1]}")["volume"]["status"] == "error"
+    for volume in (volumes[0], volumes[2]):
+        (made,) = admin.call("GET", f"/attachments?volume_id={volume}", mv="3.54")["attachments"]
+        admin.detach(made["id"])
+        assert admin.io(volume, "read -P 5 0 1M")
 
 
 @pytest.mark.parametrize("where, why", [("s/inside", "inside of the store"), ("s", "there already"), ("none/copy", "no directory")])

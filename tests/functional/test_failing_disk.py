@@ -1,6 +1,7 @@
 """A disk answers every call with an I/O error for a while: what fails says so, nothing is taken for lost or for rubbish, and when
 the disk is well again everything goes on without a restart."""
 import os
+import shutil
 import signal
 
 import disks
@@ -8,7 +9,7 @@ import invariants
 import pytest
 import requests
 
-from varve import fault, qemu_io, wait_until
+from varve import Server, fault, qemu_io, wait_until
 
 
 @pytest.fixture
@@ -160,6 +161,36 @@ def test_a_start_while_a_pool_cannot_be_used_loses_nothing(failing, break_it, me
     assert ground.admin.io(ground.detached, "read -P 4 2M 1M")
     ground.admin.delete_volume(failed)
     ground.expect_whole()
+
+
+def second_type(admin):
+    admin.call("POST", "/types", {"volume_type": {"name": "second", "extra_specs": {"volume_backend_name": "second"}}}, 200)
+
+
+def test_a_pool_of_another_store_is_left_alone(own_server):
+    """As when a copy of a store is started with the configuration of the first."""
+    admin = own_server.add_pool("second").start().login()
+    second_type(admin)
+    volume = admin.create_volume(volume_type="second")
+    assert admin.io(volume, "write -P 1 0 1M")
+    other = Server([f'qcow2.pools=["second={own_server.pools[0]}"]'])
+    try:
+        guest = other.start().login()
+        assert "it belongs to the store" in other.log()
+        second_type(guest)
+        refused = guest.create_volume(volume_type="second", wait=False)
+        guest.wait_volume(refused, "error")
+        assert admin.io(volume, "read -P 1 0 1M", "write -P 2 0 1M")
+        own_server.stop()
+        other.stop()
+        # The first store moves to where the other was; its pool goes with it.
+        shutil.rmtree(other.store)
+        own_server.store.rename(other.store)
+        guest = other.start().login()
+        assert guest.io(volume, "read -P 2 0 1M")
+        other.stop()
+    finally:
+        other.destroy()
 
 
 def test_a_start_on_a_failing_store_is_refused_and_loses_nothing(failing):

@@ -241,6 +241,38 @@ def test_a_sound_database_gets_what_it_lacks(own_server):
     own_server.stop()
 
 
+@pytest.mark.parametrize("started", [False, True])
+def test_an_older_database_gets_what_it_lacks(own_server, started):
+    """Somebody put a copy of varve.db back; perhaps varved has even run on it."""
+    admin = own_server.start().login()
+    old = admin.create_volume(name="old")
+    own_server.stop()
+    copy = (own_server.store / "varve.db").read_bytes()
+    admin = own_server.start().login()
+    new = admin.create_volume(name="new", metadata={"k": "v"})
+    assert admin.io(new, "write -P 7 0 1M")
+    snapshots = [admin.create_snapshot(volume, name="s") for volume in ([new] if started else [new, old])]
+    wait_described(own_server, {new: "available", old: "available"})
+    described = own_server.store / "descriptions" / "volumes" / f"{snapshots and old}.json"
+    wait_until(lambda: started or json.loads(described.read_text())["snapshots"], 30, "the snapshot's description")
+    own_server.stop()
+    for path in own_server.store.glob("varve.db*"):
+        path.unlink()
+    (own_server.store / "varve.db").write_bytes(copy)
+    if started:
+        admin = own_server.start().login()
+        wait_until(lambda: "varved recover makes it one" in own_server.log(), 30, "the sweep")
+        assert [one["name"] for one in admin.call("GET", "/volumes")["volumes"]] == ["old"]
+        own_server.stop()
+    told = recover(own_server)
+    assert told["volumes"] == [new] and sorted(told["snapshots"]) == sorted(snapshots)
+    admin = own_server.start().login()
+    seen = admin.call("GET", f"/volumes/{new}")["volume"]
+    assert seen["name"] == "new" and seen["metadata"]["k"] == "v" and admin.io(new, "read -P 7 0 1M")
+    assert [admin.call("GET", f"/snapshots/{one}")["snapshot"]["status"] for one in snapshots] == ["available"] * len(snapshots)
+    own_server.stop()
+
+
 def test_a_database_that_cannot_be_read_is_no_damaged_one(own_server):
     own_server.start()
     own_server.stop()

@@ -45,12 +45,14 @@ void copy_range(int from, int to, off_t begin, off_t end, const fs::path& path, 
   }
 }
 
-// Shares the blocks where the file system can; else holes stay holes.
+// Shares the blocks where the file system can; else holes stay holes. The target has its name when it is whole: another
+// volume takes it for that.
 void copy_file(const fs::path& source, const fs::path& target, const std::function<void()>& between) {
   UniqueFd from(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
   if (!from) fail(source);
-  UniqueFd to(
-      fault::fails(fault::Kind::Create) ? -1 : ::open(target.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  fs::path part = target.string() + ".part";
+  UniqueFd to(fault::fails(fault::Kind::Create) ? -1
+                                                : ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!to) fail(target);
   if (::ioctl(to.get(), FICLONE, from.get()) != 0) {
     off_t size = ::lseek(from.get(), 0, SEEK_END);
@@ -65,6 +67,7 @@ void copy_file(const fs::path& source, const fs::path& target, const std::functi
     if (::ftruncate(to.get(), size) != 0) fail(target);
   }
   if (fault::fails(fault::Kind::Fsync) || ::fsync(to.get()) != 0) fail(target);
+  if (::rename(part.c_str(), target.c_str()) != 0) fail(target);
 }
 
 // Where a pool's layers are in the copy.

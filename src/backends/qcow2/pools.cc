@@ -76,6 +76,17 @@ void make_directories(const Pool& pool) {
   files::make_directory(pool.manageable());
 }
 
+// A pool that cannot be marked, on a full disk, is used all the same.
+void take(const Pool& pool, const fs::path& store) {
+  try {
+    std::string ours = fs::weakly_canonical(store).string() + "\n";
+    if (!files::exists(pool.owner()) || files::read(pool.owner()) != ours)
+      files::replace_atomically(pool.owner(), ours);
+  } catch (const Error& fault) {
+    log::warning("a pool is not marked as the store's", {{"pool", pool.name}, {"error", fault.message()}});
+  }
+}
+
 }  // namespace
 
 std::vector<Pool> Qcow2Backend::pools_of(const Config& config) {
@@ -95,6 +106,7 @@ void Qcow2Backend::prepare_pools(const Survey& found) {
     try {
       if (!was_listed) throw Error(ErrorCode::Unavailable, fault_found->second);
       make_directories(pool);
+      if (!is_default) take(pool, config_.directory);
       images_.set_io(pool, io_of(pool.layers(), daemons_));
     } catch (const Error& fault) {
       if (is_default) throw;
@@ -125,8 +137,9 @@ void Qcow2Backend::look_for_absent() {
   for (const auto& [name, is_used] : absent) {
     const Pool& pool = images_.pool(name);
     try {
-      if (is_used && !files::exists(pool.layers())) continue;
+      if (foreign(pool, config_.directory) || (is_used && !files::exists(pool.layers()))) continue;
       make_directories(pool);
+      take(pool, config_.directory);
       files::list(pool.layers());
     } catch (const Error& fault) {
       log::debug("a pool cannot be used yet", {{"pool", name}, {"error", fault.message()}});

@@ -106,7 +106,18 @@ bool Survey::knows_all_manifests() const {
   return std::ranges::none_of(manifests, is_unread) && std::ranges::none_of(tombstones, is_unread);
 }
 
-Survey survey(const fs::path& volumes, const std::vector<PoolDirectories>& pools) {
+std::optional<std::string> foreign(const PoolDirectories& pool, const fs::path& store) {
+  try {
+    if (!files::exists(pool.owner())) return std::nullopt;
+    fs::path owner = trim(files::read(pool.owner()));
+    if (owner == fs::weakly_canonical(store) || !files::exists(owner / "volumes")) return std::nullopt;
+    return "it belongs to the store " + owner.string() + "; if that is wrong, remove " + pool.owner().string();
+  } catch (const Error& fault) {
+    return fault.message();
+  }
+}
+
+Survey survey(const fs::path& store, const std::vector<PoolDirectories>& pools) {
   Survey out;
   auto visit = [&](const fs::path& path) {
     std::string name = path.filename().string();
@@ -120,9 +131,17 @@ Survey survey(const fs::path& volumes, const std::vector<PoolDirectories>& pools
       out.strays.push_back(path);
     }
   };
-  each_entry(out, volumes, visit);
-  for (const PoolDirectories& pool : pools) survey_layers(out, pool);
-  for (const PoolDirectories& pool : pools) survey_quarantine(out, pool);
+  each_entry(out, store / "volumes", visit);
+  for (const PoolDirectories& pool : pools) {
+    std::optional<std::string> why = &pool == &pools.front() ? std::nullopt : foreign(pool, store);
+    if (why) {
+      out.absent_pools[pool.name] = *why;
+      out.unlisted.push_back(pool.layers().string() + ": " + *why);
+    } else {
+      survey_layers(out, pool);
+      survey_quarantine(out, pool);
+    }
+  }
   return out;
 }
 

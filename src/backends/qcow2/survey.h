@@ -22,6 +22,8 @@ struct PoolDirectories {
   std::filesystem::path layers() const { return root / "layers"; }
   std::filesystem::path quarantine() const { return root / "quarantine"; }
   std::filesystem::path manageable() const { return root / "manageable"; }
+  // A file with the directory of the store that the pool belongs to; the store's own pool has none.
+  std::filesystem::path owner() const { return root / "store"; }
 };
 
 inline constexpr std::string_view kLayerSuffix = ".qcow2";
@@ -56,6 +58,10 @@ struct Survey {
   bool knows_all_manifests() const;
 };
 
-Survey survey(const std::filesystem::path& volumes, const std::vector<PoolDirectories>& pools);
+// Why the pool is not this store's; nullopt: it is, or nobody's: of a store that is not where it was any more, too.
+std::optional<std::string> foreign(const PoolDirectories& pool, const std::filesystem::path& store);
+
+// store: its directory. pools: the store's own first.
+Survey survey(const std::filesystem::path& store, const std::vector<PoolDirectories>& pools);
 
 }  // namespace varve::qcow2
