@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -124,6 +125,9 @@ class Backend {
   // nothing else, and ends when the bytes can be read again. The version changes whenever an answer may have changed.
   virtual std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) = 0;
   virtual std::uint64_t damage_version() = 0;
+  // Volumes that the caller knows of and the backend does not, each time that these change: nothing that one of them
+  // may need is removed until it is deleted or not named any more.
+  virtual void expect(std::set<VolumeId> lost) = 0;
 
   virtual Usage volume_usage(const VolumeId& volume) = 0;
   virtual Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) = 0;

@@ -159,8 +159,10 @@ bool answers(const fs::path& directory, std::chrono::milliseconds patience) {
 Space space(const fs::path& path) {
   struct statvfs info;
   if (::statvfs(path.c_str(), &info) != 0) fail("cannot examine", path);
+  // Without a file that can be made there is no room for anything.
+  bool is_used_up = info.f_files > 0 && info.f_favail == 0;
   return {static_cast<std::uint64_t>(info.f_blocks) * info.f_frsize,
-          static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize, (info.f_flag & ST_RDONLY) != 0};
+          is_used_up ? 0 : static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize, (info.f_flag & ST_RDONLY) != 0};
 }
 
 }  // namespace varve::files

@@ -128,7 +128,7 @@ class App::Impl {
     tasks_.start();
     reconciler_.start();
     descriptions_.start();
-    control_.start();
+    start_control();
     server_->start();
     fault::arm_from_environment();
     log::info("varved is ready", {{"url", url()}, {"store", config_.directory.string()}});
@@ -174,6 +174,15 @@ class App::Impl {
   }
 
  private:
+  // A disk on which no file can be made is no reason not to serve.
+  void start_control() {
+    try {
+      control_.start();
+    } catch (const Error& fault) {
+      log::error("varved backup-store will not reach this varved", {{"error", fault.message()}});
+    }
+  }
+
   // Nothing can be ended in order then. Whatever was begun is as after a crash: the next start goes on with it.
   void end_if_frozen() const {
     constexpr auto kPatience = std::chrono::seconds(3);

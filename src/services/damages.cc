@@ -17,6 +17,14 @@ void Damages::follow() {
   if (stopping_) return;
   store::Work forget = [](store::Transaction& tx) { tx.damages().forget_those_without_rows(); };
   db_.write_blocking(forget);
+  std::set<VolumeId> lost;
+  store::Work look = [&](store::Transaction& tx) {
+    for (const VolumeId& volume : tx.damages().volumes()) {
+      if (!backend_.has_volume(volume)) lost.insert(volume);
+    }
+  };
+  db_.read(look);
+  backend_.expect(std::move(lost));
   seen_ = now;
 }
 

@@ -1,6 +1,7 @@
 #include "services/reconciler.h"
 
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -65,12 +66,18 @@ void Reconciler::run(bool first) {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
+      // Nothing is removed before it is known which volumes have lost their manifests.
+      wake_.wait(lock, [&] { return stopping_ || first || followed_; });
       wake_.wait_for(lock, kIdle, [&] { return stopping_ || work_ != seen; });
       if (stopping_) return;
       seen = work_;
     }
     try {
-      if (first) damages_.follow();
+      if (first) {
+        damages_.follow();
+        std::lock_guard lock(mutex_);
+        if (!std::exchange(followed_, true)) wake_.notify_all();
+      }
       while (backend_.maintain()) {
         std::lock_guard lock(mutex_);
         if (stopping_) return;

@@ -41,6 +41,7 @@ class Reconciler {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::uint64_t work_ = 1;  // notices so far
+  bool followed_ = false;   // it is known what is damaged
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -321,6 +321,12 @@ void Damages::forget_those_without_rows() {
   run(db_, "DELETE FROM damages WHERE id NOT IN (SELECT id FROM volumes) AND id NOT IN (SELECT id FROM snapshots)");
 }
 
+std::vector<VolumeId> Damages::volumes() {
+  std::vector<VolumeId> out;
+  for (const auto& [id] : query<VolumeId>(db_, "SELECT id FROM damages WHERE id = volume_id")) out.push_back(id);
+  return out;
+}
+
 model::ServiceState ServiceStates::get(const std::string& id) {
   auto found = select_one<model::ServiceState>(db_, "WHERE id = :id", id);
   return found ? *found : model::ServiceState{id, false, {}, false};

@@ -237,6 +237,7 @@ class Damages {
   bool remove(const std::string& id);
   std::optional<model::Damage> find(const std::string& id);
   void forget_those_without_rows();
+  std::vector<VolumeId> volumes();  // that are damaged themselves, not a snapshot of theirs alone
 
  private:
   Connection& db_;

@@ -1,4 +1,7 @@
 """Files that are lost, damaged or unreadable: a state of the volumes that need them, told to their owners, and never the end of the service."""
+import json
+
+import invariants
 import pytest
 from varve import wait_until
 
@@ -114,3 +117,68 @@ def test_stray_files_hinder_nobody(two):
     admin = server.login()
     assert admin.io(volume, "read -P 2 0 1M")
     assert all(stray.exists() for stray in strays)
+
+
+def clone_that_shares(server, admin):
+    """(source, clone): varved was killed before the clone had bytes of its own."""
+    source = admin.create_volume()
+    assert admin.io(source, "write -P 1 0 512M")
+    snapshot = admin.create_snapshot(source)
+    for _ in range(10):
+        clone = admin.create_volume(snapshot_id=snapshot)
+        server.kill()
+        if server.manifests()[clone]["root"]:
+            return source, clone
+        admin = server.start().login()
+    raise AssertionError("every clone was independent at once")
+
+
+@pytest.mark.parametrize("how", ["unreadable", "lost"])
+def test_what_a_volume_without_a_manifest_may_stand_on_stays(own_server, how):
+    """Its layers say on what they stand, but cannot be read either."""
+    server = own_server
+    source, clone = clone_that_shares(server, server.start().login())
+    manifest = server.store / "volumes" / f"{clone}.json"
+    text = manifest.read_text()
+    layer = server.layer_files()[json.loads(text)["active"]]
+    bytes_of_layer = layer.read_bytes()
+    if how == "unreadable":
+        manifest.write_text(text[:20])
+        layer.write_bytes(b"????" + bytes_of_layer[4:])
+    else:
+        manifest.unlink()
+        server.start()
+        wait_until(lambda: server.quarantined(), 30, "the layer to be set aside")
+        server.stop()
+        (server.store / "quarantine").rename(server.directory / "elsewhere")
+    admin = server.start().login()
+    admin.delete_volume(source, cascade=True)
+    admin.delete_volume(admin.create_volume())
+    server.stop()
+    manifest.write_text(text)
+    layer.write_bytes(bytes_of_layer)
+    admin = server.start().login()
+    admin.wait_volume(clone)
+    assert admin.io(clone, "read -P 1 0 512M")
+    # Nothing is unknown any more.
+    invariants.settle(server)
+    server.stop()
+
+
+def test_volumes_of_a_pool_that_is_not_configured_are_listed(own_server):
+    admin = own_server.add_pool("second").start().login()
+    admin.call("POST", "/types", {"volume_type": {"name": "second", "extra_specs": {"volume_backend_name": "second"}}}, 200)
+    volume = admin.create_volume(volume_type="second")
+    own_server.stop()
+    configured = own_server.options.pop()
+    admin = own_server.start().login()
+    wait_until(lambda: admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error", 30, "the damage")
+    (seen,) = admin.call("GET", "/volumes/detail")["volumes"]
+    assert seen["os-vol-host-attr:host"] == "varve@second#second"
+    assert "the pool second" in admin.call("GET", f"/volumes/{volume}/explain")["explanation"]["reason"]
+    assert admin.request("GET", "/manageable_volumes?host=varve@qcow2%23default", mv="3.8").status_code == 200
+    own_server.stop()
+    own_server.options.append(configured)
+    admin = own_server.start().login()
+    admin.wait_volume(volume)
+    own_server.stop()

@@ -39,6 +39,7 @@ class FakeBackend final : public backends::Backend {
   void close_snapshot(const VolumeId&, const SnapshotId&) override {}
   void forget_key(const KeyId&) override {}
   bool has_volume(const VolumeId& volume) override;
+  void expect(std::set<VolumeId>) override {}
   std::optional<std::string> damage(const VolumeId&, const std::optional<SnapshotId>&) override { return std::nullopt; }
   std::uint64_t damage_version() override { return 1; }
   backends::Usage volume_usage(const VolumeId&) override { return {}; }

@@ -53,7 +53,8 @@ std::vector<Found> Qcow2Backend::found() {
   {
     std::lock_guard graph(graph_mutex_);
     for (const auto& [id, manifest] : manifests_) {
-      std::string pool = images_.pool(manifest.pool).name;
+      const Pool* where = images_.find_pool(manifest.pool);
+      std::string pool = where == nullptr ? manifest.pool : where->name;
       // Its client would go on to write into what is another volume's then.
       std::string refusal = opened_.contains(id.str()) ? "a client has it open" : "";
       out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, refusal});

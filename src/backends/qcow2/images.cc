@@ -63,11 +63,14 @@ const std::string& Images::throttle_node() {
   return kThrottleNode;
 }
 
+const Pool* Images::find_pool(const std::string& name) const {
+  if (name.empty()) return &pools_.front();
+  auto found = std::ranges::find(pools_, name, &Pool::name);
+  return found == pools_.end() ? nullptr : &*found;
+}
+
 const Pool& Images::pool(const std::string& name) const {
-  if (name.empty()) return pools_.front();
-  for (const Pool& one : pools_) {
-    if (one.name == name) return one;
-  }
+  if (const Pool* found = find_pool(name)) return *found;
   throw Error(ErrorCode::BackendFailed, "there is no pool " + name);
 }
 

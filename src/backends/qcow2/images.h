@@ -42,7 +42,8 @@ class Images {
   void set_io(const Pool& pool, const IoOptions& io) {
     pools_[static_cast<std::size_t>(&pool - pools_.data())].io = io;
   }
-  const Pool& pool(const std::string& name) const;  // "": the default one. Throws Error(BackendFailed)
+  const Pool* find_pool(const std::string& name) const;  // nullptr: the configuration has none of that name
+  const Pool& pool(const std::string& name) const;       // "": the default one. Throws Error(BackendFailed)
 
   // Which pool a layer's file is in; one that nobody told of is in the default pool. Any thread.
   void place(const LayerId& layer, const std::string& pool);

@@ -89,8 +89,9 @@ std::optional<LayerId> Qcow2Backend::pick_removable() {
 }
 
 // What a damaged layer stands on may be known from its header alone: until it is readable again no layer goes that the
-// volume may need. graph_mutex_ is held.
+// volume may need. Of a volume without a manifest nothing is known, so that it may need any. graph_mutex_ is held.
 bool Qcow2Backend::may_be_below_damage(const LayerId& layer) const {
+  if (!unreadable_.empty() || !lost_.empty()) return true;
   if (damaged_.empty()) return false;
   auto owner = dropped_.find(layer);
   for (const VolumeId& volume : damaged_) {

@@ -222,6 +222,8 @@ bool Qcow2Backend::run_one_merge() {
     finish_merge(picked->merge);
   } catch (const Error& fault) {
     if (!was_cancelled(target)) postpone(target, fault);
+  } catch (const std::exception& fault) {  // a fault of ours; the others go on
+    postpone(target, Error(ErrorCode::Internal, fault.what()));
   }
   {
     std::lock_guard graph(graph_mutex_);

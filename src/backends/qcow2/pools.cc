@@ -118,13 +118,14 @@ void Qcow2Backend::prepare_pools(const Survey& found) {
 }
 
 bool Qcow2Backend::is_absent(const std::string& pool) const {
+  const Pool* found = images_.find_pool(pool);
   std::lock_guard graph(graph_mutex_);
-  return absent_.contains(images_.pool(pool).name);
+  return found == nullptr || absent_.contains(found->name);
 }
 
 void Qcow2Backend::require_present(const std::string& pool) const {
   if (!is_absent(pool)) return;
-  throw Error(ErrorCode::Unavailable, "the pool " + images_.pool(pool).name + " cannot be used now");
+  throw Error(ErrorCode::Unavailable, "the pool " + pool + " cannot be used now");
 }
 
 // What was deleted in it is removed by the next start, which sees everything at once.

@@ -298,7 +298,12 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
 // named is not known: the manifest is set aside, as its layers were.
 void Qcow2Backend::delete_volume(const VolumeId& volume) {
   Hold hold(*this, volume, Hold::Merges::Stop, Hold::State::AsItIs);
-  if (!has_volume(volume)) return restore_manifest(volume);
+  if (!has_volume(volume)) {
+    restore_manifest(volume);
+    std::lock_guard graph(graph_mutex_);
+    lost_.erase(volume);
+    return;
+  }
   close_unused(volume);
   FAILPOINT("volume.delete.before_manifest");
   // What is gone already was moved by a call that could not make it durable.

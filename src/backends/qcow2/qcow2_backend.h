@@ -70,6 +70,7 @@ class Qcow2Backend final : public backends::Backend {
   void forget_key(const KeyId& key) override { images_.forget_key(key); }
   bool has_volume(const VolumeId& volume) override;
   std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) override;
+  void expect(std::set<VolumeId> lost) override;
   std::uint64_t damage_version() override { return damage_version_; }
   backends::Usage volume_usage(const VolumeId& volume) override;
   backends::Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -230,6 +231,7 @@ class Qcow2Backend final : public backends::Backend {
   std::map<VolumeId, Manifest> manifests_;
   std::map<VolumeId, std::set<LayerId>> deleted_;  // tombstones, and which of their layers are still there
   std::map<VolumeId, std::string> unreadable_;     // volumes whose manifest cannot be read, and why
+  std::set<VolumeId> lost_;                        // that somebody knows of, but have no manifest
   std::map<VolumeId, LayerId> unfinished_;         // volumes with an intent, and its overlay
   std::set<VolumeId> dependents_;                  // that still share layers with their source: have a root
   std::set<VolumeId> doubtful_;                    // whose manifest may not be the one in memory

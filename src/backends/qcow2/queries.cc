@@ -16,6 +16,11 @@ bool Qcow2Backend::has_volume(const VolumeId& volume) {
   return manifests_.contains(volume) || unreadable_.contains(volume);
 }
 
+void Qcow2Backend::expect(std::set<VolumeId> lost) {
+  std::lock_guard graph(graph_mutex_);
+  lost_ = std::move(lost);
+}
+
 std::optional<std::string> Qcow2Backend::damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
   std::lock_guard graph(graph_mutex_);
   if (auto fault = unreadable_.find(volume); fault != unreadable_.end()) {
@@ -80,7 +85,8 @@ backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
 
 // A pool is told from the others by its own backend name; the default one has had the driver's.
 model::Metadata Qcow2Backend::capabilities(const std::string& pool) const {
-  std::string name = images_.pool(pool).name;
+  const Pool* found = images_.find_pool(pool);  // one that is not configured any more may still have volumes
+  std::string name = found == nullptr ? pool : found->name;
   return {{"volume_backend_name", name == "default" ? "qcow2" : name},
           {"storage_protocol", "nbd"},
           {"vendor_name", "Varve"},

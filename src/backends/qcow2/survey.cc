@@ -98,6 +98,17 @@ void survey_quarantine(Survey& out, const PoolDirectories& pool) {
   each_entry(out, pool.quarantine(), visit);
 }
 
+// Pools that manifests name and the configuration does not.
+void note_unconfigured(Survey& out, const std::vector<PoolDirectories>& pools) {
+  for (const auto& [id, file] : out.manifests) {
+    if (!file.manifest || file.manifest->pool.empty() || out.absent_pools.contains(file.manifest->pool)) continue;
+    const std::string& name = file.manifest->pool;
+    if (std::ranges::find(pools, name, &PoolDirectories::name) != pools.end()) continue;
+    out.absent_pools[name] = "it is not among the configured pools (qcow2.pools), but volumes are in it";
+    out.unlisted.push_back("the pool " + name + ": " + out.absent_pools[name]);
+  }
+}
+
 }  // namespace
 
 bool Survey::knows_all_manifests() const {
@@ -132,6 +143,7 @@ Survey survey(const fs::path& store, const std::vector<PoolDirectories>& pools) 
     }
   };
   each_entry(out, store / "volumes", visit);
+  if (!pools.empty()) note_unconfigured(out, pools);
   for (const PoolDirectories& pool : pools) {
     std::optional<std::string> why = &pool == &pools.front() ? std::nullopt : foreign(pool, store);
     if (why) {

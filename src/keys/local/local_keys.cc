@@ -71,7 +71,7 @@ void LocalKeys::create(const KeyId& id, const ProjectId& project, const std::str
 
 std::string LocalKeys::secret(const KeyId& id) {
   fs::path path = file(id);
-  if (!fs::exists(path)) throw Error(ErrorCode::NotFound, "there is no key " + id.str());
+  if (!files::exists(path)) throw Error(ErrorCode::NotFound, "there is no key " + id.str());
   std::string wrapped;
   std::string nonce;
   std::string master;
@@ -80,7 +80,9 @@ std::string LocalKeys::secret(const KeyId& id) {
     master = master_key(std::string(in.at("project").as_string()), std::string(in.at("master").as_string()));
     nonce = from_hex(in.at("nonce").as_string());
     wrapped = from_hex(in.at("wrapped").as_string());
-  } catch (const boost::system::system_error& fault) {
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& fault) {  // a damaged file: no JSON, or another one
     throw Error(ErrorCode::BackendFailed, "cannot read the key " + id.str() + ": " + fault.what());
   }
   return open_sealed(master, nonce, id.str(), wrapped);
