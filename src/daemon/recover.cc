@@ -81,7 +81,7 @@ void print_text(const recovery::Report& report, bool dry_run) {
 }  // namespace
 
 recovery::Options recovery_options(const Config& config) {
-  return {config.directory, config.run_directory, config.storage_daemon,
+  return {config.directory, config.run_directory, config.storage_daemon, config.timeouts,
           config.nbd.host,  config.services,      !config.with_keystone};
 }
 

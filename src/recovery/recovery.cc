@@ -2,12 +2,15 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "services/volume_types.h"
 
 namespace varve::recovery {
@@ -49,7 +52,12 @@ std::optional<Report> Recovery::mend() {
   complete(report);
   roll_back(file_);
   report.condition = examine(file_, &report.damage);
-  if (report.condition == Condition::Healthy) return std::nullopt;
+  if (report.condition == Condition::Healthy) {
+    if (knows_what_is_served()) return std::nullopt;
+    log::error("clients are served of whom the database does not know: it is an older one, and gets what it lacks");
+    fill(file_, remains(), false, report);
+    return report;
+  }
   // A log without its database would be deleted by SQLite.
   bool new_store = !read_remains(options_.store).any() && !has_content(with(file_, "-wal"));
   if (report.condition == Condition::Missing && new_store) return std::nullopt;
@@ -71,9 +79,30 @@ Report Recovery::recover() {
 
 Remains Recovery::remains() const {
   Remains out = read_remains(options_.store);
-  qemu::StorageDaemons daemons(options_.run_directory, options_.storage_daemon);
+  qemu::StorageDaemons daemons(options_.run_directory, options_.storage_daemon, options_.timeouts);
   out.exports = live_exports(daemons, options_.nbd_host);
   return out;
+}
+
+// Each storage daemon of a volume is there for an attachment, a task, or one of both that has just ended.
+bool Recovery::knows_what_is_served() const {
+  qemu::StorageDaemons daemons(options_.run_directory, options_.storage_daemon, options_.timeouts);
+  std::set<std::string> unknown;
+  for (const std::string& key : daemons.keys()) {
+    if (is_uuid(key)) unknown.insert(key);
+  }
+  if (unknown.empty()) return true;
+  std::unique_ptr<store::Database> db = store::open_sqlite(file_, kQueue);
+  store::Work look = [&](store::Transaction& tx) {
+    std::erase_if(unknown, [&](const std::string& key) {
+      VolumeId volume(key);
+      return !tx.attachments().of_volume(volume).empty() || tx.tasks().works_on(volume);
+    });
+  };
+  db->read(look);
+  if (unknown.empty()) return true;
+  return std::ranges::none_of(live_exports(daemons, options_.nbd_host),
+                              [&](const LiveExport& one) { return unknown.contains(one.source); });
 }
 
 // The new database is whole and durable before it has the name that says so.

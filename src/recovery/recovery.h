@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/rng.h"
+#include "qemu/storage_daemons.h"
 #include "recovery/database_file.h"
 #include "recovery/rows.h"
 
@@ -17,6 +18,7 @@ struct Options {
   std::filesystem::path store;
   std::filesystem::path run_directory;
   std::string storage_daemon;
+  qemu::Timeouts timeouts;
   std::string nbd_host;
   services::Settings settings;
   bool own_identity = true;  // projects and users are the store's own
@@ -37,7 +39,8 @@ class Recovery {
   Recovery(Options options, Clock& clock, Rng& rng)
       : options_(std::move(options)), clock_(clock), rng_(rng), file_(options_.store / "varve.db") {}
 
-  // What a start needs: nothing happens when the database is sound, or when the store is new. Throws
+  // What a start needs: nothing happens when the store is new, or when the database is sound and knows of all that is
+  // served. Throws
   // Error(Unavailable), and touches nothing, when the database cannot be read for a reason that is no damage.
   std::optional<Report> mend();
 
@@ -48,6 +51,7 @@ class Recovery {
   void complete(Report& report);
   Report rebuild(Report report, const Remains& remains);
   Remains remains() const;
+  bool knows_what_is_served() const;
   void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report);
 
   const Options options_;

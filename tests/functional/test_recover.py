@@ -6,7 +6,7 @@ import subprocess
 
 import invariants
 import pytest
-from varve import BINARY, wait_until
+from varve import BINARY, qemu_io, wait_until
 
 FAULTS = {"header": (0, 100), "schema": (100, 4096), "middle": (8192, 65536)}
 
@@ -270,6 +270,31 @@ def test_an_older_database_gets_what_it_lacks(own_server, started):
     seen = admin.call("GET", f"/volumes/{new}")["volume"]
     assert seen["name"] == "new" and seen["metadata"]["k"] == "v" and admin.io(new, "read -P 7 0 1M")
     assert [admin.call("GET", f"/snapshots/{one}")["snapshot"]["status"] for one in snapshots] == ["available"] * len(snapshots)
+    own_server.stop()
+
+
+def test_an_older_database_does_not_forget_who_is_served(own_server):
+    admin = own_server.start().login()
+    volumes = [admin.create_volume(name="v") for _ in range(2)]
+    own_server.stop()
+    copy = (own_server.store / "varve.db").read_bytes()
+    admin = own_server.start().login()
+    (_, uri), (kept, _) = [admin.attach(volume) for volume in volumes]
+    assert qemu_io(uri, "write -P 4 0 1M", "flush")
+    own_server.kill()
+    for path in own_server.store.glob("varve.db*"):
+        path.unlink()
+    (own_server.store / "varve.db").write_bytes(copy)
+    admin = own_server.start().login()
+    assert [admin.call("GET", f"/volumes/{volume}")["volume"]["status"] for volume in volumes] == ["in-use"] * 2
+    body = {"attachment": {"volume_uuid": volumes[0], "connector": {"host": "h2"}}}
+    assert admin.request("POST", "/attachments", body, "3.54").status_code == 400
+    assert admin.request("DELETE", f"/volumes/{volumes[0]}").status_code == 400
+    assert qemu_io(uri, "read -P 4 0 1M", "write -P 5 0 1M", "flush")
+    admin.detach(kept)
+    admin.wait_volume(volumes[1])
+    own_server.restart()
+    assert "does not know" not in own_server.log().split("varved has stopped")[-1]
     own_server.stop()
 
 
