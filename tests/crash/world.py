@@ -457,6 +457,7 @@ def remove_failed(world):
     for path, key in (("/snapshots", "snapshots"), ("/backups/detail", "backups"), ("/volumes/detail", "volumes")):
         path_of = "/" + key
         for one in admin.call("GET", path)[key]:
-            if one["status"].startswith("error"):
+            # One that is attached is not removed: what failed is done again with it.
+            if one["status"].startswith("error") and not one.get("attachments"):
                 admin.call("DELETE", f"{path_of}/{one['id']}", None, 202)
                 admin.wait_gone(f"{path_of}/{one['id']}")
