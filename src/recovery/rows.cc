@@ -51,6 +51,18 @@ bool insert(store::Connection& db, const store::PlainTable& table, const json::o
   }
 }
 
+// A description may have been damaged: a column that is no value of its kind makes its row unreadable.
+template <class Read>
+bool is_readable(const Read& read) {
+  try {
+    read();
+    return true;
+  } catch (const std::exception& fault) {
+    log::warning("a described row cannot be read", {{"error", fault.what()}});
+    return false;
+  }
+}
+
 template <class Map, class Key>
 auto find_in(const Map& map, const Key& key) {
   auto found = map.find(key);
@@ -159,7 +171,11 @@ bool Rows::put_described(const VolumeId& id, const Bytes* bytes, const VolumeDes
     if (!bytes->key.empty()) row["encryption_key_id"] = bytes->key;
   }
   require_project(ProjectId(text_in(row, "project_id")));
-  return insert(tx_.connection(), store::PlainTable(tx_.connection(), "volumes"), row);
+  if (!insert(tx_.connection(), store::PlainTable(tx_.connection(), "volumes"), row)) return false;
+  auto read = [&] { (void)tx_.volumes().get(std::nullopt, id); };
+  if (is_readable(read)) return true;
+  store::run(tx_.connection(), "DELETE FROM volumes WHERE id = :id", id);
+  return false;
 }
 
 // Of a volume that a sound database knows only described snapshots with bytes: others were removed or given up.
@@ -179,6 +195,11 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
     row["volume_id"] = volume.id.str();
     row["status"] = has_bytes(id) ? to_string(snapshot_at_rest(text_in(row, "status"))) : "error";
     if (!insert(tx_.connection(), table, row)) continue;
+    auto read = [&] { (void)tx_.snapshots().get(std::nullopt, id); };
+    if (!is_readable(read)) {
+      store::run(tx_.connection(), "DELETE FROM snapshots WHERE id = :id", id);
+      continue;
+    }
     described.insert(id);
     restored_.snapshots.push_back(id.str());
     if (!has_bytes(id)) restored_.without_bytes.push_back(id.str());
@@ -209,7 +230,14 @@ void Rows::put_attachments(const VolumeId& id, const VolumeDescription* descript
     auto status = model::parse_attachment_status(text_in(row, "status"));
     if (!status || !model::parse_attach_mode(text_in(row, "mode"))) continue;
     if (*status == AttachmentStatus::Detaching) row["status"] = to_string(AttachmentStatus::Attached);
-    if (insert(tx_.connection(), table, row)) restored_.attachments.push_back(text_in(row, "id"));
+    if (!insert(tx_.connection(), table, row)) continue;
+    AttachmentId made(text_in(row, "id"));
+    auto read = [&] { (void)tx_.attachments().get(std::nullopt, made); };
+    if (is_readable(read)) {
+      restored_.attachments.push_back(made.str());
+    } else {
+      tx_.attachments().remove(made);
+    }
   }
 }
 

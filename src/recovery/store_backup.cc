@@ -19,13 +19,27 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// In the directory of a backup that is not complete: it may be removed.
+constexpr char kUnfinished[] = "unfinished";
+
+fs::path partial(const fs::path& target) {
+  return target.string() + ".partial";
+}
+
 void require_new(const fs::path& store, const fs::path& target) {
   auto bad = [&](const std::string& why) { throw Error(ErrorCode::InvalidInput, target.string() + " " + why); };
   if (!target.is_absolute()) bad("must be an absolute path");
-  if (fs::exists(target)) bad("is there already");
-  if (!fs::is_directory(target.parent_path())) bad("has no directory to be in");
-  auto [end, rest] = std::mismatch(store.begin(), store.end(), target.begin(), target.end());
-  if (end == store.end()) bad("is inside of the store");
+  if (files::exists(target)) bad("is there already");
+  std::error_code unknown;
+  if (!fs::is_directory(target.parent_path(), unknown)) bad("has no directory to be in");
+  fs::path real = fs::weakly_canonical(target, unknown);
+  fs::path inside = fs::weakly_canonical(store, unknown);
+  auto [end, rest] = std::mismatch(inside.begin(), inside.end(), real.begin(), real.end());
+  if (end == inside.end()) bad("is inside of the store");
+  fs::path copy = partial(target);
+  if (files::exists(copy) && !files::exists(copy / kUnfinished)) {
+    bad("cannot be made: " + copy.string() + " is there, and no backup that was cut off");
+  }
 }
 
 // Small files that are replaced as a whole; one may go meanwhile.
@@ -51,6 +65,17 @@ void remove_parts(const fs::path& copy) {
   for (const fs::path& part : parts) fs::remove(part);
 }
 
+// Did it change?
+bool follow_bytes(model::Volume& volume, const Remains& present) {
+  auto bytes = present.bytes.find(volume.id);
+  if (bytes == present.bytes.end() || !bytes->second.readable) return false;
+  bool moved = !bytes->second.pool.empty() && bytes->second.pool != volume.pool;
+  if (!moved && bytes->second.size_gib == volume.size_gib) return false;
+  volume.size_gib = bytes->second.size_gib;
+  if (moved) volume.pool = bytes->second.pool;
+  return true;
+}
+
 // Rows whose bytes are not in the copy, unless a task is about to make them.
 void mark_missing(const fs::path& copy) {
   Remains present = read_remains(copy);
@@ -66,6 +91,8 @@ void mark_missing(const fs::path& copy) {
           volume.status = model::VolumeStatus::Error;
           tx.volumes().update(volume);
         }
+        // It may have grown or moved since the rows were copied.
+        if (follow_bytes(volume, present)) tx.volumes().update(volume);
         for (model::Snapshot& snapshot : tx.snapshots().of_volume(id)) {
           if (has(id) && present.bytes.at(id).snapshots.contains(snapshot.id)) continue;
           snapshot.status = model::SnapshotStatus::Error;
@@ -82,9 +109,10 @@ void mark_missing(const fs::path& copy) {
 BackupReport back_up_store(const fs::path& store, backends::Backend& backend, const fs::path& target,
                            const std::function<void()>& between) {
   require_new(store, target);
-  fs::path copy = target.string() + ".partial";
+  fs::path copy = partial(target);
   fs::remove_all(copy);
   files::make_directory(copy);
+  files::replace_atomically(copy / kUnfinished, "");
   copy_database(store / "varve.db", copy / "varve.db");
   std::set<VolumeId> volumes;
   for (const backends::Found& found : backend.found()) {
@@ -106,7 +134,7 @@ BackupReport back_up_store(const fs::path& store, backends::Backend& backend, co
   for (const char* part : {"keys", "descriptions", "descriptions/volumes"}) copy_files(store / part, copy / part);
   if (fs::exists(store / "openrc")) files::replace_atomically(copy / "openrc", files::read(store / "openrc"));
   mark_missing(copy);
-  files::sync_directory(copy);
+  files::remove_durably(copy / kUnfinished);
   if (::rename(copy.c_str(), target.c_str()) != 0) {
     throw Error(ErrorCode::BackendFailed, "cannot rename " + copy.string() + ": " + std::strerror(errno));
   }

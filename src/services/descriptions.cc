@@ -23,8 +23,8 @@ constexpr auto kRetry = std::chrono::seconds(5);       // after a fault
 constexpr auto kStopWithin = std::chrono::seconds(5);  // the next start's sweep does the rest
 
 json::object parse(const fs::path& file) {
-  if (!fs::exists(file)) return {};
   try {
+    if (!files::exists(file)) return {};
     return json::parse(files::read(file)).as_object();
   } catch (const std::exception& fault) {
     log::warning("a description cannot be read", {{"file", file.filename().string()}, {"error", fault.what()}});

@@ -1,8 +1,10 @@
 """A copy of a store that is in use is a store: consistent, whole, and it serves every volume."""
 import json
 import os
+import pathlib
 import signal
 import subprocess
+import tempfile
 import threading
 
 import invariants
@@ -131,6 +133,36 @@ def test_what_is_deleted_meanwhile_is_told_in_the_copy(own_server, restored):
     there.delete_volume(gone)
     assert there.io(volume, "write -P 1 0 1M")
     restored.stop()
+
+
+def test_a_store_is_copied_to_another_disk(own_server, restored):
+    """Where the kernel does not copy by itself."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="vrv-") as directory:
+        if os.stat(directory).st_dev == os.stat(own_server.directory).st_dev:
+            pytest.skip("there is no other file system here")
+        admin = own_server.start().login()
+        volume = admin.create_volume()
+        assert admin.io(volume, "write -P 5 3M 5M")
+        assert back_up(own_server, pathlib.Path(directory) / "copy")["volumes"] == 1
+        admin = restore(restored, pathlib.Path(directory) / "copy")
+        assert admin.io(volume, "read -P 5 3M 5M", "read -P 0 0 3M", "read -P 0 8M 8M")
+        own_server.stop()
+        restored.stop()
+
+
+def test_only_a_backup_that_was_cut_off_is_replaced(own_server):
+    admin = own_server.start().login()
+    admin.create_volume()
+    partial = own_server.directory / "copy.partial"
+    partial.mkdir()
+    (partial / "precious").write_text("x")
+    command = [str(BINARY), "backup-store", str(own_server.directory / "copy"), "-o", f"store.directory={own_server.store}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "no backup that was cut off" in done.stdout + done.stderr and (partial / "precious").exists()
+    (partial / "unfinished").write_text("")
+    assert back_up(own_server, own_server.directory / "copy")["volumes"] == 1
+    assert not partial.exists() and not (own_server.directory / "copy" / "unfinished").exists()
+    own_server.stop()
 
 
 def test_a_volume_that_does_not_answer_is_missing_and_no_other(own_server, restored):

@@ -3,7 +3,7 @@ import json
 
 import invariants
 import pytest
-from varve import wait_until
+from varve import fault, wait_until
 
 
 @pytest.fixture
@@ -107,6 +107,26 @@ def test_an_attached_volume_keeps_its_clients_and_is_in_error_once_detached(two)
     assert admin.io(volume, "read -P 2 0 1M")
 
 
+def test_damage_is_found_when_a_volume_is_opened(two):
+    server, volume, snapshot, other = two
+    admin = server.login()
+    frozen = server.layer_files()[server.manifests()[volume]["snapshots"][snapshot]["layer"]]
+    flip_magic(frozen)
+    body = {"attachment": {"volume_uuid": volume, "connector": {"host": "h"}}}
+    assert "is damaged: layer" in fault(admin.request("POST", "/attachments", body, "3.54"), 500)
+    for made in admin.call("GET", "/attachments", mv="3.54")["attachments"]:
+        admin.request("DELETE", f"/attachments/{made['id']}", None, "3.54")
+    for kind, id in (("volume", volume), ("snapshot", snapshot)):
+        wait_until(lambda: status(admin, kind, id) == "error", 30, f"the {kind}'s damage")
+        assert admin.call("GET", f"/messages?resource_uuid={id}", None, 200, "3.5")["messages"]
+    assert admin.io(other, "read -P 3 0 1M")
+    flip_magic(frozen)
+    for kind, id in (("volume", volume), ("snapshot", snapshot)):
+        wait_until(lambda: status(admin, kind, id) == "available", 30, f"the {kind} to be whole again")
+    assert admin.io(volume, "read -P 2 0 1M")
+    server.stop()
+
+
 def test_stray_files_hinder_nobody(two):
     server, volume, _, _ = two
     server.stop()
@@ -117,6 +137,56 @@ def test_stray_files_hinder_nobody(two):
     admin = server.login()
     assert admin.io(volume, "read -P 2 0 1M")
     assert all(stray.exists() for stray in strays)
+
+
+def test_an_older_manifest_is_not_written_through(two):
+    """Its active layer is one that a snapshot has by now."""
+    server, volume, _, other = two
+    admin = server.login()
+    server.stop()
+    manifest = server.store / "volumes" / f"{volume}.json"
+    older = manifest.read_text()
+    admin = server.start().login()
+    later = admin.create_snapshot(volume)
+    assert admin.io(volume, "write -P 9 0 1M")
+    server.stop()
+    newer = manifest.read_text()
+    manifest.write_text(older)
+    admin = server.start().login()
+    wait_until(lambda: status(admin, "volume", volume) == "error", 30, "the damage")
+    assert "older than its layers" in admin.call("GET", f"/volumes/{volume}/explain")["explanation"]["reason"]
+    body = {"attachment": {"volume_uuid": volume, "connector": {"host": "h"}}}
+    assert admin.request("POST", "/attachments", body, "3.54").status_code >= 400
+    assert admin.io(other, "read -P 3 0 1M")
+    server.stop()
+    manifest.write_text(newer)
+    admin = server.start().login()
+    for kind, id in (("volume", volume), ("snapshot", later)):
+        wait_until(lambda: status(admin, kind, id) == "available", 30, f"the {kind} to be whole again")
+    assert admin.io(volume, "read -P 9 0 1M")
+    clone = admin.create_volume(snapshot_id=later)
+    assert admin.io(clone, "read -P 2 0 1M")
+    server.stop()
+
+
+def test_a_header_that_has_lost_its_parent_is_damaged(two):
+    server, volume, snapshot, _ = two
+    server.stop()
+    layer = active(server, volume)
+    with open(layer, "r+b") as image:
+        image.seek(8)
+        offset = image.read(8)
+        image.seek(8)
+        image.write(bytes(8))
+    admin = server.start().login()
+    wait_until(lambda: status(admin, "volume", volume) == "error", 30, "the damage")
+    assert status(admin, "snapshot", snapshot) == "available"
+    with open(layer, "r+b") as image:
+        image.seek(8)
+        image.write(offset)
+    wait_until(lambda: status(admin, "volume", volume) == "available", 30, "the volume to be whole again")
+    assert admin.io(volume, "read -P 2 0 1M")
+    server.stop()
 
 
 def clone_that_shares(server, admin):

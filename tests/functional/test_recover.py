@@ -298,6 +298,32 @@ def test_an_older_database_does_not_forget_who_is_served(own_server):
     own_server.stop()
 
 
+@pytest.mark.parametrize("part, column", [("volume", "metadata"), ("volume", "tags"), ("snapshots", "metadata"), ("attachments", "connector")])
+def test_a_damaged_description_refuses_no_start(own_server, part, column):
+    admin = own_server.start().login()
+    volume, other = admin.create_volume(name="v"), admin.create_volume(name="other")
+    admin.create_snapshot(volume, name="s")
+    admin.attach(volume)
+    path = own_server.store / "descriptions" / "volumes" / f"{volume}.json"
+    described = {}
+
+    def is_described():
+        described.update(json.loads(path.read_text()) if path.exists() else {})
+        return described.get("snapshots") and described.get("attachments")
+    wait_until(is_described, 30, "the description")
+    wait_described(own_server, {other: "available"})
+    own_server.stop()
+    row = described[part] if part == "volume" else described[part][0]
+    assert column in row
+    row[column] = "}{"
+    path.write_text(json.dumps(described))
+    lose(own_server)
+    admin = own_server.start().login()
+    assert {one["id"] for one in admin.call("GET", "/volumes/detail")["volumes"]} == {volume, other}
+    assert admin.call("GET", f"/volumes/{other}")["volume"]["name"] == "other"
+    own_server.stop()
+
+
 def test_a_database_that_cannot_be_read_is_no_damaged_one(own_server):
     own_server.start()
     own_server.stop()

@@ -1,6 +1,7 @@
 #include "backends/qcow2/assessment.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace varve::qcow2 {
 
@@ -24,6 +25,7 @@ class Assessor {
     take_the_rest();
     take_drafts();
     take_quarantined();
+    refuse_older_manifests();
     return std::move(out_);
   }
 
@@ -102,9 +104,10 @@ class Assessor {
     for (std::optional<LayerId> next = top; next && reachable_.insert(*next).second;) next = out_.graph.parent(*next);
   }
 
-  // A layer that the volume shares with nobody below and that no manifest refers to was the volume's own: it let go of
-  // it. (Stores of version 1 did not write that down.)
+  // Stores of version 1 did not write down what they dropped: a layer that the volume shares with nobody below and that
+  // no manifest refers to was the volume's own, and it let go of it.
   void own_what_is_between(Manifest& manifest) {
+    if (std::exchange(manifest.lists_dropped, true)) return;
     for (const LayerId& top : manifest.referred()) {
       for (const LayerId& layer : own_chain(top, manifest.root)) {
         if (!referred_.contains(layer)) manifest.dropped.insert(layer);
@@ -133,6 +136,7 @@ class Assessor {
       if (!referred_.contains(layer) && take_dropped(layer, manifest.volume)) taken.insert(layer);
     };
     for (const LayerId& layer : named) take(layer);
+    if (manifest.lists_dropped) return taken;
     for (const LayerId& top : manifest.referred()) {
       for (const LayerId& layer : own_chain(top, manifest.root)) take(layer);
     }
@@ -197,6 +201,24 @@ class Assessor {
   void take_quarantined() {
     for (const auto& [id, file] : survey_.quarantined) {
       if (!out_.to_put_back.contains(id)) keep_in_graph(id, file, kInQuarantine);
+    }
+  }
+
+  // What is active is written to, so that nothing may stand on it but an overlay that is to take its place. Whoever
+  // does came later than the manifest.
+  void refuse_older_manifests() {
+    std::map<LayerId, VolumeId> written;
+    for (const auto& [id, manifest] : out_.manifests) written[manifest.active] = id;
+    for (const LayerId& layer : out_.graph.all()) {
+      std::optional<LayerId> parent = out_.graph.parent(layer);
+      auto found = parent ? written.find(*parent) : written.end();
+      if (found == written.end() || out_.dropped.contains(layer)) continue;
+      const VolumeId& volume = found->second;
+      auto manifest = out_.manifests.find(volume);
+      if (manifest == out_.manifests.end()) continue;
+      if (manifest->second.intent && manifest->second.intent->overlay == layer) continue;
+      out_.unreadable[volume] = "it is older than its layers: " + layer.str() + " stands on the active one";
+      out_.manifests.erase(manifest);
     }
   }
 

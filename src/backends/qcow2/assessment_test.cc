@@ -51,7 +51,7 @@ TEST_F(AssessmentTest, WhatAnotherManifestRefersToIsNotDroppedByATombstone) {
   manifest("v", "top");
   survey_.layers = {{LayerId("base"), file()}, {LayerId("top"), file("base")}, {LayerId("gone"), file("base")}};
   survey_.tombstones[VolumeId("w")].manifest =
-      Manifest{.volume = VolumeId("w"), .active = LayerId("gone"), .dropped = {LayerId("top")}};
+      Manifest{.volume = VolumeId("w"), .active = LayerId("gone"), .dropped = {LayerId("top")}, .lists_dropped = false};
   Assessment told = assess(survey_);
   EXPECT_EQ(told.deleted.at(VolumeId("w")), (std::set{LayerId("base"), LayerId("gone")}));
   EXPECT_FALSE(told.dropped.contains(LayerId("top")));

@@ -33,6 +33,34 @@ constexpr std::size_t kChunk = 4 << 20;
               "cannot copy " + path.filename().string() + ": " + std::strerror(fault));
 }
 
+// Between file systems, and where the kernel does not do it by itself.
+void copy_by_hand(int from, int to, off_t begin, off_t end, const fs::path& path,
+                  const std::function<void()>& between) {
+  std::vector<char> buffer(kChunk);
+  while (begin < end) {
+    between();
+    ssize_t got =
+        ::pread(from, buffer.data(), std::min<std::size_t>(kChunk, static_cast<std::size_t>(end - begin)), begin);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(path);
+    if (got == 0)
+      throw Error(ErrorCode::BackendFailed, "cannot copy " + path.filename().string() + ": it ends too early");
+    for (ssize_t done = 0; done < got;) {
+      ssize_t put = fault::fails(fault::Kind::Write)
+                        ? -1
+                        : ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), begin + done);
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) fail(path);
+      done += put;
+    }
+    begin += got;
+  }
+}
+
+bool cannot_by_itself(int fault) {
+  return fault == EXDEV || fault == ENOSYS || fault == EOPNOTSUPP || fault == EINVAL;
+}
+
 void copy_range(int from, int to, off_t begin, off_t end, const fs::path& path, const std::function<void()>& between) {
   while (begin < end) {
     between();
@@ -40,8 +68,10 @@ void copy_range(int from, int to, off_t begin, off_t end, const fs::path& path, 
     off_t target = begin;
     ssize_t done = fault::fails(fault::Kind::Write) ? -1 : ::copy_file_range(from, &begin, to, &target, wanted, 0);
     if (done < 0 && errno == EINTR) continue;
+    if (done == 0 || (done < 0 && cannot_by_itself(errno))) {
+      return copy_by_hand(from, to, begin, end, path, between);
+    }
     if (done < 0) fail(path);
-    if (done == 0) return;
   }
 }
 
@@ -58,7 +88,8 @@ void copy_file(const fs::path& source, const fs::path& target, const std::functi
     off_t size = ::lseek(from.get(), 0, SEEK_END);
     for (off_t begin = 0; begin < size;) {
       begin = ::lseek(from.get(), begin, SEEK_DATA);
-      if (begin < 0) break;
+      if (begin < 0 && errno == ENXIO) break;  // only a hole is left
+      if (begin < 0) fail(source);
       off_t end = ::lseek(from.get(), begin, SEEK_HOLE);
       if (end < 0) fail(source);
       copy_range(from.get(), to.get(), begin, end, target, between);

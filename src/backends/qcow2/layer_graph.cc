@@ -13,6 +13,10 @@ void LayerGraph::add(const LayerId& id, const std::optional<LayerId>& parent, st
   unreferenced_.insert(id);
 }
 
+void LayerGraph::hurt(const LayerId& id, const std::string& damage) {
+  at(id).damage = damage;
+}
+
 void LayerGraph::mend(const LayerId& id, const std::optional<LayerId>& parent) {
   Layer& layer = at(id);
   VARVE_CHECK(!layer.damage.empty(), "a sound layer was mended");

@@ -36,6 +36,7 @@ class LayerGraph {
  public:
   // damage: "" for a sound layer. The parent is in the graph.
   void add(const LayerId& id, const std::optional<LayerId>& parent, std::string damage = "");
+  void hurt(const LayerId& id, const std::string& damage);             // it was sound
   void mend(const LayerId& id, const std::optional<LayerId>& parent);  // it is sound after all
   bool contains(const LayerId& id) const { return layers_.contains(id); }
 

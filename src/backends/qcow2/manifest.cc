@@ -43,6 +43,7 @@ Manifest from_json(const json::object& in) {
     throw Error(ErrorCode::BackendFailed, "version " + std::to_string(version) + " is not known");
   }
   Manifest manifest;
+  manifest.lists_dropped = version > 1;
   manifest.volume = required_id<VolumeId>(text_of(in, "volume"));
   if (const json::value* dropped = in.if_contains("dropped")) {
     for (const json::value& layer : dropped->as_array()) {

@@ -49,6 +49,7 @@ struct Manifest {
   std::map<SnapshotId, FrozenLayer> snapshots;
   std::optional<Intent> intent;
   std::set<LayerId> dropped;
+  bool lists_dropped = true;  // false: it is of version 1
 
   // The layers that it refers to: the active one and those of the snapshots.
   std::set<LayerId> referred() const;

@@ -43,6 +43,27 @@ bool Qcow2Backend::look_again() {
   return true;
 }
 
+// QEMU could not open it: what of it cannot be read is damaged from now on.
+void Qcow2Backend::find_damage(const std::vector<LayerId>& chain) {
+  bool found = false;
+  for (const LayerId& layer : chain) {
+    std::expected<Header, std::string> header = read_header(images_.file(layer));
+    if (header) continue;
+    log::error("a layer is damaged", {{"layer", layer}, {"reason", header.error()}});
+    std::lock_guard graph(graph_mutex_);
+    if (!graph_.contains(layer)) continue;
+    graph_.hurt(layer, header.error());
+    found = true;
+  }
+  if (!found) return;
+  {
+    std::lock_guard graph(graph_mutex_);
+    note_damaged();
+    ++damage_version_;
+  }
+  notify_work();
+}
+
 // A layer that can be read, and whose parent is known.
 bool Qcow2Backend::mend(const LayerId& layer) {
   images_.locate(layer);

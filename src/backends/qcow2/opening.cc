@@ -37,8 +37,10 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
     images_.close_others(daemon->qmp(), chain);
     if (then) then(daemon->qmp());
-  } catch (...) {
+  } catch (const Error& fault) {
     if (!was_open) discard_chain(key);  // else it may serve others
+    if (fault.code() == ErrorCode::BackendFailed) find_damage(chain);
+    require_sound(key, top);
     throw;
   }
   return {key, Images::node(top)};

@@ -122,6 +122,7 @@ class Qcow2Backend final : public backends::Backend {
   void note_damaged();
   bool look_again();
   bool mend(const LayerId& layer);
+  void find_damage(const std::vector<LayerId>& chain);
   void discover(const LayerId& top);
   bool is_of_no_use(const std::string& key) const;
   void repair_root(Manifest& manifest);

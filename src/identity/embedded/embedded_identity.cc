@@ -365,7 +365,8 @@ asio::awaitable<Login> EmbeddedIdentity::login(LoginRequest request) {
   }
   claims.id = rng_.token(16);
   claims.user_id = user.id.str();
-  claims.issued_at = clock_.now();
+  // A clock that was set back makes no password wrong.
+  claims.issued_at = std::max(clock_.now(), user.password_changed_at);
   if (claims.expires_at == Timestamp()) claims.expires_at = claims.issued_at + config_.token_lifetime;
   std::shared_ptr<const Identity> identity;
   store::Work work = [&](store::Transaction& tx) {
