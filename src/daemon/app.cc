@@ -174,11 +174,12 @@ class App::Impl {
   }
 
  private:
-  // A disk on which no file can be made is no reason not to serve.
+  // A full disk is no reason not to serve.
   void start_control() {
     try {
       control_.start();
     } catch (const Error& fault) {
+      if (fault.code() != ErrorCode::NoSpace) throw;
       log::error("varved backup-store will not reach this varved", {{"error", fault.message()}});
     }
   }

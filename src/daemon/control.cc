@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/log.h"
 
 namespace varve::daemon {
@@ -81,7 +82,7 @@ void Control::start() {
   // The umask is 0077: only the daemon's own user and root may connect.
   bool listens = ::bind(listener_.get(), generic(address), sizeof address) == 0 && ::listen(listener_.get(), 4) == 0;
   if (!listens || !stop_) {
-    throw Error(ErrorCode::Unavailable, "cannot listen on " + socket_.string() + ": " + std::strerror(errno));
+    throw files::fault_of(errno, "cannot listen on " + socket_.string());
   }
   ::chmod(socket_.c_str(), 0600);
   thread_ = std::thread([this] { run(); });
