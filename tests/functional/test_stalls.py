@@ -277,8 +277,7 @@ def test_a_taken_port_leaves_nothing_running(own_server):
 
 
 def test_a_start_that_fails_late_leaves_nothing_running(own_server):
-    own_server.add_pool("second")
-    (own_server.directory / "second").write_text("not a directory")
+    (own_server.store / "run" / "control.sock" / "in the way").mkdir(parents=True)
     own_server.start(wait=False)
     assert own_server.process.wait(30) == 1
     assert "storage daemon started" in own_server.log()
