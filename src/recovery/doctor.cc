@@ -276,9 +276,11 @@ std::vector<Finding> examine_store(const Store& store) {
   }
   std::vector<Finding> first = Look(store).run();
   if (first.empty() || !store.running) return first;
+  // Not by its words: they may hold figures that change.
+  auto key = [](const Finding& one) { return one.kind + one.id + one.means; };
   std::set<std::string> again;
-  for (const Finding& finding : Look(store).run()) again.insert(finding.kind + finding.id + finding.what);
-  std::erase_if(first, [&](const Finding& one) { return !again.contains(one.kind + one.id + one.what); });
+  for (const Finding& finding : Look(store).run()) again.insert(key(finding));
+  std::erase_if(first, [&](const Finding& one) { return !again.contains(key(one)); });
   return first;
 }
 

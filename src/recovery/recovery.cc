@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <set>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -52,12 +51,7 @@ std::optional<Report> Recovery::mend() {
   complete(report);
   roll_back(file_);
   report.condition = examine(file_, &report.damage);
-  if (report.condition == Condition::Healthy) {
-    if (knows_what_is_served()) return std::nullopt;
-    log::error("clients are served of whom the database does not know: it is an older one, and gets what it lacks");
-    fill(file_, remains(), false, report);
-    return report;
-  }
+  if (report.condition == Condition::Healthy) return add_who_is_served(std::move(report));
   // A log without its database would be deleted by SQLite.
   bool new_store = !read_remains(options_.store).any() && !has_content(with(file_, "-wal"));
   if (report.condition == Condition::Missing && new_store) return std::nullopt;
@@ -84,14 +78,13 @@ Remains Recovery::remains() const {
   return out;
 }
 
-// Each storage daemon of a volume is there for an attachment, a task, or one of both that has just ended.
-bool Recovery::knows_what_is_served() const {
-  qemu::StorageDaemons daemons(options_.run_directory, options_.storage_daemon, options_.timeouts);
+// Volumes with a storage daemon, but neither an attachment nor a task in the database.
+std::set<std::string> Recovery::unknown_daemons() const {
   std::set<std::string> unknown;
-  for (const std::string& key : daemons.keys()) {
+  for (const std::string& key : qemu::StorageDaemons(options_.run_directory, options_.storage_daemon).keys()) {
     if (is_uuid(key)) unknown.insert(key);
   }
-  if (unknown.empty()) return true;
+  if (unknown.empty()) return unknown;
   std::unique_ptr<store::Database> db = store::open_sqlite(file_, kQueue);
   store::Work look = [&](store::Transaction& tx) {
     std::erase_if(unknown, [&](const std::string& key) {
@@ -100,9 +93,20 @@ bool Recovery::knows_what_is_served() const {
     });
   };
   db->read(look);
-  if (unknown.empty()) return true;
-  return std::ranges::none_of(live_exports(daemons, options_.nbd_host),
-                              [&](const LiveExport& one) { return unknown.contains(one.source); });
+  return unknown;
+}
+
+// Of a sound database.
+std::optional<Report> Recovery::add_who_is_served(Report report) {
+  std::set<std::string> unknown = unknown_daemons();
+  if (unknown.empty()) return std::nullopt;
+  Remains present = remains();
+  auto is_unknown = [&](const LiveExport& one) { return unknown.contains(one.source); };
+  // Else they are left by attachments that had just ended.
+  if (std::ranges::none_of(present.exports, is_unknown)) return std::nullopt;
+  log::error("clients are served of whom the database does not know: it is an older one, and gets what it lacks");
+  fill(file_, present, false, report);
+  return report;
 }
 
 // The new database is whole and durable before it has the name that says so.

@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "base/rng.h"
@@ -51,7 +53,8 @@ class Recovery {
   void complete(Report& report);
   Report rebuild(Report report, const Remains& remains);
   Remains remains() const;
-  bool knows_what_is_served() const;
+  std::set<std::string> unknown_daemons() const;
+  std::optional<Report> add_who_is_served(Report report);
   void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report);
 
   const Options options_;

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import threading
 
 import pytest
 from varve import BINARY, wait_until
@@ -122,6 +123,28 @@ def test_a_missing_key_is_told(store):
     (server.store / "keys" / key).rename(server.directory / "elsewhere")
     status, findings = doctor(server)
     assert status == 1 and volume in findings["key", key]["what"]
+
+
+def test_what_changes_between_two_looks_is_told_all_the_same(own_server):
+    """Of a running store: how much room is left."""
+    own_server.start()
+    stopped = threading.Event()
+
+    def fill_and_free():
+        file = own_server.directory / "filler"
+        while not stopped.is_set():
+            file.write_bytes(b"\xff" * (16 << 20))
+            file.unlink()
+    writer = threading.Thread(target=fill_and_free)
+    writer.start()
+    try:
+        for _ in range(8):
+            status, findings = doctor(own_server, f"qcow2.min_free_mib={1 << 30}")
+            assert status == 1 and findings["pool", "default"]["level"] == "warning"
+    finally:
+        stopped.set()
+        writer.join()
+    own_server.stop()
 
 
 def test_little_room_strays_and_no_store_are_told(store):

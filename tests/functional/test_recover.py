@@ -253,7 +253,7 @@ def test_an_older_database_gets_what_it_lacks(own_server, started):
     assert admin.io(new, "write -P 7 0 1M")
     snapshots = [admin.create_snapshot(volume, name="s") for volume in ([new] if started else [new, old])]
     wait_described(own_server, {new: "available", old: "available"})
-    described = own_server.store / "descriptions" / "volumes" / f"{snapshots and old}.json"
+    described = own_server.store / "descriptions" / "volumes" / f"{old}.json"
     wait_until(lambda: started or json.loads(described.read_text())["snapshots"], 30, "the snapshot's description")
     own_server.stop()
     for path in own_server.store.glob("varve.db*"):
