@@ -19,6 +19,7 @@ namespace {
 
 constexpr char kDefaultDomain[] = "default";
 constexpr char kHomeProject[] = "admin";
+constexpr char kNotFound[] = "nothing of it was found";
 
 std::string text_in(const json::object& in, std::string_view key) {
   const json::value* value = in.if_contains(key);
@@ -70,6 +71,15 @@ auto find_in(const Map& map, const Key& key) {
 }
 
 }  // namespace
+
+bool follow_bytes(model::Volume& volume, const Bytes& bytes) {
+  if (!bytes.readable) return false;
+  bool moved = !bytes.pool.empty() && bytes.pool != volume.pool;
+  if (!moved && bytes.size_gib == volume.size_gib) return false;
+  volume.size_gib = bytes.size_gib;
+  if (moved) volume.pool = bytes.pool;
+  return true;
+}
 
 void Rows::put_catalogue() {
   for (std::string_view name : store::catalogue_tables()) {
@@ -126,6 +136,7 @@ bool Rows::put_described_row(const std::string& table, const std::string& id) {
 void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescription* description) {
   if (std::optional<model::Volume> present = tx_.volumes().find(std::nullopt, id)) {
     if (bytes == nullptr) return;
+    if (!tx_.tasks().works_on(id) && follow_bytes(*present, *bytes)) tx_.volumes().update(*present);
     put_snapshots(*present, bytes, description, true);
     if (!whole_) return;
     put_attachments(id, description);
@@ -154,6 +165,7 @@ void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescri
   }
   restored_.volumes.push_back(id.str());
   if (bytes == nullptr) restored_.without_bytes.push_back(id.str());
+  put_damages(id, description);
   model::Volume made = tx_.volumes().get(std::nullopt, id);
   put_snapshots(made, bytes, description, false);
   put_attachments(id, description);
@@ -165,7 +177,9 @@ bool Rows::put_described(const VolumeId& id, const Bytes* bytes, const VolumeDes
   json::object row = description.volume;
   row["id"] = id.str();
   row["volume_type_id"] = type_for(text_in(row, "volume_type_id"), description.type).str();
-  row["status"] = bytes == nullptr ? "error" : to_string(at_rest(text_in(row, "status")));
+  VolumeStatus status = at_rest(text_in(row, "status"));
+  bool lost = bytes == nullptr && status != VolumeStatus::Error;
+  row["status"] = to_string(lost && status == VolumeStatus::Available ? VolumeStatus::Error : status);
   if (bytes != nullptr && bytes->readable) {
     row["size_gib"] = bytes->size_gib;
     if (!bytes->key.empty()) row["encryption_key_id"] = bytes->key;
@@ -173,9 +187,29 @@ bool Rows::put_described(const VolumeId& id, const Bytes* bytes, const VolumeDes
   require_project(ProjectId(text_in(row, "project_id")));
   if (!insert(tx_.connection(), store::PlainTable(tx_.connection(), "volumes"), row)) return false;
   auto read = [&] { (void)tx_.volumes().get(std::nullopt, id); };
-  if (is_readable(read)) return true;
-  store::run(tx_.connection(), "DELETE FROM volumes WHERE id = :id", id);
-  return false;
+  if (!is_readable(read)) {
+    store::run(tx_.connection(), "DELETE FROM volumes WHERE id = :id", id);
+    return false;
+  }
+  if (lost) note_lost(id.str(), id);
+  return true;
+}
+
+// It is what it was when its bytes are found again (services/damages.h).
+void Rows::note_lost(const std::string& id, const VolumeId& volume) {
+  tx_.damages().put({id, volume, kNotFound, now_});
+}
+
+// An error status that came of damage goes with it.
+void Rows::put_damages(const VolumeId& id, const VolumeDescription* description) {
+  if (description == nullptr) return;
+  store::PlainTable table(tx_.connection(), "damages");
+  for (const json::value& value : description->damages) {
+    if (!value.is_object()) continue;
+    json::object row = value.as_object();
+    row["volume_id"] = id.str();
+    insert(tx_.connection(), table, row);
+  }
 }
 
 // Of a volume that a sound database knows only described snapshots with bytes: others were removed or given up.
@@ -193,13 +227,16 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
     SnapshotId id(text_in(row, "id"));
     if (tx_.snapshots().find(std::nullopt, id) || (is_sound && !has_bytes(id))) continue;
     row["volume_id"] = volume.id.str();
-    row["status"] = has_bytes(id) ? to_string(snapshot_at_rest(text_in(row, "status"))) : "error";
+    SnapshotStatus status = snapshot_at_rest(text_in(row, "status"));
+    bool lost = !has_bytes(id) && status == SnapshotStatus::Available;
+    row["status"] = to_string(lost ? SnapshotStatus::Error : status);
     if (!insert(tx_.connection(), table, row)) continue;
     auto read = [&] { (void)tx_.snapshots().get(std::nullopt, id); };
     if (!is_readable(read)) {
       store::run(tx_.connection(), "DELETE FROM snapshots WHERE id = :id", id);
       continue;
     }
+    if (lost) note_lost(id.str(), volume.id);
     described.insert(id);
     restored_.snapshots.push_back(id.str());
     if (!has_bytes(id)) restored_.without_bytes.push_back(id.str());

@@ -28,6 +28,9 @@ struct Restored {
   std::vector<std::string> types;          // alike
 };
 
+// Gives the row the size and the pool that its bytes have; false: it had them.
+bool follow_bytes(model::Volume& volume, const Bytes& bytes);
+
 class Rows {
  public:
   // whole: the database is a new one, and everything that is known goes into it. Else only what it
@@ -50,6 +53,8 @@ class Rows {
   bool put_described(const VolumeId& id, const Bytes* bytes, const services::VolumeDescription& description);
   void put_snapshots(const model::Volume& volume, const Bytes* bytes, const services::VolumeDescription* description,
                      bool row_was_there);
+  void put_damages(const VolumeId& id, const services::VolumeDescription* description);
+  void note_lost(const std::string& id, const VolumeId& volume);
   void put_attachments(const VolumeId& id, const services::VolumeDescription* description);
   void put_export(const LiveExport& one);
   void settle_status(const VolumeId& id);

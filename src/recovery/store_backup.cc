@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -10,8 +11,9 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "recovery/database_file.h"
-#include "recovery/remains.h"
+#include "recovery/rows.h"
 #include "store/database.h"
+#include "store/plain_rows.h"
 
 namespace varve::recovery {
 
@@ -65,44 +67,89 @@ void remove_parts(const fs::path& copy) {
   for (const fs::path& part : parts) fs::remove(part);
 }
 
-// Did it change?
-bool follow_bytes(model::Volume& volume, const Remains& present) {
-  auto bytes = present.bytes.find(volume.id);
-  if (bytes == present.bytes.end() || !bytes->second.readable) return false;
-  bool moved = !bytes->second.pool.empty() && bytes->second.pool != volume.pool;
-  if (!moved && bytes->second.size_gib == volume.size_gib) return false;
-  volume.size_gib = bytes->second.size_gib;
-  if (moved) volume.pool = bytes->second.pool;
-  return true;
-}
+// Makes a copy's rows fit to its bytes, which were copied after them.
+class Fitting {
+ public:
+  // store: that of which the copy is.
+  Fitting(const fs::path& store, const fs::path& copy, BackupReport& report)
+      : bytes_(read_remains(copy).bytes),
+        source_((store / "varve.db").string(), true),
+        volumes_(source_, "volumes"),
+        snapshots_(source_, "snapshots"),
+        report_(report) {}
 
-// Rows whose bytes are not in the copy, unless a task is about to make them.
-void mark_missing(const fs::path& copy) {
-  Remains present = read_remains(copy);
-  std::unique_ptr<store::Database> db = store::open_sqlite(copy / "varve.db", 1);
-  auto has = [&](const VolumeId& volume) { return present.bytes.contains(volume); };
-  store::Work mark = [&](store::Transaction& tx) {
+  // What a task of the copy works on is left to it.
+  void fit(store::Transaction& tx) {
     VolumeId last;
     for (std::vector<VolumeId> ids; !(ids = tx.volumes().ids_after(last, 1000)).empty(); last = ids.back()) {
       for (const VolumeId& id : ids) {
-        model::Volume volume = tx.volumes().get(std::nullopt, id);
-        if (tx.tasks().works_on(id)) continue;
-        if (!has(id) && volume.status != model::VolumeStatus::Error) {
-          volume.status = model::VolumeStatus::Error;
-          tx.volumes().update(volume);
-        }
-        // It may have grown or moved since the rows were copied.
-        if (follow_bytes(volume, present)) tx.volumes().update(volume);
-        for (model::Snapshot& snapshot : tx.snapshots().of_volume(id)) {
-          if (has(id) && present.bytes.at(id).snapshots.contains(snapshot.id)) continue;
-          snapshot.status = model::SnapshotStatus::Error;
-          tx.snapshots().update(snapshot);
-        }
+        if (!tx.tasks().works_on(id)) fit_volume(tx, tx.volumes().get(std::nullopt, id));
       }
     }
-  };
-  db->write_blocking(mark);
-}
+  }
+
+ private:
+  using Snapshots = std::map<SnapshotId, std::int64_t>;
+
+  void fit_volume(store::Transaction& tx, model::Volume volume) {
+    auto found = bytes_.find(volume.id);
+    bool has_bytes = found != bytes_.end() && found->second.readable;
+    if (!has_bytes) fit_lost(tx, volume);
+    // It may have grown or moved.
+    if (has_bytes && follow_bytes(volume, found->second)) tx.volumes().update(volume);
+    fit_snapshots(tx, volume.id, has_bytes ? found->second.snapshots : Snapshots());
+  }
+
+  void fit_lost(store::Transaction& tx, model::Volume& volume) {
+    bool is_good = volume.status != model::VolumeStatus::Error;
+    if (!is_good && !tx.damages().find(volume.id.str())) return;  // it never had any
+    if (is_good) {
+      volume.status = model::VolumeStatus::Error;
+      tx.volumes().update(volume);
+      note_missing(tx, volume.id.str(), volume.id);
+    }
+    tell_lost(volume.id.str());
+  }
+
+  // Unless it was deleted meanwhile.
+  void tell_lost(const std::string& id) {
+    auto is_told = [&](const std::string& one) { return one.starts_with(id); };
+    if (std::ranges::any_of(report_.failed, is_told)) return;
+    if (volumes_.select(source_, "WHERE id = :id", store::values(VolumeId(id))).empty()) return;
+    report_.failed.push_back(id + ": its bytes cannot be found");
+  }
+
+  void fit_snapshots(store::Transaction& tx, const VolumeId& volume, Snapshots made) {
+    for (model::Snapshot& snapshot : tx.snapshots().of_volume(volume)) {
+      bool has_bytes = made.erase(snapshot.id) > 0;
+      if (has_bytes || snapshot.status == model::SnapshotStatus::Error) continue;
+      snapshot.status = model::SnapshotStatus::Error;
+      tx.snapshots().update(snapshot);
+      note_missing(tx, snapshot.id.str(), volume);
+    }
+    for (const auto& [id, size] : made) add_late(tx, id);
+  }
+
+  // A snapshot that was made after the rows were copied. One without a row now was given up, or has just gone.
+  void add_late(store::Transaction& tx, const SnapshotId& id) {
+    boost::json::array rows = snapshots_.select(source_, "WHERE id = :id", store::values(id));
+    if (rows.empty()) return;
+    boost::json::object row = rows.front().as_object();
+    row["status"] = to_string(model::SnapshotStatus::Available);
+    row["group_snapshot_id"] = nullptr;  // which the copy may not know
+    store::PlainTable(tx.connection(), "snapshots").insert(tx.connection(), row);
+  }
+
+  void note_missing(store::Transaction& tx, const std::string& id, const VolumeId& volume) {
+    tx.damages().put({id, volume, "it is not in this copy of the store", SystemClock().now()});
+  }
+
+  const std::map<VolumeId, Bytes> bytes_;
+  store::Connection source_;
+  store::PlainTable volumes_;
+  store::PlainTable snapshots_;
+  BackupReport& report_;
+};
 
 }  // namespace
 
@@ -133,7 +180,12 @@ BackupReport back_up_store(const fs::path& store, backends::Backend& backend, co
   files::make_directory(copy / "volumes");
   for (const char* part : {"keys", "descriptions", "descriptions/volumes"}) copy_files(store / part, copy / part);
   if (fs::exists(store / "openrc")) files::replace_atomically(copy / "openrc", files::read(store / "openrc"));
-  mark_missing(copy);
+  {
+    Fitting fitting(store, copy, report);
+    std::unique_ptr<store::Database> db = store::open_sqlite(copy / "varve.db", 1);
+    store::Work fit = [&](store::Transaction& tx) { fitting.fit(tx); };
+    db->write_blocking(fit);
+  }
   files::remove_durably(copy / kUnfinished);
   if (::rename(copy.c_str(), target.c_str()) != 0) {
     throw Error(ErrorCode::BackendFailed, "cannot rename " + copy.string() + ": " + std::strerror(errno));

@@ -59,6 +59,7 @@ std::optional<VolumeDescription> read_description(const fs::path& file) {
   if (type != nullptr && type->is_string()) out.type = std::string(type->as_string());
   out.snapshots = array_in(in, "snapshots");
   out.attachments = array_in(in, "attachments");
+  out.damages = array_in(in, "damages");
   return out;
 }
 
@@ -206,7 +207,7 @@ std::optional<std::string> Descriptions::text_of(const VolumeId& volume) {
   json::object out;
   store::Work read = [&](store::Transaction& tx) {
     store::Connection& db = tx.connection();
-    if (!tables_) tables_ = {{db, "volumes"}, {db, "snapshots"}, {db, "attachments"}};
+    if (!tables_) tables_ = {{db, "volumes"}, {db, "snapshots"}, {db, "attachments"}, {db, "damages"}};
     std::vector<store::Value> id = store::values(volume);
     json::array rows = tables_->volumes.select(db, "WHERE id = :id", id);
     if (rows.empty()) return;
@@ -219,7 +220,8 @@ std::optional<std::string> Descriptions::text_of(const VolumeId& volume) {
            {"volume", rows.front()},
            {"type", type},
            {"snapshots", tables_->snapshots.select(db, kOfVolume, id)},
-           {"attachments", tables_->attachments.select(db, kOfVolume, id)}};
+           {"attachments", tables_->attachments.select(db, kOfVolume, id)},
+           {"damages", tables_->damages.select(db, "WHERE volume_id = :id ORDER BY id", id)}};
   };
   db_.read(read);
   if (out.empty()) return std::nullopt;

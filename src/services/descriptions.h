@@ -35,6 +35,7 @@ struct VolumeDescription {
   std::string type;
   boost::json::array snapshots;
   boost::json::array attachments;
+  boost::json::array damages;
 };
 
 // Where they are, under the store's directory.
@@ -79,6 +80,7 @@ class Descriptions {
     store::PlainTable volumes;
     store::PlainTable snapshots;
     store::PlainTable attachments;
+    store::PlainTable damages;
   };
 
   store::Database& db_;

@@ -306,6 +306,7 @@ bool VolumeTypes::revoke(const VolumeTypeId& id, const ProjectId& project) {
 }
 
 void Damages::put(const model::Damage& damage) {
+  touch(db_, damage.volume_id);
   if (!update(db_, damage)) insert(db_, damage);
 }
 

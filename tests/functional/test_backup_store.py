@@ -1,8 +1,10 @@
 """A copy of a store that is in use is a store: consistent, whole, and it serves every volume."""
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -120,14 +122,15 @@ def test_a_stopped_store_is_copied_too_with_encrypted_volumes(own_server, restor
     restored.stop()
 
 
-def test_what_is_deleted_meanwhile_is_told_in_the_copy(own_server, restored):
+def test_what_has_no_bytes_is_told_and_an_error_in_the_copy(own_server, restored):
     """The database is copied first; a volume without bytes is an error that can be deleted."""
     admin = own_server.start().login()
     volume, gone = admin.create_volume(), admin.create_volume()
     own_server.stop()
     (own_server.store / "volumes" / f"{gone}.json").unlink()
     target = own_server.directory / "copy"
-    back_up(own_server, target)
+    (failed,) = back_up(own_server, target, status=1)["failed"]
+    assert failed.startswith(gone)
     there = restore(restored, target)
     assert there.call("GET", f"/volumes/{gone}")["volume"]["status"] == "error"
     there.delete_volume(gone)
@@ -186,6 +189,38 @@ def test_a_volume_that_does_not_answer_is_missing_and_no_other(own_server, resto
         (made,) = admin.call("GET", f"/attachments?volume_id={volume}", mv="3.54")["attachments"]
         admin.detach(made["id"])
         assert admin.io(volume, "read -P 5 0 1M")
+
+
+def test_a_snapshot_that_is_made_meanwhile_has_its_row(own_server, restored):
+    admin = own_server.start().login()
+    first, second = sorted(admin.create_volume() for _ in range(2))
+    assert admin.io(second, "write -P 5 0 1M")
+    _, uri = admin.attach(first)
+    stalled = own_server.storage_daemons()[first]
+    target = own_server.directory / "copy"
+    copied = target.with_suffix(".partial") / "varve.db"
+
+    def rows_are_copied():
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(f"file:{copied}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT COUNT(*) FROM volumes").fetchall() == [(2,)]
+    os.kill(stalled, signal.SIGSTOP)
+    try:
+        backup = threading.Thread(target=back_up, args=(own_server, target))
+        backup.start()
+        wait_until(rows_are_copied, 30, "the copy of the rows")
+        late = admin.create_snapshot(second, name="late")
+        admin.action(second, "os-extend", {"new_size": 2})
+        admin.wait_volume(second)
+    finally:
+        os.kill(stalled, signal.SIGCONT)
+    backup.join()
+    there = restore(restored, target)
+    assert there.call("GET", f"/snapshots/{late}")["snapshot"]["name"] == "late"
+    assert there.call("GET", f"/volumes/{second}")["volume"]["size"] == 2
+    there.rollback(second, late)
+    assert there.io(second, "read -P 5 0 1M")
+    restored.stop()
+    own_server.stop()
 
 
 @pytest.mark.parametrize("where, why", [("s/inside", "inside of the store"), ("s", "there already"), ("none/copy", "no directory")])

@@ -205,6 +205,51 @@ def test_volumes_come_back_from_manifests_and_exports_alone(own_server):
     own_server.stop()
 
 
+@pytest.mark.parametrize("told", [False, True])
+def test_lost_bytes_that_are_found_after_a_recovery_are_served(own_server, told):
+    """told: the loss was known, and described, before the database was lost too."""
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="v")
+    assert admin.io(volume, "write -P 3 0 1M")
+    snapshot = admin.create_snapshot(volume, name="s")
+    described = own_server.store / "descriptions" / "volumes" / f"{volume}.json"
+    wait_until(lambda: described.exists() and json.loads(described.read_text())["snapshots"], 30, "the description")
+    wait_described(own_server, {volume: "available"})
+    own_server.stop()
+    manifest = own_server.store / "volumes" / f"{volume}.json"
+    manifest.rename(own_server.directory / "kept")
+    if told:
+        own_server.start().login().wait_volume(volume, "error")
+        wait_described(own_server, {volume: "error"})
+        own_server.stop()
+    lose(own_server)
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error"
+    assert admin.call("GET", f"/snapshots/{snapshot}")["snapshot"]["status"] == "error"
+    own_server.stop()
+    (own_server.directory / "kept").rename(manifest)
+    admin = own_server.start().login()
+    admin.wait_volume(volume)
+    admin.wait_snapshot(snapshot)
+    assert admin.io(volume, "read -P 3 0 1M")
+    admin.rollback(volume, snapshot)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    own_server.stop()
+
+
+def test_a_sound_database_gets_the_sizes_of_its_bytes(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume(size=2)
+    own_server.stop()
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        db.execute("UPDATE volumes SET size_gib = 1")
+    db.close()
+    recover(own_server)
+    assert own_server.start().login().call("GET", f"/volumes/{volume}")["volume"]["size"] == 2
+    own_server.stop()
+
+
 def test_what_was_given_up_stays_so(own_server):
     admin = own_server.start().login()
     volume, other = admin.create_volume(), admin.create_volume()
