@@ -14,7 +14,6 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/spares.h"
-#include "base/unique_fd.h"
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
 #include "daemon/faults_asked.h"
@@ -59,7 +58,7 @@ class App::Impl {
  public:
   explicit Impl(Config config)
       : config_(std::move(config)),
-        lock_(lock_store(config_.directory)),
+        lock_(lock_store(config_.directory, config_.run_directory)),
         spares_(config_.directory / "spare"),
         server_(
             std::in_place, config_.http,
@@ -232,7 +231,7 @@ class App::Impl {
   }
 
   const Config config_;
-  UniqueFd lock_;
+  StoreLock lock_;
   Spares spares_;
   SystemClock clock_;
   SystemRng rng_;

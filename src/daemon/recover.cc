@@ -97,7 +97,7 @@ void log_report(const recovery::Report& report) {
 }
 
 int recover(const Config& config, bool dry_run, bool as_json) {
-  UniqueFd lock = lock_store(config.directory);
+  StoreLock lock = lock_store(config.directory, config.run_directory);
   SystemClock clock;
   SystemRng rng;
   recovery::Options options = recovery_options(config);

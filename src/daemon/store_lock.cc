@@ -4,17 +4,28 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <string>
 #include <thread>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/log.h"
+#include "base/text.h"
 
 namespace varve::daemon {
 
-UniqueFd lock_store(const std::filesystem::path& directory) {
+namespace fs = std::filesystem;
+
+namespace {
+
+// In the run directory: the store that it belongs to.
+constexpr char kOwner[] = "store";
+
+UniqueFd lock(const fs::path& directory, const std::string& what) {
   files::make_directory(directory);
-  std::filesystem::path file = directory / "varved.lock";
+  fs::path file = directory / "varved.lock";
   UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
   // A killed varved may have left a process that is about to become a storage daemon: until then it has the lock.
@@ -25,9 +36,45 @@ UniqueFd lock_store(const std::filesystem::path& directory) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       continue;
     }
-    throw Error(ErrorCode::Unavailable, "another varved already runs on the store " + directory.string());
+    throw Error(ErrorCode::Unavailable, "another varved already runs on the " + what + " " + directory.string());
   }
   return fd;
+}
+
+bool is_inside(const fs::path& path, const fs::path& directory) {
+  fs::path inner = fs::weakly_canonical(path);
+  fs::path outer = fs::weakly_canonical(directory);
+  return std::ranges::mismatch(outer, inner).in1 == outer.end();
+}
+
+// A store that was moved takes its run directory with it; one that is still there keeps it.
+void own(const fs::path& run_directory, const fs::path& store) {
+  fs::path file = run_directory / kOwner;
+  fs::path ours = fs::weakly_canonical(store);
+  if (files::exists(file)) {
+    fs::path owner = trim(files::read(file));
+    if (owner == ours) return;
+    if (files::exists(owner / "varve.db")) {
+      throw Error(ErrorCode::Unavailable, "the run directory " + run_directory.string() + " is that of the store " +
+                                              owner.string() + "; give each store its own (store.run_directory)");
+    }
+  }
+  try {
+    files::replace_atomically(file, ours.string() + "\n");
+  } catch (const Error& fault) {
+    log::warning("the run directory is not marked as the store's", {{"error", fault.message()}});
+  }
+}
+
+}  // namespace
+
+StoreLock lock_store(const fs::path& directory, const fs::path& run_directory) {
+  StoreLock held{lock(directory, "store"), UniqueFd()};
+  if (!is_inside(run_directory, directory)) {
+    held.run = lock(run_directory, "run directory");
+    own(run_directory, directory);
+  }
+  return held;
 }
 
 }  // namespace varve::daemon

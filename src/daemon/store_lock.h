@@ -1,4 +1,4 @@
-// One process a store.
+// One process a store, and one store a run directory.
 #pragma once
 
 #include <filesystem>
@@ -7,7 +7,14 @@
 
 namespace varve::daemon {
 
-// Held while the descriptor lives. Throws Error(Unavailable) if another process has it.
-UniqueFd lock_store(const std::filesystem::path& directory);
+// Held as long as it lives.
+struct StoreLock {
+  UniqueFd store;
+  UniqueFd run;  // none when the run directory is in the store
+};
+
+// Throws Error(Unavailable) if another process has one of them, or the run directory is another store's: its storage
+// daemons would be taken for ours.
+StoreLock lock_store(const std::filesystem::path& directory, const std::filesystem::path& run_directory);
 
 }  // namespace varve::daemon

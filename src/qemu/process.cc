@@ -20,6 +20,8 @@
 
 namespace varve::qemu {
 
+namespace fs = std::filesystem;
+
 namespace {
 
 constexpr auto kEnd = std::chrono::seconds(5);  // of a killed process; one that waits for a disk takes longer
@@ -49,6 +51,14 @@ std::vector<std::string> arguments_of(pid_t pid) {
   std::vector<std::string> out;
   for (std::string argument; std::getline(in, argument, '\0');) out.push_back(std::move(argument));
   return out;
+}
+
+// By whatever path; it need not be there.
+bool is_same_file(const fs::path& one, const fs::path& other) {
+  if (one == other) return true;
+  std::error_code unknown;
+  fs::path real = fs::weakly_canonical(one, unknown);
+  return one.filename() == other.filename() && !unknown && real == fs::weakly_canonical(other, unknown) && !unknown;
 }
 
 }  // namespace
@@ -91,24 +101,38 @@ int run_process(const std::vector<std::string>& argv, const std::filesystem::pat
 
 // The number may get another owner between two looks at it, but not while the pidfd's process lives: what was read
 // before it was seen alive is its own.
-std::optional<Process> Process::find(pid_t pid, const std::string& flag, const std::string& value) {
+std::optional<std::pair<Process, std::string>> Process::with_flag(pid_t pid, const std::string& flag) {
   if (pid <= 0) return std::nullopt;
   UniqueFd fd = open_pidfd(pid);
   if (!fd) return std::nullopt;
   std::vector<std::string> arguments = arguments_of(pid);
   if (readable(fd.get(), std::chrono::milliseconds(0))) return std::nullopt;
   auto at = std::find(arguments.begin(), arguments.end(), flag);
-  if (at == arguments.end() || at + 1 == arguments.end() || *(at + 1) != value) return std::nullopt;
-  return Process(pid, std::move(fd));
+  if (at == arguments.end() || at + 1 == arguments.end()) return std::nullopt;
+  return std::pair(Process(pid, std::move(fd)), *(at + 1));
 }
 
-std::vector<Process> Process::find_all(const std::string& flag, const std::string& value) {
-  std::vector<Process> out;
+std::optional<Process> Process::find(pid_t pid, const std::string& flag, const fs::path& file) {
+  auto found = with_flag(pid, flag);
+  if (!found || !is_same_file(found->second, file)) return std::nullopt;
+  return std::move(found->first);
+}
+
+std::vector<std::pair<Process, std::string>> Process::all_with(const std::string& flag) {
+  std::vector<std::pair<Process, std::string>> out;
   std::error_code fault;
-  for (std::filesystem::directory_iterator entry("/proc", fault), end; !fault && entry != end; entry.increment(fault)) {
+  for (fs::directory_iterator entry("/proc", fault), end; !fault && entry != end; entry.increment(fault)) {
     auto pid = parse_int(entry->path().filename().string());
     if (!pid) continue;
-    if (auto process = find(static_cast<pid_t>(*pid), flag, value)) out.push_back(std::move(*process));
+    if (auto process = with_flag(static_cast<pid_t>(*pid), flag)) out.push_back(std::move(*process));
+  }
+  return out;
+}
+
+std::vector<Process> Process::find_all(const std::string& flag, const fs::path& file) {
+  std::vector<Process> out;
+  for (auto& [process, value] : all_with(flag)) {
+    if (is_same_file(value, file)) out.push_back(std::move(process));
   }
   return out;
 }
@@ -119,6 +143,10 @@ bool Process::wait_gone(std::chrono::milliseconds timeout) const {
 
 void Process::kill() const {
   syscall(SYS_pidfd_send_signal, fd_.get(), SIGKILL, nullptr, 0);
+}
+
+void Process::terminate() const {
+  syscall(SYS_pidfd_send_signal, fd_.get(), SIGTERM, nullptr, 0);
 }
 
 }  // namespace varve::qemu

@@ -18,13 +18,15 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr char kPidFlag[] = "--pidfile";
+constexpr char kPidFile[] = "pid";
+constexpr char kSocket[] = "qmp.sock";
 // The sockets of a process that ends are closed before it is gone.
 constexpr auto kClosing = milliseconds(1000);
 // For one whose work can be done anew it is not waited long.
 constexpr auto kGreeting = milliseconds(500);
 
 fs::path pid_file(const fs::path& directory) {
-  return directory / "pid";
+  return directory / kPidFile;
 }
 
 constexpr int kTriesForRoom = 3;
@@ -41,7 +43,7 @@ StorageDaemon::StorageDaemon(std::string key, fs::path directory, Process proces
     : key_(std::move(key)),
       directory_(std::move(directory)),
       process_(std::move(process)),
-      qmp_(directory_ / "qmp.sock", key_ + " (process " + std::to_string(process_.pid()) + ")", patience, peer) {}
+      qmp_(directory_ / kSocket, key_ + " (process " + std::to_string(process_.pid()) + ")", patience, peer) {}
 
 StorageDaemons::StorageDaemons(fs::path root, std::string program, const Timeouts& timeouts)
     : root_(std::move(root)),
@@ -49,6 +51,7 @@ StorageDaemons::StorageDaemons(fs::path root, std::string program, const Timeout
       patience_(timeouts),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   files::make_directory(root_);
+  recall();
   watcher_ = std::thread([this] { watch(); });
 }
 
@@ -93,9 +96,32 @@ StorageDaemons::Daemon StorageDaemons::find_locked(const std::string& key) {
   }
   if (before && before->process().wait_gone(kClosing)) forget(before);
   std::optional<Process> process = process_of(root_, key);
-  if (!process) return nullptr;
+  if (!process || !is_within_reach(key, *process)) return nullptr;
   log::info("storage daemon adopted", {{"daemon", key}, {"pid", process->pid()}});
   return keep(std::make_shared<StorageDaemon>(key, root_ / key, std::move(*process), patience_, Peer::Adopted));
+}
+
+// Of one whose socket somebody has removed nothing can be asked any more, while it keeps its images locked: it is told
+// to end, and starts anew when it is needed.
+bool StorageDaemons::is_within_reach(const std::string& key, const Process& process) const {
+  fs::path directory = root_ / key;
+  if (files::exists(directory / kSocket)) return true;
+  log::error("a storage daemon has lost its socket and is told to end", {{"daemon", key}, {"pid", process.pid()}});
+  process.terminate();
+  return !process.wait_gone(patience_.quit());
+}
+
+// A daemon whose directory somebody has emptied is given its place again.
+void StorageDaemons::recall() const {
+  for (const auto& [process, value] : Process::all_with(kPidFlag)) {
+    fs::path file(value);
+    std::error_code unknown;
+    fs::path directory = file.parent_path();
+    if (file.filename() != kPidFile || !fs::equivalent(root_, directory.parent_path(), unknown)) continue;
+    if (files::exists(file)) continue;
+    log::warning("a storage daemon has lost its directory", {{"daemon", directory.filename().string()}});
+    files::make_directory(root_ / directory.filename());
+  }
 }
 
 std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
@@ -234,7 +260,9 @@ void StorageDaemons::end_locked(const std::string& key) {
 
 std::vector<std::string> StorageDaemons::keys() const {
   std::vector<std::string> out;
-  for (const fs::path& path : files::list(root_)) out.push_back(path.filename().string());
+  for (const fs::path& path : files::list(root_)) {
+    if (fs::is_directory(path)) out.push_back(path.filename().string());
+  }
   return out;
 }
 
@@ -262,7 +290,7 @@ std::optional<std::int64_t> pid_in(const fs::path& file) {
 std::optional<Process> StorageDaemons::process_of(const fs::path& root, const std::string& key) {
   fs::path directory = root / key;
   if (!fs::exists(directory)) return std::nullopt;
-  std::string file = pid_file(directory).string();
+  fs::path file = pid_file(directory);
   if (auto pid = pid_in(file)) {
     if (auto process = Process::find(static_cast<pid_t>(*pid), kPidFlag, file)) return process;
   }
@@ -299,7 +327,7 @@ StorageDaemons::Daemon StorageDaemons::try_spawn(const std::string& key) {
   if (fault.empty()) process = process_of(root_, key);
   if (!process) {
     std::string said(trim(files::read(directory / "log")));
-    for (const Process& left : Process::find_all(kPidFlag, pid_file(directory).string())) left.kill();
+    for (const Process& left : Process::find_all(kPidFlag, pid_file(directory))) left.kill();
     bool full = said.find("No space left") != std::string::npos || files::space(root_).available < kNeeded;
     fs::remove_all(directory, ignored);
     throw Error(full ? ErrorCode::NoSpace : ErrorCode::Unavailable,
@@ -311,7 +339,7 @@ StorageDaemons::Daemon StorageDaemons::try_spawn(const std::string& key) {
 
 // With --daemonize the parent returns when the monitor listens. "": it does.
 std::string StorageDaemons::launch(const fs::path& directory) {
-  std::string socket = (directory / "qmp.sock").string();
+  std::string socket = (directory / kSocket).string();
   auto started = steady_clock::now();
   bool late = false;
   auto cancelled = [&] { return late = steady_clock::now() - started > patience_.launch(); };

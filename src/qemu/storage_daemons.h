@@ -101,6 +101,8 @@ class StorageDaemons {
   using Daemon = std::shared_ptr<StorageDaemon>;
 
   Daemon find_locked(const std::string& key);
+  bool is_within_reach(const std::string& key, const Process& process) const;
+  void recall() const;
   Daemon spawn(const std::string& key);
   Daemon try_spawn(const std::string& key);
   Daemon keep(Daemon daemon);

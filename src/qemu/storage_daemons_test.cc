@@ -39,7 +39,7 @@ class StorageDaemonsTest : public testing::Test {
   ~StorageDaemonsTest() override {
     daemons_.reset();
     for (const auto& entry : std::filesystem::directory_iterator(directory_ / "run")) {
-      for (const Process& left : Process::find_all("--pidfile", (entry.path() / "pid").string())) left.kill();
+      for (const Process& left : Process::find_all("--pidfile", entry.path() / "pid")) left.kill();
     }
     std::filesystem::remove_all(directory_);
   }
@@ -134,8 +134,7 @@ TEST_F(StorageDaemonsTest, AStalledPoolIsReplaced) {
 
 TEST_F(StorageDaemonsTest, AStalledPoolOfTheLastVarvedIsEnded) {
   auto before = daemons_->start("pool");
-  std::optional<Process> process =
-      Process::find(before->process().pid(), "--pidfile", (directory_ / "run/pool/pid").string());
+  std::optional<Process> process = Process::find(before->process().pid(), "--pidfile", directory_ / "run/pool/pid");
   ASSERT_TRUE(process);
   signal(before, SIGSTOP);
   before.reset();

@@ -64,7 +64,7 @@ int check_config(const Options& options) {
 
 int migrate(const Options& options) {
   Config config = load_config(options.config, options.overrides);
-  UniqueFd lock = lock_store(config.directory);
+  StoreLock lock = lock_store(config.directory, config.run_directory);
   SystemClock clock;
   SystemRng rng;
   // A lost database must not be taken for a new one.
