@@ -75,6 +75,10 @@ std::expected<Header, std::string> read_header(const std::filesystem::path& file
 
   Header header;
   header.virtual_size = load_big_u64(bytes + 24);
+  constexpr std::uint32_t kMostClusterBits = 21;
+  std::uint32_t cluster_bits = load_big_u32(bytes + 20);
+  if (cluster_bits > kMostClusterBits) return std::unexpected("its header names an impossible size of clusters");
+  header.cluster_bytes = 1U << cluster_bits;
   header.encrypted = load_big_u32(bytes + 32) != 0;
   header.foreign_data = load_big_u32(bytes + 4) >= 3 && (load_big_u64(bytes + 72) & kExternalDataFile) != 0;
   std::uint64_t name_at = load_big_u64(bytes + 8);

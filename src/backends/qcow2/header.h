@@ -15,6 +15,7 @@ struct Header {
   bool has_backing = false;
   std::optional<LayerId> parent;  // when the backing file is named as a layer is
   std::uint64_t virtual_size = 0;
+  std::uint32_t cluster_bytes = 0;
   bool encrypted = false;
   bool foreign_data = false;  // its bytes are in another file
 };

@@ -40,6 +40,14 @@ constexpr const char* kBlankNode = "blank";
 constexpr std::size_t kLayerNode = 29;  // the length of a layer's node name; QEMU takes 31 characters
 const std::string kThrottleGroup = "qos";
 const std::string kThrottleNode = "volume";
+const std::string kZeroesNode = "zeroes";
+constexpr std::uint32_t kCluster = 65536;  // of the layers that are made here
+
+// Passes on zeroes of whole clusters; others it writes as any bytes.
+json::object zeroes_options(const std::string& below, std::uint32_t cluster) {
+  return {{"driver", "blkdebug"}, {"node-name", kZeroesNode},  {"image", below},
+          {"discard", "unmap"},   {"opt-write-zero", cluster}, {"detect-zeroes", "on"}};
+}
 
 json::object throttle_options(const std::string& below) {
   return {{"driver", "throttle"},
@@ -224,7 +232,6 @@ json::object Images::node_options(qemu::QmpClient& qmp, const LayerId& layer, bo
                        {"file", std::move(file_node)},
                        {"read-only", !writable},
                        {"discard", "unmap"},
-                       {"detect-zeroes", "on"},  // giving no room back, see add_blank()
                        {"cache", json::object{{"direct", pool_of(layer).io.direct}}},
                        {"l2-cache-size", kTablesInMemory},
                        {"l2-cache-entry-size", kTablePiece},
@@ -360,7 +367,11 @@ void Images::flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key)
   qmp.execute("blockdev-reopen", {{"options", std::move(all)}});
 }
 
-void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const model::QosLimits& qos) {
+// QEMU 7.2 does not keep apart two requests to one cluster of which one zeroes a part of it: when the other makes room
+// for the cluster at the same time, what was zeroed is again what the layer below has; and with the permission to give
+// room back, the cluster is freed under the other's write. So no layer is asked to zero a part of a cluster, by whoever
+// writes zeroes. QEMU's blkdebug, which was made for tests, is the only filter that sees to that (opt-write-zero).
+void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const model::QosLimits& qos) {
   if (has_object(qmp, kThrottleGroup)) {
     set_throttle(qmp, qos);
   } else {
@@ -374,16 +385,18 @@ void Images::add_throttle(qemu::QmpClient& qmp, const LayerId& active, const mod
     qmp.execute("blockdev-add", throttle_options(kBlankNode));
     graph = BlockGraph(qmp);
   }
-  if (graph.file[kThrottleNode] == kBlankNode) {
-    qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(node(active))}}});
+  if (graph.file[kThrottleNode] != kZeroesNode) {
+    if (graph.file[kThrottleNode] != kBlankNode) flush(qmp, active, key);  // an older varved opened it in another way
+    std::uint32_t cluster = std::max(kCluster, require_header(file(active)).cluster_bytes);
+    if (!graph.nodes.contains(kZeroesNode)) qmp.execute("blockdev-add", zeroes_options(node(active), cluster));
+    qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(kZeroesNode)}}});
   }
   if (graph.nodes.contains(kBlankNode)) qmp.execute("blockdev-del", {{"node-name", kBlankNode}});
 }
 
-// QEMU 7.2 corrupts an image when one request zeroes a part of a cluster, allowing to give its room back, while another
-// writes the rest: the cluster is freed under the write. A filter takes over from the node that it is opened on whether
-// it passes that permission on. So it is opened on one that knows none, and put on the layer afterwards. Discards,
-// which are of whole clusters, go on giving room back.
+// A filter takes over from the node that it is opened on whether it passes the permission to give room back on. So the
+// first one is opened on a node that knows none, and put on the layer afterwards. Discards, which are of whole
+// clusters, go on giving room back.
 void Images::add_blank(qemu::QmpClient& qmp, const LayerId& active) const {
   auto size = static_cast<std::int64_t>(require_header(file(active)).virtual_size);
   qmp.execute("blockdev-add", {{"driver", "null-co"}, {"node-name", kBlankNode}, {"size", size}, {"discard", "unmap"}});

@@ -88,8 +88,9 @@ class Images {
   void stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base, const KeyId& key);
   static std::string stream_job(const LayerId& target) { return "stream-" + node(target); }
 
-  // The filter node that carries the QoS of a volume, between its active layer and its exports.
-  void add_throttle(qemu::QmpClient& qmp, const LayerId& active, const model::QosLimits& qos);
+  // The filters between a volume's active layer and its exports: one for its QoS, one for what the layer must not be
+  // asked. Whoever writes to a volume uses the throttle's node.
+  void add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const model::QosLimits& qos);
   void set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos);
   static const std::string& throttle_node();
 

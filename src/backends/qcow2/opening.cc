@@ -50,11 +50,11 @@ model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLi
   Hold hold(*this, volume);
   Manifest present = manifest(volume);
   const LayerId& active = present.active;
-  std::function<void(qemu::QmpClient&)> add_throttle = [&](qemu::QmpClient& qmp) {
+  std::function<void(qemu::QmpClient&)> add_filters = [&](qemu::QmpClient& qmp) {
     FAILPOINT("attach.after_open");
-    images_.add_throttle(qmp, active, qos);
+    images_.add_filters(qmp, active, present.key, qos);
   };
-  model::BlockDevice device = open_chain(volume.str(), active, true, present.key, add_throttle);
+  model::BlockDevice device = open_chain(volume.str(), active, true, present.key, add_filters);
   return {device.daemon, Images::throttle_node()};
 }
 
