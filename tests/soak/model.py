@@ -4,6 +4,7 @@ The promises that are held:
 - what was acknowledged is read as long as the storage daemon lives, also when varved dies;
 - what was acknowledged before a flush that was acknowledged outlives the storage daemon;
 - a later write may be lost with the storage daemon, as with the cache of a disk: the unit is then old or new, and stays what it was once read as;
+- what was trimmed after the last flush may be anything when the storage daemon dies, as NBD has it: its room may have been given to other units;
 - a snapshot is the volume at one moment between its request and its being available, and never changes again.
 """
 import struct
@@ -28,19 +29,21 @@ class Mismatch(AssertionError):
 
 
 class Content:
-    """By unit: the stamp that is there, or the stamps of which one is."""
+    """By unit: the stamp that is there, or the stamps of which one is; undefined: units that may be anything."""
 
-    def __init__(self, stamps=None, unsure=None):
+    def __init__(self, stamps=None, unsure=None, undefined=()):
         self.stamps = dict(stamps or {})
         self.unsure = {unit: set(some) for unit, some in (unsure or {}).items()}
+        self.undefined = set(undefined)
 
     def copy(self):
-        return Content(self.stamps, self.unsure)
+        return Content(self.stamps, self.unsure, self.undefined)
 
     def allowed(self, unit):
         return self.unsure.get(unit) or {self.stamps.get(unit, ZERO)}
 
     def put(self, unit, stamp):
+        self.undefined.discard(unit)
         self.unsure.pop(unit, None)
         self.stamps[unit] = stamp
 
@@ -54,6 +57,9 @@ class Content:
             unit = first + index
             piece = data[index * UNIT:(index + 1) * UNIT]
             stamp = stamp_of(piece, unit)
+            if unit in self.undefined:
+                found.append(stamp)
+                continue
             if stamp is None or stamp not in self.allowed(unit):
                 read = f"{stamp:#x}" if stamp is not None else f"foreign bytes {piece[:32].hex()}"
                 raise Mismatch(f"{what}: unit {unit} is {read}, not one of {sorted(map(hex, self.allowed(unit)))}")
@@ -78,10 +84,11 @@ class Moment:
             self.hinted.add(unit)
         self.writes.append((batch, unit, stamp))
 
-    def crashed(self, unflushed):
+    def crashed(self, unflushed, trimmed):
         self.ordered = False
         for unit, stamps in unflushed.items():
             self.content.widen(unit, stamps)
+        self.content.undefined |= trimmed
 
 
 def check_order(moment, found, what):
@@ -104,6 +111,7 @@ class Journal:
     def __init__(self, serial, lock, content=None):
         self.content = content or Content()
         self.unflushed = {}  # what a unit may be instead when the storage daemon dies now
+        self.unflushed_trims = set()
         self.moments = []
         self.in_flight = {}  # (stamp, hint) by unit
         self.kills = 0  # of its storage daemon
@@ -122,6 +130,8 @@ class Journal:
         with self.lock:
             for unit in range(first, first + count):
                 self.in_flight[unit] = stamp, hint
+                if hint:
+                    self.unflushed_trims.add(unit)
                 self.unflushed[unit] = self.unflushed.get(unit, set()) | self.content.allowed(unit) | {stamp}
                 for moment in self.moments:
                     moment.note(self.batch, unit, stamp, hint)
@@ -142,6 +152,7 @@ class Journal:
         """Nothing is in flight."""
         with self.lock:
             self.unflushed.clear()
+            self.unflushed_trims.clear()
 
     def kill(self, send):
         """send() kills the storage daemon."""
@@ -154,9 +165,11 @@ class Journal:
         with self.lock:
             for unit, stamps in self.unflushed.items():
                 self.content.widen(unit, stamps)
+            self.content.undefined |= self.unflushed_trims
             for moment in self.moments:
-                moment.crashed(self.unflushed)
+                moment.crashed(self.unflushed, self.unflushed_trims)
             self.unflushed.clear()
+            self.unflushed_trims.clear()
             self.in_flight.clear()
             self.noticed = self.kills
 
@@ -181,5 +194,5 @@ class Journal:
     def end_moment(self, moment):
         with self.lock:
             if self.kills != self.noticed:
-                moment.crashed(self.unflushed)
+                moment.crashed(self.unflushed, self.unflushed_trims)
             self.moments.remove(moment)

@@ -108,3 +108,29 @@ def test_what_is_in_flight_may_be_in_a_snapshot(journal):
     journal.end_moment(moment)
     for seen in (0, stamp):
         moment.content.copy().check(3, unit_bytes(seen, 3), "s")
+
+
+def test_what_was_trimmed_and_not_flushed_is_undefined_after_a_crash_until_it_is_written(journal):
+    foreign = unit_bytes(7, 9)
+    write(journal, 3, flushed=True)
+    write(journal, 4, flushed=True)
+    journal.begin(3, 1, model.ZERO, hint=True)
+    journal.trimmed(3, 1)
+    write(journal, 3)
+    journal.crashed()
+    journal.check(3, foreign, "v")
+    with pytest.raises(Mismatch):
+        journal.check(4, foreign, "v")
+    write(journal, 3, flushed=True)
+    with pytest.raises(Mismatch):
+        journal.check(3, foreign, "v")
+
+
+def test_a_flushed_trim_is_defined(journal):
+    write(journal, 3, flushed=True)
+    journal.begin(3, 1, model.ZERO, hint=True)
+    journal.trimmed(3, 1)
+    journal.flushed()
+    journal.crashed()
+    with pytest.raises(Mismatch):
+        journal.check(3, unit_bytes(7, 9), "v")
