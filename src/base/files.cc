@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -135,25 +134,6 @@ std::uint64_t allocated_bytes(const fs::path& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) != 0) return 0;
   return static_cast<std::uint64_t>(info.st_blocks) * 512;
-}
-
-bool answers(const fs::path& directory, std::chrono::milliseconds patience) {
-  constexpr timespec kLook{0, 10'000'000};
-  auto deadline = std::chrono::steady_clock::now() + patience;
-  std::string path = directory.string();
-  pid_t child = ::fork();
-  if (child < 0) return true;  // not known
-  if (child == 0) {
-    // It must not keep our lock and our sockets.
-    ::close_range(0, ~0U, 0);
-    ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
-    ::_exit(0);
-  }
-  while (::waitpid(child, nullptr, WNOHANG) == 0) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    ::nanosleep(&kLook, nullptr);
-  }
-  return true;
 }
 
 Space space(const fs::path& path) {

@@ -2,7 +2,6 @@
 // when it is read-only and Error(BackendFailed) for any other fault, naming the path.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -42,10 +41,6 @@ void sync_directory(const std::filesystem::path& path);
 
 // Bytes that the file occupies on the disk (0 if it is not there).
 std::uint64_t allocated_bytes(const std::filesystem::path& path);
-
-// Does the file system take changes, or refuse them, within this time? A frozen or hanging one does neither, and no
-// thread that waits for it can be ended: a process of its own tries, which stays until it has an answer.
-bool answers(const std::filesystem::path& directory, std::chrono::milliseconds patience);
 
 struct Space {
   std::uint64_t total = 0;

@@ -18,6 +18,7 @@
 #include "daemon/control.h"
 #include "daemon/faults_asked.h"
 #include "daemon/recover.h"
+#include "daemon/stop_watch.h"
 #include "daemon/store_lock.h"
 #include "images/glance/glance.h"
 #include "images/qemu_img/qemu_img.h"
@@ -58,6 +59,7 @@ class App::Impl {
  public:
   explicit Impl(Config config)
       : config_(std::move(config)),
+        stop_watch_(config_.directory),
         lock_(lock_store(config_.directory, config_.run_directory)),
         spares_(config_.directory / "spare"),
         server_(
@@ -136,11 +138,10 @@ class App::Impl {
   void stop() {
     if (draining_.exchange(true)) return;
     log::info("varved drains");
-    end_if_frozen();
+    stop_watch_.begin();
     daemons_.hurry();
     server_->stop();
     control_.stop();
-    while (db_->is_stalled()) end_if_frozen();
     db_->settle();
     reconciler_.stop();
     tasks_.stop();
@@ -183,14 +184,6 @@ class App::Impl {
     }
   }
 
-  // Nothing can be ended in order then. Whatever was begun is as after a crash: the next start goes on with it.
-  void end_if_frozen() const {
-    constexpr auto kPatience = std::chrono::seconds(3);
-    if (files::answers(config_.directory, kPatience)) return;
-    log::error("the store's disk does not answer; varved ends without having written what it could not write");
-    std::_Exit(0);
-  }
-
   boost::json::object answer(const boost::json::object& ask) {
     return ask.contains(kFaultsAsk) ? faults_asked(ask) : backup_asked(ask, *this);
   }
@@ -231,6 +224,7 @@ class App::Impl {
   }
 
   const Config config_;
+  StopWatch stop_watch_;
   StoreLock lock_;
   Spares spares_;
   SystemClock clock_;

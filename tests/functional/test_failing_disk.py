@@ -163,6 +163,69 @@ def test_a_start_while_a_pool_cannot_be_used_loses_nothing(failing, break_it, me
     ground.expect_whole()
 
 
+def test_a_pool_that_is_unmounted_while_varved_runs_loses_nothing(failing):
+    server, disk = failing
+    ground = Ground(server.start(), "second")
+    admin = ground.admin
+    admin.detach(ground.attachment)
+    admin.wait_volume(ground.attached)
+    doomed = admin.create_volume(volume_type="second")
+    more = admin.create_snapshot(ground.detached)
+    assert admin.io(ground.detached, "write -P 4 2M 1M")
+    invariants.settle(server)
+    unmount(server, disk)
+    assert requests.get(server.url + "/readyz", timeout=30).json()["pools"][1]["state"] == "unavailable"
+    for path in (f"/snapshots/{more}", f"/volumes/{doomed}"):
+        admin.call("DELETE", path, None, 202)
+        admin.wait_gone(path)
+    failed = admin.create_volume(volume_type="second", wait=False)
+    ground.wait_status(failed, "error")
+    mount(server, disk)
+    wait_until(lambda: requests.get(server.url + "/readyz", timeout=30).json()["pools"][1]["state"] == "ready", 30, "the pool")
+    admin.delete_volume(failed)
+    ground.wait_status(ground.detached, "available")
+    ground.attachment, ground.uri = admin.attach(ground.attached)
+    assert admin.io(ground.detached, "read -P 1 0 1M", "read -P 4 2M 1M")
+    ground.expect_whole()
+    server.start()
+    assert not server.quarantined()
+    server.stop()
+
+
+def test_a_pool_whose_disk_is_frozen_holds_up_neither_a_start_nor_an_end(own_server):
+    with disks.small_disk(own_server.directory / "second") as disk:
+        own_server.add_pool("second").options.append("qcow2.min_free_mib=0")
+        ground = Ground(own_server.start(), "second")
+        admin = ground.admin
+        admin.detach(ground.attachment)
+        admin.wait_volume(ground.attached)
+        other = admin.create_volume()
+        own_server.stop()
+        disk.freeze()
+        ground.admin = admin = own_server.start().login()
+        assert requests.get(own_server.url + "/readyz", timeout=30).json()["pools"][1]["state"] == "unavailable"
+        assert ground.status(ground.detached) == "error" and admin.io(other, "write -P 8 0 1M")
+        own_server.stop()
+        own_server.start()
+        disk.thaw()
+        ground.wait_status(ground.detached, "available")
+        # While varved runs.
+        disk.freeze()
+        failed = [admin.create_volume(volume_type="second", wait=False) for _ in range(4)]
+        for volume in failed:
+            ground.wait_status(volume, "error")
+        assert admin.io(other, "read -P 8 0 1M")
+        doomed = admin.create_volume()
+        admin.delete_volume(doomed)
+        own_server.stop()
+        disk.thaw()
+        ground.admin = admin = own_server.start().login()
+        for volume in failed:
+            admin.delete_volume(volume)
+        ground.attachment, ground.uri = admin.attach(ground.attached)
+        ground.expect_whole()
+
+
 def second_type(admin):
     admin.call("POST", "/types", {"volume_type": {"name": "second", "extra_specs": {"volume_backend_name": "second"}}}, 200)
 

@@ -7,6 +7,7 @@ import requests
 from varve import Client, qemu_io, wait_until
 
 PATIENCE_SECONDS = 120
+STILL = ("available", "in-use", "error", "error_extending", "error_rollbacking", "error_deleting")
 
 
 class Api:
@@ -53,11 +54,16 @@ class Api:
             return None
 
     def action(self, volume, name, arguments, mv=None):
-        """False: refused, by this try or since an earlier one was carried out."""
-        reply, _ = self.request("POST", f"/volumes/{volume}/action", {name: arguments}, mv)
-        if reply.status_code != 202:
+        """False: refused; or an earlier try was carried out, and what it did cannot be done again."""
+        for _ in range(2):
+            reply, repeated = self.request("POST", f"/volumes/{volume}/action", {name: arguments}, mv)
+            if reply.status_code == 202:
+                return True
             self.refused(reply)
-        return reply.status_code == 202
+            if not repeated:
+                break
+            self.wait(f"/volumes/{volume}", STILL)  # an earlier try may have been under way
+        return False
 
     def refused(self, reply):
         assert reply.status_code in (400, 403, 404, 409, 413), f"{reply.status_code} {reply.text}"

@@ -39,7 +39,7 @@ void Qcow2Backend::quiet_adopted() {
 
 void Qcow2Backend::load() {
   std::vector<PoolDirectories> directories(images_.pools().begin(), images_.pools().end());
-  Survey found = survey(config_.directory, directories);
+  Survey found = survey(config_.directory, directories, silent_pools());
   prepare_pools(found);
   Assessment told = assess(found);
   for (const auto* files : {&found.quarantined, &found.drafts, &found.layers}) {

@@ -109,6 +109,7 @@ void Qcow2Backend::remove_layer(const LayerId& layer) {
     proven = dropped_.contains(layer);
   }
   fs::path file = images_.file(layer);
+  require_answering(images_.pool_of(layer).name);
   if (proven) {
     files::remove_durably(file);
     log::debug("layer removed", {{"layer", layer}});

@@ -117,6 +117,51 @@ void Qcow2Backend::prepare_pools(const Survey& found) {
   }
 }
 
+// Pools beside the store's own whose disk hangs: nothing that is done to it would come back.
+std::map<std::string, std::string> Qcow2Backend::silent_pools() {
+  constexpr auto kPatience = std::chrono::seconds(3);
+  std::map<std::string, std::string> silent;
+  for (const Pool& pool : images_.pools()) {
+    if (&pool == &images_.pools().front()) continue;
+    disks_.try_emplace(pool.name, DiskProbe(pool.root), std::chrono::steady_clock::time_point());
+    if (!answers(pool.name, kPatience)) silent[pool.name] = "its disk does not answer";
+  }
+  return silent;
+}
+
+// Or did so a moment ago.
+bool Qcow2Backend::answers(const std::string& pool, std::chrono::milliseconds patience) {
+  constexpr auto kMoment = std::chrono::seconds(1);
+  std::lock_guard disks(disks_mutex_);
+  auto disk = disks_.find(pool);
+  if (disk == disks_.end() || disk->second.answered + kMoment > clock_.steady()) return true;
+  if (!disk->second.probe.answers(patience)) return false;
+  disk->second.answered = clock_.steady();
+  return true;
+}
+
+void Qcow2Backend::note_absent(const std::string& pool, std::string_view why) {
+  std::lock_guard graph(graph_mutex_);
+  if (!absent_.try_emplace(pool, true).second) return;
+  log::error("a pool cannot be used; it will be looked at again", {{"pool", pool}, {"error", why}});
+}
+
+// What is not found in a pool whose disk was taken away may well be there.
+void Qcow2Backend::require_mounted(const std::string& name) {
+  const Pool& pool = images_.pool(name);
+  if (!is_absent(name) && !files::exists(pool.layers())) note_absent(pool.name, "its disk is not mounted any more");
+  require_present(name);
+}
+
+// Before its files are changed: on a disk that hangs this would take a worker away from the others.
+void Qcow2Backend::require_answering(const std::string& name) {
+  constexpr auto kPatience = std::chrono::seconds(1);
+  require_mounted(name);
+  const std::string& pool = images_.pool(name).name;
+  if (!answers(pool, kPatience)) note_absent(pool, "its disk does not answer");
+  require_present(name);
+}
+
 bool Qcow2Backend::is_absent(const std::string& pool) const {
   const Pool* found = images_.find_pool(pool);
   std::lock_guard graph(graph_mutex_);
@@ -138,7 +183,9 @@ void Qcow2Backend::look_for_absent() {
   for (const auto& [name, is_used] : absent) {
     const Pool& pool = images_.pool(name);
     try {
-      if (foreign(pool, config_.directory) || (is_used && !files::exists(pool.layers()))) continue;
+      if (!answers(name, std::chrono::milliseconds(100)) || foreign(pool, config_.directory) ||
+          (is_used && !files::exists(pool.layers())))
+        continue;
       make_directories(pool);
       take(pool, config_.directory);
       files::list(pool.layers());

@@ -202,8 +202,8 @@ void Qcow2Backend::forget_deleted(const VolumeId& volume) {
   deep_.erase(volume);
 }
 
-void Qcow2Backend::require_space(const std::string& pool) const {
-  require_present(pool);
+void Qcow2Backend::require_space(const std::string& pool) {
+  require_answering(pool);
   files::Space space = files::space(images_.pool(pool).root);
   if (space.available < config_.min_free_bytes) {
     throw Error(ErrorCode::NoSpace, "the store has " + std::to_string(space.available >> 20) + " MiB left and keeps " +

@@ -20,6 +20,7 @@
 #include "backends/qcow2/manifest.h"
 #include "backends/qcow2/shortcut.h"
 #include "base/clock.h"
+#include "base/disk_probe.h"
 #include "base/error.h"
 #include "base/keyed_mutex.h"
 #include "base/rng.h"
@@ -116,7 +117,12 @@ class Qcow2Backend final : public backends::Backend {
   void tidy(const Survey& found, const Assessment& told);
   static std::vector<Pool> pools_of(const Config& config);
   void prepare_pools(const Survey& found);
+  std::map<std::string, std::string> silent_pools();
+  bool answers(const std::string& pool, std::chrono::milliseconds patience);
+  void note_absent(const std::string& pool, std::string_view why);
   bool is_absent(const std::string& pool) const;
+  void require_mounted(const std::string& pool);
+  void require_answering(const std::string& pool);
   void require_present(const std::string& pool) const;
   void look_for_absent();
   void note_damaged();
@@ -147,7 +153,7 @@ class Qcow2Backend final : public backends::Backend {
   bool is_unreadable(const VolumeId& volume) const;
   bool is_known(const LayerId& layer) const;
   void require_sound(const std::string& whose, const LayerId& top) const;
-  void require_space(const std::string& pool) const;
+  void require_space(const std::string& pool);
   void require_depth(const LayerId& top) const;
   std::shared_ptr<qemu::StorageDaemon> pool();
   std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
@@ -225,6 +231,14 @@ class Qcow2Backend final : public backends::Backend {
   Rng& rng_;
   Images images_;
   mutable KeyedMutex volume_locks_;
+
+  // Of a pool beside the store's own.
+  struct Disk {
+    DiskProbe probe;
+    std::chrono::steady_clock::time_point answered;
+  };
+  std::mutex disks_mutex_;  // held for no longer than one is waited for
+  std::map<std::string, Disk> disks_;
 
   mutable std::mutex graph_mutex_;
   std::condition_variable merge_ended_;

@@ -71,12 +71,13 @@ std::vector<std::string> Qcow2Backend::pools() const {
 }
 
 backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
-  if (is_absent(pool)) return {.unavailable = true};
   files::Space space;
   try {
+    if (images_.find_pool(pool) == nullptr) return {.unavailable = true};
+    require_mounted(pool);
     space = files::space(images_.pool(pool).root);
   } catch (const Error& fault) {
-    log::warning("a pool's disk cannot be examined", {{"pool", pool}, {"error", fault.message()}});
+    log::debug("a pool's disk cannot be examined", {{"pool", pool}, {"error", fault.message()}});
     return {.unavailable = true};
   }
   bool full = space.available < std::max(config_.min_free_bytes, kLeast);

@@ -128,8 +128,13 @@ std::optional<std::string> foreign(const PoolDirectories& pool, const fs::path& 
   }
 }
 
-Survey survey(const fs::path& store, const std::vector<PoolDirectories>& pools) {
+Survey survey(const fs::path& store, const std::vector<PoolDirectories>& pools,
+              const std::map<std::string, std::string>& silent) {
   Survey out;
+  auto why_not = [&](const PoolDirectories& pool) -> std::optional<std::string> {
+    if (auto found = silent.find(pool.name); found != silent.end()) return found->second;
+    return &pool == &pools.front() ? std::nullopt : foreign(pool, store);
+  };
   auto visit = [&](const fs::path& path) {
     std::string name = path.filename().string();
     if (!id_in(name, ".json.new").empty()) {
@@ -145,8 +150,7 @@ Survey survey(const fs::path& store, const std::vector<PoolDirectories>& pools) 
   each_entry(out, store / "volumes", visit);
   if (!pools.empty()) note_unconfigured(out, pools);
   for (const PoolDirectories& pool : pools) {
-    std::optional<std::string> why = &pool == &pools.front() ? std::nullopt : foreign(pool, store);
-    if (why) {
+    if (std::optional<std::string> why = why_not(pool)) {
       out.absent_pools[pool.name] = *why;
       out.unlisted.push_back(pool.layers().string() + ": " + *why);
     } else {

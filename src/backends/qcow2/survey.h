@@ -61,7 +61,8 @@ struct Survey {
 // Why the pool is not this store's; nullopt: it is, or nobody's: of a store that is not where it was any more, too.
 std::optional<std::string> foreign(const PoolDirectories& pool, const std::filesystem::path& store);
 
-// store: its directory. pools: the store's own first.
-Survey survey(const std::filesystem::path& store, const std::vector<PoolDirectories>& pools);
+// store: its directory. pools: the store's own first. silent: those of them that must not be touched, and why.
+Survey survey(const std::filesystem::path& store, const std::vector<PoolDirectories>& pools,
+              const std::map<std::string, std::string>& silent = {});
 
 }  // namespace varve::qcow2

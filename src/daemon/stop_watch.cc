@@ -1,0 +1,50 @@
+#include "daemon/stop_watch.h"
+
+#include <cstdlib>
+
+#include "base/log.h"
+
+namespace varve::daemon {
+
+namespace {
+constexpr auto kPatience = std::chrono::seconds(3);
+constexpr auto kPause = std::chrono::seconds(1);
+constexpr auto kLongest = std::chrono::seconds(45);
+}  // namespace
+
+StopWatch::~StopWatch() {
+  {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void StopWatch::begin() {
+  require_answer();
+  thread_ = std::thread([this] { run(); });
+}
+
+void StopWatch::require_answer() {
+  if (disk_.answers(kPatience)) return;
+  log::error("the store's disk does not answer; varved ends without having written what it could not write");
+  std::_Exit(0);
+}
+
+void StopWatch::run() {
+  auto deadline = std::chrono::steady_clock::now() + kLongest;
+  std::unique_lock lock(mutex_);
+  while (!ended_) {
+    lock.unlock();
+    require_answer();
+    lock.lock();
+    if (!ended_ && std::chrono::steady_clock::now() > deadline) {
+      log::error("something does not come to an end; varved ends without it");
+      std::_Exit(0);
+    }
+    wake_.wait_for(lock, kPause, [&] { return ended_; });
+  }
+}
+
+}  // namespace varve::daemon

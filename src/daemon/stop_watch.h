@@ -1,0 +1,36 @@
+// The end of varved does not wait for a disk that hangs, nor for anything else without bound: whatever was begun is
+// then as after a crash, and the next start goes on with it.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/disk_probe.h"
+
+namespace varve::daemon {
+
+class StopWatch {
+ public:
+  // store: nothing can be ended in order while its disk does not answer.
+  explicit StopWatch(std::filesystem::path store) : disk_(std::move(store)) {}
+  ~StopWatch();
+  StopWatch(const StopWatch&) = delete;
+  StopWatch& operator=(const StopWatch&) = delete;
+
+  // From now on the process ends, with status 0, when the disk is silent or too much time has passed; at once when it
+  // is silent now: no kernel ends a process one of whose threads waits for a frozen disk. Once.
+  void begin();
+
+ private:
+  void require_answer();
+  void run();
+
+  DiskProbe disk_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+}  // namespace varve::daemon
