@@ -52,14 +52,18 @@ fs::path set_aside(const fs::path& file, const fs::path& directory, std::string_
   sync_both(file, place);
   log::warning("a file that nobody can account for was set aside",
                {{"file", file.string()}, {"now", place.string()}, {"reason", reason}});
-  boost::json::object note{{"was", file.string()}, {"reason", reason}, {"at", format_time_z(SystemClock().now())}};
+  note_reason(place, file, reason);
+  return place;
+}
+
+void note_reason(const fs::path& place, const fs::path& was, std::string_view reason) {
+  boost::json::object note{{"was", was.string()}, {"reason", reason}, {"at", format_time_z(SystemClock().now())}};
   try {
     files::replace_atomically(place.string() + kReason, boost::json::serialize(note) + "\n");
   } catch (const Error& fault) {
     // The file is safe; that it lies here tells enough.
     log::warning("the reason could not be noted", {{"file", place.string()}, {"error", fault.message()}});
   }
-  return place;
 }
 
 void put_back(const fs::path& file, const fs::path& place) {

@@ -12,6 +12,9 @@ namespace varve {
 std::filesystem::path set_aside(const std::filesystem::path& file, const std::filesystem::path& directory,
                                 std::string_view reason);
 
+// Of what was moved in another way. That it cannot be noted is no fault.
+void note_reason(const std::filesystem::path& place, const std::filesystem::path& was, std::string_view reason);
+
 // Moves it back to `place`, which must be free, and removes the reason.
 void put_back(const std::filesystem::path& file, const std::filesystem::path& place);
 

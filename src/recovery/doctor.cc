@@ -112,7 +112,8 @@ class Look {
       for (fs::directory_iterator entry(pool.quarantine(), fault), end; !fault && entry != end;
            entry.increment(fault)) {
         if (entry->path().extension() == ".reason") continue;
-        fs::path reason = entry->path().string() + ".reason";
+        bool is_database = entry->is_directory(fault);
+        fs::path reason = (is_database ? entry->path() / "database" : entry->path()).string() + ".reason";
         std::string why = files::exists(reason) ? std::string(trim(files::read(reason))) : "no reason is noted";
         add(Level::Warning, "file", entry->path().string(), "it was set aside: " + why,
             "it takes up room, and may hold somebody's bytes",

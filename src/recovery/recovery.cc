@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/quarantine.h"
 #include "base/text.h"
 #include "services/volume_types.h"
 
@@ -101,7 +102,7 @@ std::optional<Report> Recovery::add_who_is_served(Report report) {
   std::set<std::string> unknown = unknown_daemons();
   if (unknown.empty()) return std::nullopt;
   Remains present = remains();
-  auto is_unknown = [&](const LiveExport& one) { return unknown.contains(one.source); };
+  auto is_unknown = [&](const LiveExport& one) { return !one.attachment.empty() && unknown.contains(one.source); };
   // Else they are left by attachments that had just ended.
   if (std::ranges::none_of(present.exports, is_unknown)) return std::nullopt;
   log::error("clients are served of whom the database does not know: it is an older one, and gets what it lacks");
@@ -113,22 +114,32 @@ std::optional<Report> Recovery::add_who_is_served(Report report) {
 Report Recovery::rebuild(Report report, const Remains& present) {
   fs::path fresh = with(file_, ".recovering");
   remove_all_parts(fresh);
+  try {
+    build(fresh, report, present);
+  } catch (const Error&) {
+    remove_all_parts(fresh);  // the room may be what is missing
+    throw;
+  }
+  if (options_.dry_run) {
+    remove_all_parts(fresh);
+    return report;
+  }
+  move(fresh, with(file_, ".recovered"));
+  files::sync_directory(options_.store);
+  complete(report);
+  return report;
+}
+
+void Recovery::build(const fs::path& fresh, Report& report, const Remains& present) {
   {
     std::unique_ptr<store::Database> schema = store::open_sqlite(fresh, kQueue);
   }
   if (report.condition == Condition::Damaged) report.saved = salvage(file_, fresh);
   fill(fresh, present, true, report);
   report.dangling = tidy(fresh);
-  if (options_.dry_run) {
-    remove_all_parts(fresh);
-    return report;
-  }
+  if (options_.dry_run) return;
   if (has_content(with(fresh, "-wal"))) throw Error(ErrorCode::NoSpace, "the recovered database cannot be completed");
   for (const char* part : {"-wal", "-shm"}) files::remove_durably(with(fresh, part));  // empty
-  move(fresh, with(file_, ".recovered"));
-  files::sync_directory(options_.store);
-  complete(report);
-  return report;
 }
 
 // all: the database is a new one.
@@ -173,7 +184,10 @@ void Recovery::complete(Report& report) {
     move(old, kept / old.filename());
     report.kept = kept;
   }
-  if (!report.kept.empty()) files::sync_directory(kept);
+  if (!report.kept.empty()) {
+    note_reason(kept / "database", file_, "it was damaged, and a new database was made of it");
+    files::sync_directory(kept);
+  }
   files::sync_directory(options_.store);
   move(recovered, file_);
   files::sync_directory(options_.store);

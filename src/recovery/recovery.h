@@ -52,6 +52,7 @@ class Recovery {
  private:
   void complete(Report& report);
   Report rebuild(Report report, const Remains& remains);
+  void build(const std::filesystem::path& fresh, Report& report, const Remains& remains);
   Remains remains() const;
   std::set<std::string> unknown_daemons() const;
   std::optional<Report> add_who_is_served(Report report);

@@ -63,27 +63,43 @@ Remains read_remains(const fs::path& store) {
   return out;
 }
 
-std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::string& nbd_host) {
+namespace {
+
+// Throws when it does not tell.
+void add_exports(std::vector<LiveExport>& out, const std::shared_ptr<qemu::StorageDaemon>& daemon,
+                 const std::string& nbd_host) {
   constexpr std::string_view kExport = "export-";
+  auto [front, back] = address(*daemon, nbd_host);
+  json::value exports = daemon->qmp().execute("query-block-exports");
+  for (const json::value& one : exports.as_array()) {
+    std::string id(one.at("id").as_string());
+    if (!id.starts_with(kExport)) continue;
+    AttachmentId attachment(id.substr(kExport.size()));
+    std::string uri = front;
+    uri.append(attachment.str()).append(back);
+    out.push_back({daemon->key(), attachment, std::move(uri)});
+  }
+}
+
+}  // namespace
+
+std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::string& nbd_host) {
   std::vector<LiveExport> out;
+  daemons.adopt_all();
   for (const std::string& key : daemons.keys()) {
     if (key == "pool") continue;
     try {
       std::shared_ptr<qemu::StorageDaemon> daemon = daemons.find(key);
       if (!daemon) continue;
-      auto [front, back] = address(*daemon, nbd_host);
-      json::value exports = daemon->qmp().execute("query-block-exports");
-      for (const json::value& one : exports.as_array()) {
-        std::string id(one.at("id").as_string());
-        if (!id.starts_with(kExport)) continue;
-        AttachmentId attachment(id.substr(kExport.size()));
-        std::string uri = front;
-        uri.append(attachment.str()).append(back);
-        out.push_back({key, attachment, std::move(uri)});
+      if (daemon->qmp().ready_by({})) {
+        add_exports(out, daemon, nbd_host);
+        continue;
       }
+      log::error("a storage daemon does not tell what it exports; somebody may be served", {{"daemon", key}});
     } catch (const std::exception& fault) {
       log::error("a storage daemon does not tell what it exports", {{"daemon", key}, {"error", fault.what()}});
     }
+    if (is_uuid(key)) out.push_back({key, AttachmentId(), ""});
   }
   return out;
 }

@@ -25,8 +25,8 @@ struct Bytes {
 
 // An export that a client may be using now.
 struct LiveExport {
-  std::string source;  // a volume's id or "snapshot-<id>"
-  AttachmentId attachment;
+  std::string source;       // a volume's id or "snapshot-<id>"
+  AttachmentId attachment;  // "": the daemon does not answer, and serves whomever it serves
   std::string uri;
 };
 
@@ -42,7 +42,7 @@ struct Remains {
 // Without the exports.
 Remains read_remains(const std::filesystem::path& store);
 
-// nbd_host: of the exports that are served over TCP.
+// nbd_host: of the exports that are served over TCP. Waits for all daemons together, and for no silent one again.
 std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::string& nbd_host);
 
 }  // namespace varve::recovery

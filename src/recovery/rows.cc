@@ -283,8 +283,28 @@ bool Rows::is_task(const AttachmentId& name) {
   return tx_.tasks().find(std::nullopt, TaskId(name.str())).has_value();
 }
 
+// A volume whose storage daemon does not tell whom it serves is somebody's until it is detached. A sound database knows
+// better: the daemon may just not have ended yet.
+void Rows::put_silent(const VolumeId& id) {
+  if (!whole_) return;
+  std::optional<model::Volume> volume = tx_.volumes().find(std::nullopt, id);
+  if (!volume || !tx_.attachments().of_volume(id).empty() || tx_.tasks().works_on(id)) return;
+  model::Attachment attachment;
+  attachment.id = AttachmentId(id.str());  // its own is not known
+  attachment.project_id = volume->project_id;
+  attachment.user_id = volume->user_id;
+  attachment.volume_id = id;
+  attachment.status = AttachmentStatus::Attached;
+  attachment.created_at = now_;
+  attachment.attached_at = now_;
+  tx_.attachments().insert(attachment);
+  restored_.attachments.push_back(attachment.id.str());
+  settle_status(id);
+}
+
 // Whoever made the attachment is not known when no row and no description has it; it is protected all the same.
 void Rows::put_export(const LiveExport& one) {
+  if (one.attachment.empty()) return put_silent(VolumeId(one.source));
   if (tx_.attachments().find(std::nullopt, one.attachment) || is_task(one.attachment)) return;
   constexpr std::string_view kSnapshot = "snapshot-";
   model::Attachment attachment;

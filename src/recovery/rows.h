@@ -57,6 +57,7 @@ class Rows {
   void note_lost(const std::string& id, const VolumeId& volume);
   void put_attachments(const VolumeId& id, const services::VolumeDescription* description);
   void put_export(const LiveExport& one);
+  void put_silent(const VolumeId& id);
   void settle_status(const VolumeId& id);
   bool is_task(const AttachmentId& name);
   ProjectId home_project();

@@ -1,8 +1,12 @@
 """A database that is lost or damaged is made anew from what lies beside it, and nothing is destroyed."""
 import contextlib
 import json
+import os
+import shutil
+import signal
 import sqlite3
 import subprocess
+import time
 
 import invariants
 import pytest
@@ -250,6 +254,39 @@ def test_a_sound_database_gets_the_sizes_of_its_bytes(own_server):
     own_server.stop()
 
 
+def test_volumes_whose_daemons_do_not_answer_are_somebodys(own_server):
+    """Neither the database nor a description tells whose."""
+    admin = own_server.start().login()
+    volumes = [admin.create_volume() for _ in range(4)]
+    uris = [admin.attach(volume)[1] for volume in volumes]
+    assert qemu_io(uris[0], "write -P 5 0 1M", "flush")
+    own_server.kill()
+    lose(own_server)
+    shutil.rmtree(own_server.store / "descriptions")
+    pids = [pid for key, pid in own_server.storage_daemons().items() if key in volumes]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        admin = own_server.start().login()
+        assert time.monotonic() - began < 30  # not one after the other
+        for volume in volumes:
+            assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "in-use"
+            assert admin.request("DELETE", f"/volumes/{volume}").status_code == 400
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: qemu_io(uris[0], "read -P 5 0 1M"), 30, "the client's export")
+    for volume in volumes:
+        (made,) = admin.call("GET", f"/attachments?volume_id={volume}", mv="3.54")["attachments"]
+        admin.detach(made["id"])
+        admin.wait_volume(volume)
+    assert admin.io(volumes[0], "read -P 5 0 1M")
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    own_server.stop()
+
+
 def test_what_was_given_up_stays_so(own_server):
     admin = own_server.start().login()
     volume, other = admin.create_volume(), admin.create_volume()
@@ -396,7 +433,7 @@ def test_a_switch_that_was_cut_off_is_finished(own_server):
     admin = own_server.start().login()
     assert admin.call("GET", f"/volumes/{volume}")["volume"]["name"] == "kept"
     (kept,) = (own_server.store / "quarantine").iterdir()
-    assert {p.name for p in kept.iterdir()} == {"varve.db", "varve.db-wal"}
+    assert {p.name for p in kept.glob("varve.db*")} == {"varve.db", "varve.db-wal"}
     own_server.stop()
 
 
