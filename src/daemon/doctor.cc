@@ -7,7 +7,9 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "base/rng.h"
 #include "base/unique_fd.h"
+#include "keys/local/local_keys.h"
 #include "recovery/doctor.h"
 
 namespace varve::daemon {
@@ -51,6 +53,10 @@ int doctor(const Config& config, bool as_json) {
                         .pools = config.pools,
                         .min_free_bytes = config.min_free_bytes,
                         .running = is_running(config.directory)};
+  SystemRng rng;
+  store.try_key = [&](const KeyId& key) {
+    keys::LocalKeys(config.directory / "keys", config.root_key, rng).secret(key);
+  };
   std::vector<Finding> findings = recovery::examine_store(store);
   bool well = std::ranges::all_of(findings, [](const Finding& one) { return one.level == Finding::Level::Note; });
   if (as_json) {

@@ -26,6 +26,8 @@ using Level = Finding::Level;
 struct Row {
   std::string volume;
   std::string status;
+  std::int64_t size_gib = 0;
+  std::string pool;
 };
 
 struct Rows {
@@ -143,14 +145,14 @@ class Look {
     store::Connection db(file.string(), true);
     using std::optional;
     using std::string;
-    for (auto& [id, status, key] :
-         store::query<string, string, optional<string>>(db, "SELECT id, status, encryption_key_id FROM volumes")) {
-      rows_.volumes[id] = {id, status};
+    for (auto& [id, status, key, size, pool] : store::query<string, string, optional<string>, std::int64_t, string>(
+             db, "SELECT id, status, encryption_key_id, size_gib, pool FROM volumes")) {
+      rows_.volumes[id] = {id, status, size, pool};
       if (key) rows_.keys[id] = *key;
     }
     for (auto& [id, volume, status] :
          store::query<string, string, string>(db, "SELECT id, volume_id, status FROM snapshots")) {
-      rows_.snapshots[id] = {volume, status};
+      rows_.snapshots[id] = {volume, status, 0, ""};
     }
     for (auto& [volume, snapshot, target] : store::query<string, optional<string>, optional<string>>(
              db, "SELECT volume_id, snapshot_id, target FROM tasks WHERE state = 'live'")) {
@@ -184,10 +186,31 @@ class Look {
           "its bytes cannot be found", "delete it");
     }
     for (const auto& [volume, manifest] : told_.manifests) {
-      if (rows_.volumes.contains(volume.str())) continue;
+      auto row = rows_.volumes.find(volume.str());
+      if (row != rows_.volumes.end()) {
+        if (!rows_.tasked.contains(volume.str())) compare(row->second, manifest);
+        continue;
+      }
       add(Level::Warning, "volume", volume.str(), "it has bytes and no row",
           "nobody: it was given up (unmanaged), or its row was lost",
           "cinder manage takes it back; varved recover makes a row of its description");
+    }
+  }
+
+  void compare(const Row& row, const qcow2::Manifest& manifest) {
+    bool is_elsewhere = !manifest.pool.empty() && manifest.pool != row.pool;
+    if (manifest.size_gib != row.size_gib || is_elsewhere) {
+      add(Level::Warning, "volume", row.volume,
+          "it is said to have " + std::to_string(row.size_gib) + " GiB in the pool " + row.pool + ", and has " +
+              std::to_string(manifest.size_gib) + " GiB in the pool " + (is_elsewhere ? manifest.pool : row.pool),
+          "its owner is told and charged something wrong; clients get what it has",
+          "stop varved and run varved recover: the row gets what the bytes have");
+    }
+    for (const auto& [snapshot, frozen] : manifest.snapshots) {
+      if (rows_.snapshots.contains(snapshot.str()) || rows_.tasked.contains(snapshot.str())) continue;
+      add(Level::Note, "snapshot", snapshot.str(), "it has bytes (of the volume " + row.volume + ") and no row",
+          "nobody: it was given up (unmanaged), or is what an operation that failed has left; it takes up room",
+          "cinder snapshot-manage takes it back; then it can be deleted");
     }
   }
 
@@ -237,14 +260,31 @@ class Look {
 
   void look_at_keys() {
     if (rows_.keys.empty()) return;
-    if (!files::exists(store_.root_key)) {
+    bool has_root = files::exists(store_.root_key);
+    if (!has_root) {
       add(Level::Error, "key", store_.root_key.string(), "the root key is missing",
           "no encrypted volume or backup can be opened", "mount its disk or put it back");
     }
     for (const auto& [volume, key] : rows_.keys) {
-      if (files::exists(store_.directory / "keys" / key) || rows_.tasked.contains(volume)) continue;
-      add(Level::Error, "key", key, "the key of the volume " + volume + " is missing", "the volume cannot be opened",
-          "put keys/" + key + " back from a backup; without it the bytes are lost");
+      if (rows_.tasked.contains(volume)) continue;
+      std::string what;
+      if (!files::exists(store_.directory / "keys" / key)) {
+        what = "is missing";
+      } else if (has_root && !can_be_used(KeyId(key))) {
+        what = "cannot be read, or belongs to another root key";
+      }
+      if (what.empty()) continue;
+      add(Level::Error, "key", key, "the key of the volume " + volume + " " + what, "the volume cannot be opened",
+          "put keys/" + key + " (or the root key) back from a backup; without it the bytes are lost");
+    }
+  }
+
+  bool can_be_used(const KeyId& key) const {
+    try {
+      store_.try_key(key);
+      return true;
+    } catch (const Error&) {
+      return false;
     }
   }
 

@@ -5,9 +5,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "base/id.h"
 
 namespace varve::recovery {
 
@@ -31,7 +34,8 @@ struct Store {
   std::filesystem::path root_key;
   std::vector<std::pair<std::string, std::filesystem::path>> pools;  // beside the default one
   std::uint64_t min_free_bytes = 0;
-  bool running = false;  // a varved serves it
+  bool running = false;                       // a varved serves it
+  std::function<void(const KeyId&)> try_key;  // throws when the key cannot be used; called when there is a root key
 };
 
 // Throws Error when the store cannot be looked at at all.

@@ -120,9 +120,27 @@ def test_a_missing_key_is_told(store):
     volume = admin.create_volume(volume_type="secret")
     (key,) = server.rows("SELECT encryption_key_id FROM volumes WHERE id = ?", volume)[0]
     assert doctor(server) == (0, {})
-    (server.store / "keys" / key).rename(server.directory / "elsewhere")
+    path = server.store / "keys" / key
+    good = path.read_text()
+    for bad in ("", "{}", good.replace("a", "b")):
+        path.write_text(bad)
+        status, findings = doctor(server)
+        assert status == 1 and "cannot be read" in findings["key", key]["what"], bad
+    path.unlink()
     status, findings = doctor(server)
     assert status == 1 and volume in findings["key", key]["what"]
+
+
+def test_rows_that_differ_from_their_bytes_are_told(store):
+    server, _, volume, snapshot = store
+    server.stop()
+    with sqlite3.connect(server.store / "varve.db") as db:
+        db.execute("UPDATE volumes SET size_gib = 7")
+        db.execute("DELETE FROM snapshots")
+    db.close()
+    status, findings = doctor(server)
+    assert status == 1 and "7 GiB" in findings["volume", volume]["what"]
+    assert findings["snapshot", snapshot]["level"] == "note"
 
 
 def test_what_changes_between_two_looks_is_told_all_the_same(own_server):
