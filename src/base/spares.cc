@@ -92,13 +92,18 @@ bool Spares::release() {
   std::lock_guard lock(mutex_);
   int released = 0;
   for (int number = 0; number < kFiles && released < kReleased; ++number) {
-    UniqueFd fd(::open(numbered(directory_, number).c_str(), O_WRONLY | O_CLOEXEC));
-    struct stat info;
-    if (!fd || ::fstat(fd.get(), &info) != 0 || info.st_blocks == 0) continue;
-    // A file system may free the blocks only with the commit that the sync brings.
-    if (::ftruncate(fd.get(), 1) == 0 && ::ftruncate(fd.get(), 0) == 0 && ::fsync(fd.get()) == 0) ++released;
+    fs::path file = numbered(directory_, number);
+    // Emptied first: a file system may free the blocks only with a commit.
+    if (files::allocated_bytes(file) == 0 || ::truncate(file.c_str(), 0) != 0) continue;
+    if (::unlink(file.c_str()) == 0) ++released;
   }
-  return released > 0;
+  if (released == 0) return false;
+  try {
+    files::sync_directory(directory_);
+  } catch (const Error& fault) {
+    log::debug("the release of spare files was not synced", {{"error", fault.message()}});
+  }
+  return true;
 }
 
 }  // namespace varve

@@ -21,7 +21,7 @@ class Spares {
   // content.
   void replace(const std::filesystem::path& path, std::string_view content);
 
-  // Gives up some spares, for what needs new files: whoever comes first has their room. False: there were none.
+  // Gives up some spares, for what needs new files or room: whoever comes first has it. False: there were none.
   bool release();
 
  private:

@@ -94,6 +94,34 @@ def test_a_full_disk_heals_by_itself(small):
     invariants.check_images(server)
 
 
+def test_a_disk_that_takes_no_more_files_is_a_full_one(small):
+    server, disk = small
+    admin = server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 1 0 1M", "flush")
+    snapshot = admin.create_snapshot(volume)
+    for end in (server.stop, server.kill):
+        end()
+        disk.take_every_file()
+        admin = server.start().login()
+        assert ready(server)["pools"][0]["state"] == "full"
+        assert status(admin, volume) == "in-use" and qemu_io(uri, "read -P 1 0 1M", "write -P 2 1M 1M", "flush")
+        refused = admin.call("POST", "/volumes", {"volume": {"size": 1}}, 202)["volume"]["id"]
+        wait_error(admin, refused)
+        (message,) = messages(admin, refused)
+        assert "room" in message["user_message"]
+        admin.delete_volume(refused)
+        disk.give_files_back()
+    admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    admin.wait_gone(f"/snapshots/{snapshot}")
+    admin.detach(attachment)
+    assert admin.io(volume, "read -P 1 0 1M", "read -P 2 1M 1M")
+    invariants.settle(server)
+    invariants.check(server)
+    server.stop()
+
+
 def test_snapshots_go_while_clients_take_every_byte(small):
     server, disk = small
     admin = server.start().login()

@@ -1,5 +1,6 @@
 """The embedded identity, through unmodified clients and by hand."""
 import json
+import sqlite3
 
 import pytest
 import requests
@@ -142,3 +143,14 @@ def test_tokens_survive_a_restart(own_server):
     own_server.restart()
     admin.server = own_server
     assert admin.request("GET", "/volumes").status_code == 200
+
+
+def test_a_clock_that_was_set_back_locks_nobody_out(own_server):
+    own_server.start()
+    own_server.stop()
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        db.execute("UPDATE users SET password_changed_at = password_changed_at + 3600 * 1000000")
+    db.close()
+    admin = own_server.start().login()
+    assert admin.call("GET", "/volumes") == {"volumes": []}
+    own_server.stop()

@@ -1,6 +1,8 @@
 """A file system of its own for a store, which can be filled, made read-only and frozen. Only root can make one."""
 import contextlib
+import itertools
 import os
+import shutil
 import signal
 import subprocess
 
@@ -29,6 +31,18 @@ class Disk:
 
     def free(self):
         self.filler().unlink()
+
+    def take_every_file(self):
+        """There is room, and no file can be made."""
+        directory = self.directory / "files"
+        directory.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (directory / str(number)).touch()
+        assert os.statvfs(self.directory).f_favail == 0
+
+    def give_files_back(self):
+        shutil.rmtree(self.directory / "files")
 
     def make_read_only(self):
         """For every file that is opened from now on: a file system with files open for writing cannot be remounted."""

@@ -58,6 +58,20 @@ TEST_F(AssessmentTest, WhatAnotherManifestRefersToIsNotDroppedByATombstone) {
   EXPECT_TRUE(told.to_set_aside.empty());
 }
 
+// Of a store of the first format alone it follows from the chain what was dropped: a later manifest that does not list a
+// layer was written by somebody who did not drop it.
+TEST_F(AssessmentTest, OnlyTheFirstFormatDropsWhatItDoesNotList) {
+  for (bool lists : {false, true}) {
+    survey_ = {};
+    manifest("v", "top").lists_dropped = lists;
+    survey_.layers = {{LayerId("base"), file()}, {LayerId("top"), file("base")}};
+    Assessment told = assess(survey_);
+    EXPECT_EQ(told.dropped.contains(LayerId("base")), !lists);
+    EXPECT_FALSE(told.dropped.contains(LayerId("top")));
+    EXPECT_TRUE(told.to_set_aside.empty());
+  }
+}
+
 TEST_F(AssessmentTest, LayersInACircleAreDamaged) {
   manifest("v", "a");
   survey_.layers = {{LayerId("a"), file("b")}, {LayerId("b"), file("a")}};
