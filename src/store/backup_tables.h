@@ -12,7 +12,8 @@
 namespace varve::store {
 
 template <>
-struct Codec<model::BackupStatus> : EnumCodec<model::BackupStatus, model::parse_backup_status> {};
+struct Codec<model::BackupStatus>
+    : StatusCodec<model::BackupStatus, model::parse_backup_status, model::BackupStatus::Error> {};
 
 template <>
 struct Table<model::Backup> {

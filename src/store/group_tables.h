@@ -11,7 +11,8 @@
 namespace varve::store {
 
 template <>
-struct Codec<model::GroupStatus> : EnumCodec<model::GroupStatus, model::parse_group_status> {};
+struct Codec<model::GroupStatus>
+    : StatusCodec<model::GroupStatus, model::parse_group_status, model::GroupStatus::Error> {};
 
 template <>
 struct Table<model::GroupType> {

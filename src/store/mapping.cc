@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "base/log.h"
 
 namespace varve::store {
 
@@ -23,11 +24,21 @@ std::string encode_metadata(const model::Metadata& metadata) {
 }
 
 model::Metadata decode_metadata(const std::string& text) {
-  model::Metadata out;
-  if (text.size() <= 2) return out;
-  json::value parsed = json::parse(text);
-  for (const auto& [key, value] : parsed.as_object()) out.emplace(key, value.as_string());
-  return out;
+  if (text.size() <= 2) return {};
+  try {
+    model::Metadata out;
+    json::value parsed = json::parse(text);
+    for (const auto& [key, value] : parsed.as_object()) out.emplace(key, value.as_string());
+    return out;
+  } catch (const std::exception&) {
+    note_damaged("metadata", text);
+    return {};
+  }
+}
+
+void note_damaged(std::string_view what, std::string_view text) {
+  constexpr std::size_t kShown = 100;
+  log::error("the database holds a damaged column", {{"of", what}, {"content", text.substr(0, kShown)}});
 }
 
 void unknown_name(std::string_view what, std::string_view text) {

@@ -71,6 +71,7 @@ struct Codec<model::Metadata> {
 
 // A name this daemon does not know (written by a newer one) is our own fault, not the caller's.
 [[noreturn]] void unknown_name(std::string_view what, std::string_view text);
+void note_damaged(std::string_view what, std::string_view text);
 
 template <class Enum, std::optional<Enum> (*Parse)(std::string_view)>
 struct EnumCodec {
@@ -83,12 +84,25 @@ struct EnumCodec {
   }
 };
 
+// A damaged column is the trouble of its own row: nobody else's list fails for it.
+template <class Enum, std::optional<Enum> (*Parse)(std::string_view), Enum Damaged>
+struct StatusCodec : EnumCodec<Enum, Parse> {
+  static Enum decode(const Row& row, std::size_t column) {
+    std::optional<Enum> value = Parse(row.text(column));
+    if (!value) note_damaged("status", row.text(column));
+    return value.value_or(Damaged);
+  }
+};
+
 template <>
-struct Codec<model::VolumeStatus> : EnumCodec<model::VolumeStatus, model::parse_volume_status> {};
+struct Codec<model::VolumeStatus>
+    : StatusCodec<model::VolumeStatus, model::parse_volume_status, model::VolumeStatus::Error> {};
 template <>
-struct Codec<model::SnapshotStatus> : EnumCodec<model::SnapshotStatus, model::parse_snapshot_status> {};
+struct Codec<model::SnapshotStatus>
+    : StatusCodec<model::SnapshotStatus, model::parse_snapshot_status, model::SnapshotStatus::Error> {};
 template <>
-struct Codec<model::AttachmentStatus> : EnumCodec<model::AttachmentStatus, model::parse_attachment_status> {};
+struct Codec<model::AttachmentStatus>
+    : StatusCodec<model::AttachmentStatus, model::parse_attachment_status, model::AttachmentStatus::Attached> {};
 template <>
 struct Codec<model::AttachMode> : EnumCodec<model::AttachMode, model::parse_attach_mode> {};
 template <>

@@ -1,5 +1,6 @@
 """Files that are lost, damaged or unreadable: a state of the volumes that need them, told to their owners, and never the end of the service."""
 import json
+import sqlite3
 
 import invariants
 import pytest
@@ -251,4 +252,29 @@ def test_volumes_of_a_pool_that_is_not_configured_are_listed(own_server):
     own_server.options.append(configured)
     admin = own_server.start().login()
     admin.wait_volume(volume)
+    own_server.stop()
+
+
+@pytest.mark.parametrize("table, column", [("volumes", "status"), ("volumes", "metadata"), ("snapshots", "status"), ("snapshots", "metadata")])
+def test_a_damaged_column_is_the_trouble_of_its_row(own_server, table, column):
+    admin = own_server.start().login()
+    volumes = [admin.create_volume() for _ in range(2)]
+    snapshots = [admin.create_snapshot(volume) for volume in volumes]
+    damaged = volumes[0] if table == "volumes" else snapshots[0]
+    own_server.stop()
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        db.execute(f"UPDATE {table} SET {column} = ?  WHERE id = ?", ("}\x01{", damaged))
+    db.close()
+    admin = own_server.start().login()
+    for path, key, wanted in (("/volumes/detail", "volumes", volumes), ("/snapshots/detail", "snapshots", snapshots)):
+        assert {one["id"] for one in admin.call("GET", path)[key]} == set(wanted)
+    shown = admin.call("GET", f"/{table}/{damaged}")[table[:-1]]
+    assert shown["status"] == ("error" if column == "status" else "available")
+    for snapshot in snapshots:
+        admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+        admin.wait_gone(f"/snapshots/{snapshot}")
+    for volume in volumes:
+        admin.delete_volume(volume)
+    invariants.settle(own_server)
+    invariants.check(own_server)
     own_server.stop()
