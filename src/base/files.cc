@@ -81,7 +81,8 @@ void replace_atomically(const fs::path& path, std::string_view content) {
 }
 
 std::string read(const fs::path& path) {
-  UniqueFd fd(fault::fails(Kind::Open) ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Nobody waits for who would write into a pipe of that name.
+  UniqueFd fd(fault::fails(Kind::Open) ? -1 : ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) fail("cannot open", path);
   std::string content;
   char buffer[16384];

@@ -25,6 +25,7 @@
 #include "keys/local/local_keys.h"
 #include "services/descriptions.h"
 #include "services/reconciler.h"
+#include "store/mapping.h"
 
 namespace varve::daemon {
 
@@ -53,6 +54,19 @@ std::unique_ptr<store::Database> open_database(const Config& config, Spares& spa
   return store::open_sqlite(config.directory / "varve.db", static_cast<std::size_t>(config.write_queue));
 }
 
+bool keys_are_needed(store::Database& db) {
+  bool needed = false;
+  store::Work look = [&](store::Transaction& tx) {
+    needed = !store::query<std::string>(tx.connection(),
+                                        "SELECT encryption_key_id FROM volumes WHERE encryption_key_id IS NOT NULL "
+                                        "UNION ALL SELECT encryption_key_id FROM backups WHERE encryption_key_id IS "
+                                        "NOT NULL LIMIT 1")
+                  .empty();
+  };
+  db.read(look);
+  return needed;
+}
+
 }  // namespace
 
 class App::Impl {
@@ -70,7 +84,7 @@ class App::Impl {
         identity_(*db_, clock_, rng_, config_.identity),
         keystone_(clock_, config_.keystone),
         daemons_(config_.run_directory, config_.storage_daemon, config_.timeouts),
-        keys_(config_.directory / "keys", config_.root_key, rng_),
+        keys_(config_.directory / "keys", config_.root_key, keys_are_needed(*db_), rng_),
         objects_(object_store(config_)),
         backend_(qcow2::Config{.directory = config_.directory,
                                .min_free_bytes = config_.min_free_bytes,

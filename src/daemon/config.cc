@@ -1,5 +1,6 @@
 #include "daemon/config.h"
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <set>
@@ -120,6 +121,25 @@ std::pair<std::string, std::filesystem::path> parse_pool(
   for (const auto& [other, directory] : others) taken = taken || other == name;
   if (taken) bad("qcow2.pools: there are two pools '" + name + "'");
   return {name, std::filesystem::absolute(text.substr(equals + 1)).lexically_normal()};
+}
+
+// A layer's file in two pools at once would be taken for a double, and for rubbish.
+void require_apart(const Config& config) {
+  std::vector<std::filesystem::path> taken{std::filesystem::weakly_canonical(config.directory)};
+  auto is_in = [](const std::filesystem::path& inner, const std::filesystem::path& outer) {
+    return std::ranges::mismatch(outer, inner).in1 == outer.end();
+  };
+  for (const auto& [name, directory] : config.pools) {
+    std::error_code unknown;
+    std::filesystem::path real = std::filesystem::weakly_canonical(directory, unknown);
+    if (unknown) continue;  // a pool that cannot be used is told at the start
+    for (const std::filesystem::path& other : taken) {
+      if (is_in(real, other) || is_in(other, real)) {
+        bad("qcow2.pools: the pool '" + name + "' and another pool or the store have one directory: " + real.string());
+      }
+    }
+    taken.push_back(std::move(real));
+  }
 }
 
 void read(Reader& in, Config& config) {
@@ -292,6 +312,7 @@ Config load_config(const std::filesystem::path& path, const std::vector<std::str
   if (config.backup_directory.empty()) config.backup_directory = config.directory / "backups";
   config.directory = std::filesystem::absolute(config.directory).lexically_normal();
   config.run_directory = std::filesystem::absolute(config.run_directory).lexically_normal();
+  require_apart(config);
   // A unix socket's path has at most 107 bytes; the longest is <run>/snapshot-<uuid>/nbd.sock.
   constexpr std::size_t kLongest = 107 - sizeof("/snapshot-/nbd.sock") + 1 - 36;
   if (config.run_directory.string().size() > kLongest) {

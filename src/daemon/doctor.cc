@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cerrno>
 #include <cstdio>
 
 #include "base/rng.h"
@@ -27,8 +28,11 @@ const char* level_of(const Finding& finding) {
 
 // Without taking the lock from a varved that is just starting: a shared one, let go at once.
 bool is_running(const std::filesystem::path& directory) {
-  UniqueFd fd(::open((directory / "varved.lock").c_str(), O_RDONLY | O_CLOEXEC));
-  return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+  auto is_locked = [](const std::filesystem::path& path) {
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    return fd && ::flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  };
+  return is_locked(directory) || is_locked(directory / "varved.lock");
 }
 
 json::object to_json(const Finding& finding) {
@@ -55,7 +59,7 @@ int doctor(const Config& config, bool as_json) {
                         .running = is_running(config.directory)};
   SystemRng rng;
   store.try_key = [&](const KeyId& key) {
-    keys::LocalKeys(config.directory / "keys", config.root_key, rng).secret(key);
+    keys::LocalKeys(config.directory / "keys", config.root_key, true, rng).secret(key);
   };
   std::vector<Finding> findings = recovery::examine_store(store);
   bool well = std::ranges::all_of(findings, [](const Finding& one) { return one.level == Finding::Level::Note; });

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -23,22 +25,38 @@ namespace {
 // In the run directory: the store that it belongs to.
 constexpr char kOwner[] = "store";
 
-UniqueFd lock(const fs::path& directory, const std::string& what) {
-  files::make_directory(directory);
-  fs::path file = directory / "varved.lock";
-  UniqueFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
-  // A killed varved may have left a process that is about to become a storage daemon: until then it has the lock.
+// A killed varved may have left a process that is about to become a storage daemon: until then it has the lock.
+void take(const UniqueFd& fd, const fs::path& directory, const std::string& what) {
   constexpr auto kPatience = std::chrono::seconds(3);
   auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      continue;
+    if (errno != EWOULDBLOCK) return;  // a file system without locks of directories
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(ErrorCode::Unavailable, "another varved already runs on the " + what + " " + directory.string());
     }
-    throw Error(ErrorCode::Unavailable, "another varved already runs on the " + what + " " + directory.string());
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  return fd;
+}
+
+// Who is root would make files that the service's user cannot read.
+void require_own(const fs::path& directory) {
+  struct stat info;
+  if (::stat(directory.c_str(), &info) != 0 || info.st_uid == ::geteuid()) return;
+  throw Error(ErrorCode::Unavailable, directory.string() + " belongs to the user " + std::to_string(info.st_uid) +
+                                          "; this must run as that user, not as " + std::to_string(::geteuid()));
+}
+
+// A directory that is not there is made.
+DirectoryLock lock(const fs::path& directory, const std::string& what) {
+  files::make_directory(directory);
+  require_own(directory);
+  fs::path file = directory / "varved.lock";
+  DirectoryLock held{UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
+                     UniqueFd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))};
+  if (!held.directory || !held.file) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
+  take(held.directory, directory, what);
+  take(held.file, directory, what);
+  return held;
 }
 
 bool is_inside(const fs::path& path, const fs::path& directory) {
@@ -69,7 +87,7 @@ void own(const fs::path& run_directory, const fs::path& store) {
 }  // namespace
 
 StoreLock lock_store(const fs::path& directory, const fs::path& run_directory) {
-  StoreLock held{lock(directory, "store"), UniqueFd()};
+  StoreLock held{lock(directory, "store"), {}};
   if (!is_inside(run_directory, directory)) {
     held.run = lock(run_directory, "run directory");
     own(run_directory, directory);

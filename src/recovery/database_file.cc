@@ -208,6 +208,9 @@ void roll_back(const fs::path& file) {
 
 Condition examine(const fs::path& file, std::string* what) {
   std::error_code none;
+  if (fs::is_symlink(file, none) && !fs::exists(file, none)) {
+    throw Error(ErrorCode::Unavailable, "the database is a link to a file that is not there; is its disk mounted?");
+  }
   if (!fs::exists(file, none) || fs::file_size(file, none) == 0) return Condition::Missing;
   Database db = open(file, SQLITE_OPEN_READONLY);
   std::string verdict;

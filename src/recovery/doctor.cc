@@ -36,6 +36,7 @@ struct Rows {
   std::set<std::string> tasked;               // volumes, snapshots and targets of live tasks
   std::map<std::string, std::string> served;  // attachments with an export: the key of their storage daemon
   std::map<std::string, std::string> keys;    // of encrypted volumes
+  std::set<std::string> damaged;              // volumes and snapshots that are known to be
 };
 
 // One look; two of them that agree make a finding.
@@ -74,6 +75,11 @@ class Look {
           "what lies in it is not known; nothing is set aside or removed meanwhile",
           "look at the disk and the permissions, then start varved again");
     }
+    for (const auto& twin : found.twins) {
+      add(Level::Warning, "file", twin.string(),
+          "there is another file of the same layer, which is the one that is used",
+          "it may be the true one, after a copy by hand", "compare the two, and keep the one that is right");
+    }
     for (const auto& stray : found.strays) {
       add(Level::Note, "file", stray.string(), "it has a name that varved does not give",
           "nobody; varved leaves it alone", "move it elsewhere");
@@ -85,6 +91,10 @@ class Look {
       add(Level::Error, "volume", volume.str(), "its manifest cannot be read: " + why,
           "the volume and its snapshots are in error; its layers are kept",
           "put volumes/" + volume.str() + ".json back from a backup and start varved again, or delete the volume");
+    }
+    for (const auto& [layer, file] : found.layers) {
+      if (!file.header || !told_.graph.contains(layer)) continue;
+      if (auto whole = qcow2::read_whole(file.path); !whole) told_.graph.hurt(layer, whole.error());
     }
     for (const auto& [volume, manifest] : told_.manifests) tell_damage(volume, manifest);
   }
@@ -154,6 +164,7 @@ class Look {
          store::query<string, string, string>(db, "SELECT id, volume_id, status FROM snapshots")) {
       rows_.snapshots[id] = {volume, status, 0, ""};
     }
+    for (auto& [id] : store::query<string>(db, "SELECT id FROM damages")) rows_.damaged.insert(id);
     for (auto& [volume, snapshot, target] : store::query<string, optional<string>, optional<string>>(
              db, "SELECT volume_id, snapshot_id, target FROM tasks WHERE state = 'live'")) {
       rows_.tasked.insert(volume);
@@ -172,7 +183,8 @@ class Look {
 
   void compare_rows_with_bytes() {
     for (const auto& [id, row] : rows_.volumes) {
-      if (has_bytes(id) || row.status == "error" || rows_.tasked.contains(id)) continue;
+      bool failed = row.status == "error" && !rows_.damaged.contains(id);  // it never had any
+      if (has_bytes(id) || failed || rows_.tasked.contains(id)) continue;
       add(Level::Error, "volume", id, "it has no manifest (its status is " + row.status + ")",
           "its bytes cannot be found; they may be in quarantine",
           "put volumes/" + id + ".json back from a backup and start varved again, or delete the volume");
@@ -180,7 +192,8 @@ class Look {
     for (const auto& [id, row] : rows_.snapshots) {
       auto manifest = told_.manifests.find(VolumeId(row.volume));
       bool kept = manifest != told_.manifests.end() && manifest->second.snapshots.contains(SnapshotId(id));
-      if (kept || row.status == "error" || rows_.tasked.contains(id) || rows_.tasked.contains(row.volume)) continue;
+      bool failed = row.status == "error" && !rows_.damaged.contains(id);
+      if (kept || failed || rows_.tasked.contains(id) || rows_.tasked.contains(row.volume)) continue;
       if (!has_bytes(row.volume) || told_.unreadable.contains(VolumeId(row.volume))) continue;  // told of the volume
       add(Level::Error, "snapshot", id, "its volume's manifest does not name it (its status is " + row.status + ")",
           "its bytes cannot be found", "delete it");

@@ -27,7 +27,7 @@ struct Assessment {
 
   // What is to be done now.
   std::set<LayerId> drafts_to_finish;           // a manifest names them: they get their final name
-  std::set<LayerId> drafts_to_remove;           // no manifest does
+  std::set<LayerId> drafts_to_remove;           // no manifest does that can be read
   std::set<LayerId> to_put_back;                // in quarantine, but needed
   std::map<LayerId, std::string> to_set_aside;  // and why
   std::map<LayerId, std::string> unaccounted;   // would be set aside, were all manifests readable

@@ -58,8 +58,8 @@ TEST_F(AssessmentTest, WhatAnotherManifestRefersToIsNotDroppedByATombstone) {
   EXPECT_TRUE(told.to_set_aside.empty());
 }
 
-// Of a store of the first format alone it follows from the chain what was dropped: a later manifest that does not list a
-// layer was written by somebody who did not drop it.
+// Of a store of the first format alone it follows from the chain what was dropped: a later manifest that does not list
+// a layer was written by somebody who did not drop it.
 TEST_F(AssessmentTest, OnlyTheFirstFormatDropsWhatItDoesNotList) {
   for (bool lists : {false, true}) {
     survey_ = {};

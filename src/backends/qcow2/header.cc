@@ -64,7 +64,7 @@ std::unexpected<std::string> fault(const char* what) {
 std::expected<Header, std::string> read_header(const std::filesystem::path& file) {
   using boost::endian::load_big_u32;
   using boost::endian::load_big_u64;
-  UniqueFd fd(fault::fails(fault::Kind::Open) ? -1 : ::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd fd(fault::fails(fault::Kind::Open) ? -1 : ::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return fault("it cannot be opened");
   std::array<char, kWanted> raw{};
   ssize_t got = read_at(fd.get(), raw.data(), raw.size(), 0);

@@ -24,6 +24,10 @@ struct Header {
 // that the file is worth nothing.
 std::expected<Header, std::string> read_header(const std::filesystem::path& file);
 
+// The same, and the file does not end before what its tables lead to: QEMU reads zeros there. Reads little of a whole
+// file, all tables of another one.
+std::expected<Header, std::string> read_whole(const std::filesystem::path& file);
+
 // Throws Error(BackendFailed) naming the file.
 Header require_header(const std::filesystem::path& file);
 

@@ -66,6 +66,7 @@ void Qcow2Backend::load() {
 void Qcow2Backend::report(const Survey& found, const Assessment& told) {
   for (const std::string& directory : found.unlisted)
     log::error("a directory cannot be read", {{"directory", directory}});
+  for (const auto& twin : found.twins) log::error("a second file of a layer", {{"file", twin.string()}});
   for (const auto& stray : found.strays) log::warning("a file that is none of the store's", {{"file", stray.string()}});
   for (const auto& [volume, why] : told.unreadable) {
     log::error("a volume is damaged: its manifest cannot be read", {{"volume", volume}, {"reason", why}});
@@ -93,9 +94,7 @@ void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
   for (const LayerId& layer : told.to_put_back) {
     attempt("put a layer back", layer.str(), [&] { put_back(found.quarantined.at(layer).path, images_.file(layer)); });
   }
-  for (const LayerId& layer : told.drafts_to_remove) {
-    attempt("remove a draft", layer.str(), [&] { files::remove_durably(found.drafts.at(layer).path); });
-  }
+  for (const LayerId& layer : told.drafts_to_remove) drafts_.push_back(found.drafts.at(layer).path);
   for (const auto& file : found.half_written) {
     attempt("remove a half-written manifest", file.string(), [&] { files::remove_durably(file); });
   }

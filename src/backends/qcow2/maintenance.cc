@@ -24,9 +24,27 @@ constexpr std::chrono::steady_clock::duration kLongestWait = std::chrono::minute
 bool Qcow2Backend::maintain() {
   spares_.keep();
   daemons_.stop_discarded();
+  remove_drafts();
   keep_roots();
   settle_unfinished();
   return remove_one_layer() || run_one_merge() || look_again();
+}
+
+// Of layers that were being made when the last varved ended, and that no manifest names: none that is there. One that
+// is lost or damaged may name them, and is not known to be before expect().
+void Qcow2Backend::remove_drafts() {
+  {
+    std::lock_guard graph(graph_mutex_);
+    if (drafts_.empty() || !unreadable_.empty() || !lost_.empty()) return;
+  }
+  for (const fs::path& draft : drafts_) {
+    try {
+      files::remove_durably(draft);
+    } catch (const Error& fault) {
+      log::warning("a draft is left until the next start", {{"file", draft.string()}, {"error", fault.message()}});
+    }
+  }
+  drafts_.clear();
 }
 
 // Switches whose storage daemon did not answer when they were to be finished. A volume that somebody works on is

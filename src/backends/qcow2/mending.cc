@@ -43,11 +43,11 @@ bool Qcow2Backend::look_again() {
   return true;
 }
 
-// QEMU could not open it: what of it cannot be read is damaged from now on.
+// Before it is opened, and when QEMU could not: what of it cannot be read is damaged from now on.
 void Qcow2Backend::find_damage(const std::vector<LayerId>& chain) {
   bool found = false;
   for (const LayerId& layer : chain) {
-    std::expected<Header, std::string> header = read_header(images_.file(layer));
+    std::expected<Header, std::string> header = read_whole(images_.file(layer));
     if (header) continue;
     log::error("a layer is damaged", {{"layer", layer}, {"reason", header.error()}});
     std::lock_guard graph(graph_mutex_);
@@ -67,7 +67,7 @@ void Qcow2Backend::find_damage(const std::vector<LayerId>& chain) {
 // A layer that can be read, and whose parent is known.
 bool Qcow2Backend::mend(const LayerId& layer) {
   images_.locate(layer);
-  std::expected<Header, std::string> header = read_header(images_.file(layer));
+  std::expected<Header, std::string> header = read_whole(images_.file(layer));
   if (!header || (header->has_backing && !header->parent)) return false;
   if (header->parent) discover(*header->parent);
   std::lock_guard graph(graph_mutex_);
@@ -96,7 +96,7 @@ void Qcow2Backend::discover(const LayerId& top) {
   };
   for (std::optional<LayerId> next = top; next && is_new(*next); next = found.back().parent) {
     images_.locate(*next);
-    std::expected<Header, std::string> header = read_header(images_.file(*next));
+    std::expected<Header, std::string> header = read_whole(images_.file(*next));
     found.push_back({*next, header ? header->parent : std::nullopt, header ? "" : header.error()});
   }
   std::lock_guard graph(graph_mutex_);

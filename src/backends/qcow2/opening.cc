@@ -25,6 +25,8 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
                                             const KeyId& secret, const std::function<void(qemu::QmpClient&)>& then) {
   require_sound(key, top);
   std::vector<LayerId> chain = chain_of(top);
+  if (!daemon_of(key)) find_damage(chain);
+  require_sound(key, top);
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
   FAILPOINT("attach.after_daemon");
   bool was_open = false;

@@ -149,6 +149,7 @@ class Qcow2Backend final : public backends::Backend {
   void remember(Manifest changed);
   void restore_manifest(const VolumeId& volume);
   void settle_doubts(const VolumeId& volume);
+  void remove_drafts();
   void settle_unfinished();
   bool is_unreadable(const VolumeId& volume) const;
   bool is_known(const LayerId& layer) const;
@@ -258,7 +259,8 @@ class Qcow2Backend final : public backends::Backend {
   std::multiset<LayerId> held_;              // chains in which no merge may start now
   std::map<LayerId, RunningMerge> running_;  // by target
   LayerId last_begun_;
-  std::set<VolumeId> unkept_roots_;  // changed by a merge, not written down yet
+  std::vector<std::filesystem::path> drafts_;  // that no manifest names; after the start the maintenance thread's
+  std::set<VolumeId> unkept_roots_;            // changed by a merge, not written down yet
   std::set<LayerId> removing_;
   std::map<std::string, bool> absent_;  // pools that cannot be used, and whether there is anything in them
   // At the start not every directory could be read: files that are not known of may be those of dropped layers.

@@ -73,13 +73,13 @@ void survey_layers(Survey& out, const PoolDirectories& pool) {
     std::string name = path.filename().string();
     std::string layer = id_in(name, kLayerSuffix);
     std::string draft = id_in(name, kDraftSuffix);
-    bool known = false;
-    if (!layer.empty()) {
-      known = out.layers.try_emplace(LayerId(layer), LayerFile{pool.name, path, read_header(path)}).second;
-    } else if (!draft.empty()) {
-      known = out.drafts.try_emplace(LayerId(draft), LayerFile{pool.name, path, read_header(path)}).second;
+    if (layer.empty() && draft.empty()) {
+      out.strays.push_back(path);
+      return;
     }
-    if (!known) out.strays.push_back(path);
+    auto& of_kind = layer.empty() ? out.drafts : out.layers;
+    LayerFile file{pool.name, path, read_header(path)};
+    if (!of_kind.try_emplace(LayerId(layer.empty() ? draft : layer), file).second) out.twins.push_back(path);
   };
   std::size_t unlisted = out.unlisted.size();
   each_entry(out, pool.layers(), visit);
@@ -119,6 +119,7 @@ bool Survey::knows_all_manifests() const {
 
 std::optional<std::string> foreign(const PoolDirectories& pool, const fs::path& store) {
   try {
+    if (files::exists(pool.root / "volumes")) return "it is the directory of a store, and no pool beside one";
     if (!files::exists(pool.owner())) return std::nullopt;
     fs::path owner = trim(files::read(pool.owner()));
     if (owner == fs::weakly_canonical(store) || !files::exists(owner / "volumes")) return std::nullopt;

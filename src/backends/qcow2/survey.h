@@ -49,6 +49,7 @@ struct Survey {
   std::map<VolumeId, ManifestFile> manifests;  // by the file's name
   std::map<VolumeId, ManifestFile> tombstones;
   std::vector<std::filesystem::path> strays;        // in our directories, with names that we do not give
+  std::vector<std::filesystem::path> twins;         // of layers that were found already
   std::vector<std::filesystem::path> half_written;  // manifests that were being replaced; the old ones are whole
   std::vector<std::string> unlisted;                // directories that could not be read to the end, and why
 

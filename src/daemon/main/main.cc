@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "base/files.h"
 #include "daemon/app.h"
 #include "daemon/backup_store.h"
 #include "daemon/doctor.h"
@@ -76,8 +77,15 @@ int migrate(const Options& options) {
   return 0;
 }
 
-int recover_store(const Options& options) {
+// Else a mistyped directory, or one whose disk is not mounted, would become a new and empty store.
+Config config_of_a_store(const Options& options) {
   Config config = load_config(options.config, options.overrides);
+  if (files::exists(config.directory / "volumes")) return config;
+  throw Error(ErrorCode::InvalidInput, "there is no store in " + config.directory.string());
+}
+
+int recover_store(const Options& options) {
+  Config config = config_of_a_store(options);
   log::configure(config.log_level, config.log_format);
   umask(0077);
   return recover(config, options.dry_run, options.json);
@@ -96,7 +104,7 @@ int examine(const Options& options) {
 }
 
 int back_up(const Options& options) {
-  Config config = load_config(options.config, options.overrides);
+  Config config = config_of_a_store(options);
   log::configure(config.log_level, config.log_format);
   umask(0077);
   signal(SIGPIPE, SIG_IGN);

@@ -31,20 +31,34 @@ bool has_keys(const fs::path& directory) {
 
 }  // namespace
 
-LocalKeys::LocalKeys(fs::path directory, fs::path root_key, Rng& rng) : directory_(std::move(directory)), rng_(rng) {
+LocalKeys::LocalKeys(fs::path directory, fs::path root_key, bool is_needed, Rng& rng)
+    : directory_(std::move(directory)), root_key_(std::move(root_key)), rng_(rng) {
   files::make_directory(directory_);
   // Behind a new root key those that the old one wrapped would be lost; perhaps only its disk is not mounted.
-  if (!files::exists(root_key) && !has_keys(directory_)) {
-    files::make_directory(root_key.parent_path());
-    files::replace_atomically(root_key, random(rng_, kSecretBytes));
+  if (!is_needed && !files::exists(root_key_) && !has_keys(directory_)) {
+    files::make_directory(root_key_.parent_path());
+    files::replace_atomically(root_key_, random(rng_, kSecretBytes));
   }
   try {
-    root_ = files::read(root_key);
-    if (root_.size() != kSecretBytes) fault_ = "the root key must have 32 bytes";
+    root();
   } catch (const Error& fault) {
-    fault_ = "the root key cannot be read";
-    log::error("the root key cannot be read: no encrypted volume can be opened", {{"error", fault.message()}});
+    log::error("no encrypted volume can be opened", {{"error", fault.message()}});
   }
+}
+
+// Read when it is there for the first time.
+std::string LocalKeys::root() const {
+  std::lock_guard lock(mutex_);
+  if (!root_.empty()) return root_;
+  std::string read;
+  try {
+    read = files::read(root_key_);
+  } catch (const Error& fault) {
+    log::debug("the root key", {{"error", fault.message()}});
+    throw Error(ErrorCode::Unavailable, "the root key cannot be read");
+  }
+  if (read.size() != kSecretBytes) throw Error(ErrorCode::Unavailable, "the root key must have 32 bytes");
+  return root_ = read;
 }
 
 fs::path LocalKeys::file(const KeyId& id) const {
@@ -53,8 +67,7 @@ fs::path LocalKeys::file(const KeyId& id) const {
 }
 
 std::string LocalKeys::master_key(const std::string& project, const std::string& master) const {
-  if (!fault_.empty()) throw Error(ErrorCode::Unavailable, fault_);
-  return from_hex(hmac_sha256_hex(root_, "varve master key\n" + project + "\n" + master));
+  return from_hex(hmac_sha256_hex(root(), "varve master key\n" + project + "\n" + master));
 }
 
 void LocalKeys::create(const KeyId& id, const ProjectId& project, const std::string& master) {
@@ -71,7 +84,7 @@ void LocalKeys::create(const KeyId& id, const ProjectId& project, const std::str
 
 std::string LocalKeys::secret(const KeyId& id) {
   fs::path path = file(id);
-  if (!files::exists(path)) throw Error(ErrorCode::NotFound, "there is no key " + id.str());
+  if (!files::exists(path)) throw Error(ErrorCode::BackendFailed, "the key " + id.str() + " is missing");
   std::string wrapped;
   std::string nonce;
   std::string master;
@@ -83,7 +96,8 @@ std::string LocalKeys::secret(const KeyId& id) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& fault) {  // a damaged file: no JSON, or another one
-    throw Error(ErrorCode::BackendFailed, "cannot read the key " + id.str() + ": " + fault.what());
+    log::error("a key is damaged", {{"key", id}, {"error", fault.what()}});
+    throw Error(ErrorCode::BackendFailed, "the key " + id.str() + " is damaged");
   }
   return open_sealed(master, nonce, id.str(), wrapped);
 }

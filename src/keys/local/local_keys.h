@@ -5,6 +5,8 @@
 #pragma once
 
 #include <filesystem>
+#include <mutex>
+#include <string>
 
 #include "base/rng.h"
 #include "keys/key_manager.h"
@@ -13,9 +15,10 @@ namespace varve::keys {
 
 class LocalKeys final : public KeyManager {
  public:
-  // A root key is made when there is none and no key needs one. One that is missing or damaged makes create() and
-  // secret() throw Error(Unavailable).
-  LocalKeys(std::filesystem::path directory, std::filesystem::path root_key, Rng& rng);
+  // A root key is made when there is none and no key needs one: neither one in the directory, nor, when is_needed, one
+  // that somebody knows of. One that is missing or damaged makes create() and secret() throw Error(Unavailable) until
+  // it is there.
+  LocalKeys(std::filesystem::path directory, std::filesystem::path root_key, bool is_needed, Rng& rng);
 
   void create(const KeyId& id, const ProjectId& project, const std::string& master) override;
   std::string secret(const KeyId& id) override;
@@ -23,12 +26,14 @@ class LocalKeys final : public KeyManager {
 
  private:
   std::filesystem::path file(const KeyId& id) const;
+  std::string root() const;
   std::string master_key(const std::string& project, const std::string& master) const;
 
   const std::filesystem::path directory_;
+  const std::filesystem::path root_key_;
   Rng& rng_;
-  std::string root_;
-  std::string fault_;  // of the root key; "": none
+  mutable std::mutex mutex_;
+  mutable std::string root_;
 };
 
 }  // namespace varve::keys

@@ -30,25 +30,25 @@ class LocalKeysTest : public testing::Test {
 TEST_F(LocalKeysTest, AMissingRootKeyIsNotReplacedWhileKeysNeedIt) {
   std::string secret;
   {
-    LocalKeys keys(directory_ / "keys", root_, rng_);
+    LocalKeys keys(directory_ / "keys", root_, false, rng_);
     keys.create(key_, ProjectId("p"), "m");
     secret = keys.secret(key_);
   }
   fs::rename(root_, directory_ / "elsewhere");
   {
-    LocalKeys keys(directory_ / "keys", root_, rng_);
+    LocalKeys keys(directory_ / "keys", root_, false, rng_);
     EXPECT_FALSE(fs::exists(root_));
     EXPECT_THROW(keys.secret(key_), Error);
     EXPECT_THROW(keys.create(KeyId("22222222-2222-4222-8222-222222222222"), ProjectId("p"), "m"), Error);
   }
   fs::rename(directory_ / "elsewhere", root_);
-  LocalKeys keys(directory_ / "keys", root_, rng_);
+  LocalKeys keys(directory_ / "keys", root_, false, rng_);
   EXPECT_EQ(keys.secret(key_), secret);
 }
 
 TEST_F(LocalKeysTest, ADamagedRootKeyIsTheTroubleOfWhatIsEncrypted) {
   files::replace_atomically(root_, "short");
-  LocalKeys keys(directory_ / "keys", root_, rng_);
+  LocalKeys keys(directory_ / "keys", root_, false, rng_);
   EXPECT_THROW(keys.create(key_, ProjectId("p"), "m"), Error);
   EXPECT_EQ(files::read(root_), "short");
 }
