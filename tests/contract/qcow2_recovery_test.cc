@@ -249,6 +249,7 @@ TEST_F(Recovery, ADraftThatNoManifestNamesGoes) {
   make(v_, 1);
   fs::path draft = rig_.directory() / "layers" / "66666666-6666-4666-8666-666666666666.qcow2.new";
   rig_.restart_after([&] { files::replace_atomically(draft, "cut off"); });
+  rig_.settle();
   EXPECT_FALSE(fs::exists(draft));
   EXPECT_TRUE(files_of(quarantine()).empty());
 }
