@@ -38,18 +38,19 @@ void take(const UniqueFd& fd, const fs::path& directory, const std::string& what
   }
 }
 
-// Who is root would make files that the service's user cannot read.
-void require_own(const fs::path& directory) {
+// Who is root would make files that the service's user cannot read. The directory itself may be somebody's who only
+// lends it.
+void require_own(const fs::path& store) {
   struct stat info;
-  if (::stat(directory.c_str(), &info) != 0 || info.st_uid == ::geteuid()) return;
-  throw Error(ErrorCode::Unavailable, directory.string() + " belongs to the user " + std::to_string(info.st_uid) +
-                                          "; this must run as that user, not as " + std::to_string(::geteuid()));
+  if (::stat((store / "volumes").c_str(), &info) != 0 || info.st_uid == ::geteuid()) return;
+  throw Error(ErrorCode::Unavailable, "the store " + store.string() + " belongs to the user " +
+                                          std::to_string(info.st_uid) + "; this must run as that user, not as " +
+                                          std::to_string(::geteuid()));
 }
 
 // A directory that is not there is made.
 DirectoryLock lock(const fs::path& directory, const std::string& what) {
   files::make_directory(directory);
-  require_own(directory);
   fs::path file = directory / "varved.lock";
   DirectoryLock held{UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
                      UniqueFd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))};
@@ -87,6 +88,7 @@ void own(const fs::path& run_directory, const fs::path& store) {
 }  // namespace
 
 StoreLock lock_store(const fs::path& directory, const fs::path& run_directory) {
+  require_own(directory);
   StoreLock held{lock(directory, "store"), {}};
   if (!is_inside(run_directory, directory)) {
     held.run = lock(run_directory, "run directory");

@@ -92,9 +92,12 @@ class Look {
           "the volume and its snapshots are in error; its layers are kept",
           "put volumes/" + volume.str() + ".json back from a backup and start varved again, or delete the volume");
     }
+    std::set<LayerId> written;
+    for (const auto& [volume, manifest] : told_.manifests) written.insert(manifest.active);
     for (const auto& [layer, file] : found.layers) {
       if (!file.header || !told_.graph.contains(layer)) continue;
-      if (auto whole = qcow2::read_whole(file.path); !whole) told_.graph.hurt(layer, whole.error());
+      if (auto whole = qcow2::read_whole(file.path, written.contains(layer)); !whole)
+        told_.graph.hurt(layer, whole.error());
     }
     for (const auto& [volume, manifest] : told_.manifests) tell_damage(volume, manifest);
   }

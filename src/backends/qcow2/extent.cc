@@ -29,7 +29,7 @@ constexpr char kUnread[] = "its tables cannot be read";
 
 class Extent {
  public:
-  explicit Extent(int fd, std::uint64_t size) : fd_(fd), size_(size) {}
+  Extent(int fd, std::uint64_t size, bool is_written) : fd_(fd), size_(size), is_written_(is_written) {}
 
   std::optional<std::string> fault() {
     std::vector<unsigned char> header = read(0, kHeader);
@@ -63,7 +63,7 @@ class Extent {
       std::uint64_t table = load_big_u64(roots.data() + i) & kOffset;
       if (table == 0) continue;
       std::vector<unsigned char> entries = read(table, cluster_);
-      for (std::size_t k = 0; k + 8 <= entries.size(); k += 8) {
+      for (std::size_t k = is_written_ ? entries.size() : 0; k + 8 <= entries.size(); k += 8) {
         std::uint64_t entry = load_big_u64(entries.data() + k);
         if ((entry & (kCompressed | kReadsAsZero)) == 0 && (entry & kOffset) >= size_) return kCutOff;
       }
@@ -95,19 +95,20 @@ class Extent {
 
   const int fd_;
   const std::uint64_t size_;
+  const bool is_written_;
   std::uint64_t cluster_ = 0;
   std::optional<std::string> fault_;
 };
 
 }  // namespace
 
-std::expected<Header, std::string> read_whole(const std::filesystem::path& file) {
+std::expected<Header, std::string> read_whole(const std::filesystem::path& file, bool is_written) {
   std::expected<Header, std::string> header = read_header(file);
   if (!header) return header;
   UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info;
   if (!fd || ::fstat(fd.get(), &info) != 0) return std::unexpected(std::string(kUnread));
-  std::optional<std::string> fault = Extent(fd.get(), static_cast<std::uint64_t>(info.st_size)).fault();
+  std::optional<std::string> fault = Extent(fd.get(), static_cast<std::uint64_t>(info.st_size), is_written).fault();
   if (fault) return std::unexpected(std::move(*fault));
   return header;
 }

@@ -25,8 +25,9 @@ struct Header {
 std::expected<Header, std::string> read_header(const std::filesystem::path& file);
 
 // The same, and the file does not end before what its tables lead to: QEMU reads zeros there. Reads little of a whole
-// file, all tables of another one.
-std::expected<Header, std::string> read_whole(const std::filesystem::path& file);
+// file, all tables of another one. Of a layer that clients write to the tables alone are looked at: a power cut may
+// have taken the room of what was not flushed.
+std::expected<Header, std::string> read_whole(const std::filesystem::path& file, bool is_written);
 
 // Throws Error(BackendFailed) naming the file.
 Header require_header(const std::filesystem::path& file);

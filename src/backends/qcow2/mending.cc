@@ -44,10 +44,11 @@ bool Qcow2Backend::look_again() {
 }
 
 // Before it is opened, and when QEMU could not: what of it cannot be read is damaged from now on.
-void Qcow2Backend::find_damage(const std::vector<LayerId>& chain) {
+void Qcow2Backend::find_damage(const std::vector<LayerId>& chain, bool top_is_written) {
   bool found = false;
   for (const LayerId& layer : chain) {
-    std::expected<Header, std::string> header = read_whole(images_.file(layer));
+    bool is_written = top_is_written && layer == chain.front();
+    std::expected<Header, std::string> header = read_whole(images_.file(layer), is_written);
     if (header) continue;
     log::error("a layer is damaged", {{"layer", layer}, {"reason", header.error()}});
     std::lock_guard graph(graph_mutex_);
@@ -64,10 +65,16 @@ void Qcow2Backend::find_damage(const std::vector<LayerId>& chain) {
   notify_work();
 }
 
+// Of some volume.
+bool Qcow2Backend::is_active(const LayerId& layer) const {
+  std::lock_guard graph(graph_mutex_);
+  return std::ranges::any_of(manifests_, [&](const auto& entry) { return entry.second.active == layer; });
+}
+
 // A layer that can be read, and whose parent is known.
 bool Qcow2Backend::mend(const LayerId& layer) {
   images_.locate(layer);
-  std::expected<Header, std::string> header = read_whole(images_.file(layer));
+  std::expected<Header, std::string> header = read_whole(images_.file(layer), is_active(layer));
   if (!header || (header->has_backing && !header->parent)) return false;
   if (header->parent) discover(*header->parent);
   std::lock_guard graph(graph_mutex_);
@@ -96,7 +103,7 @@ void Qcow2Backend::discover(const LayerId& top) {
   };
   for (std::optional<LayerId> next = top; next && is_new(*next); next = found.back().parent) {
     images_.locate(*next);
-    std::expected<Header, std::string> header = read_whole(images_.file(*next));
+    std::expected<Header, std::string> header = read_whole(images_.file(*next), false);
     found.push_back({*next, header ? header->parent : std::nullopt, header ? "" : header.error()});
   }
   std::lock_guard graph(graph_mutex_);

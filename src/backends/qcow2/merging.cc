@@ -254,7 +254,7 @@ void Qcow2Backend::run_merge(const RunningMerge& running) {
   if (chain.size() == 1 || (merge.base && chain[1] == *merge.base)) return;  // already there
   // What is merged is written down as it reads, and what it was can then not be put back any more.
   auto base = merge.base ? std::ranges::find(chain, *merge.base) : chain.end();
-  find_damage({chain.begin(), base});
+  find_damage({chain.begin(), base}, is_active(merge.target));
   require_sound("what is to be merged", merge.target);
   KeyId key = key_of(merge.target);
   if (!running.daemon.starts_with(kMergeKey)) {

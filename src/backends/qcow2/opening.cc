@@ -25,7 +25,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
                                             const KeyId& secret, const std::function<void(qemu::QmpClient&)>& then) {
   require_sound(key, top);
   std::vector<LayerId> chain = chain_of(top);
-  if (!daemon_of(key)) find_damage(chain);
+  if (!daemon_of(key)) find_damage(chain, writable);
   require_sound(key, top);
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
   FAILPOINT("attach.after_daemon");
@@ -41,7 +41,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     if (then) then(daemon->qmp());
   } catch (const Error& fault) {
     if (!was_open) discard_chain(key);  // else it may serve others
-    if (fault.code() == ErrorCode::BackendFailed) find_damage(chain);
+    if (fault.code() == ErrorCode::BackendFailed) find_damage(chain, writable);
     require_sound(key, top);
     throw;
   }

@@ -127,8 +127,9 @@ class Qcow2Backend final : public backends::Backend {
   void look_for_absent();
   void note_damaged();
   bool look_again();
+  bool is_active(const LayerId& layer) const;
   bool mend(const LayerId& layer);
-  void find_damage(const std::vector<LayerId>& chain);
+  void find_damage(const std::vector<LayerId>& chain, bool top_is_written);
   void discover(const LayerId& top);
   bool is_of_no_use(const std::string& key) const;
   void repair_root(Manifest& manifest);
