@@ -283,14 +283,11 @@ class Look {
     }
     for (const auto& [volume, key] : rows_.keys) {
       if (rows_.tasked.contains(volume)) continue;
-      std::string what;
-      if (!files::exists(store_.directory / "keys" / key)) {
-        what = "is missing";
-      } else if (has_root && !can_be_used(KeyId(key))) {
-        what = "cannot be read, or belongs to another root key";
-      }
-      if (what.empty()) continue;
-      add(Level::Error, "key", key, "the key of the volume " + volume + " " + what, "the volume cannot be opened",
+      bool is_missing = !files::exists(store_.directory / "keys" / key);
+      if (!is_missing && (!has_root || can_be_used(KeyId(key)))) continue;
+      std::string what = "the key of the volume " + volume;
+      what += is_missing ? " is missing" : " cannot be read, or belongs to another root key";
+      add(Level::Error, "key", key, what, "the volume cannot be opened",
           "put keys/" + key + " (or the root key) back from a backup; without it the bytes are lost");
     }
   }
