@@ -123,21 +123,16 @@ std::map<std::string, std::string> Qcow2Backend::silent_pools() {
   std::map<std::string, std::string> silent;
   for (const Pool& pool : images_.pools()) {
     if (&pool == &images_.pools().front()) continue;
-    disks_.try_emplace(pool.name, DiskProbe(pool.root), std::chrono::steady_clock::time_point());
+    disks_.try_emplace(pool.name, pool.root);
     if (!answers(pool.name, kPatience)) silent[pool.name] = "its disk does not answer";
   }
   return silent;
 }
 
-// Or did so a moment ago.
 bool Qcow2Backend::answers(const std::string& pool, std::chrono::milliseconds patience) {
-  constexpr auto kMoment = std::chrono::seconds(1);
   std::lock_guard disks(disks_mutex_);
   auto disk = disks_.find(pool);
-  if (disk == disks_.end() || disk->second.answered + kMoment > clock_.steady()) return true;
-  if (!disk->second.probe.answers(patience)) return false;
-  disk->second.answered = clock_.steady();
-  return true;
+  return disk == disks_.end() || disk->second.answers(patience);
 }
 
 void Qcow2Backend::note_absent(const std::string& pool, std::string_view why) {

@@ -234,13 +234,8 @@ class Qcow2Backend final : public backends::Backend {
   Images images_;
   mutable KeyedMutex volume_locks_;
 
-  // Of a pool beside the store's own.
-  struct Disk {
-    DiskProbe probe;
-    std::chrono::steady_clock::time_point answered;
-  };
-  std::mutex disks_mutex_;  // held for no longer than one is waited for
-  std::map<std::string, Disk> disks_;
+  std::mutex disks_mutex_;                  // held for no longer than one is waited for
+  std::map<std::string, DiskProbe> disks_;  // of the pools beside the store's own
 
   mutable std::mutex graph_mutex_;
   std::condition_variable merge_ended_;
