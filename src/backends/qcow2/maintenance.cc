@@ -33,18 +33,19 @@ bool Qcow2Backend::maintain() {
 // Of layers that were being made when the last varved ended, and that no manifest names: none that is there. One that
 // is lost or damaged may name them, and is not known to be before expect().
 void Qcow2Backend::remove_drafts() {
+  std::vector<fs::path> drafts;
   {
     std::lock_guard graph(graph_mutex_);
-    if (drafts_.empty() || !unreadable_.empty() || !lost_.empty()) return;
+    if (!unreadable_.empty() || !lost_.empty()) return;
+    drafts.swap(drafts_);
   }
-  for (const fs::path& draft : drafts_) {
+  for (const fs::path& draft : drafts) {
     try {
       files::remove_durably(draft);
     } catch (const Error& fault) {
       log::warning("a draft is left until the next start", {{"file", draft.string()}, {"error", fault.message()}});
     }
   }
-  drafts_.clear();
 }
 
 // Switches whose storage daemon did not answer when they were to be finished. A volume that somebody works on is

@@ -255,7 +255,7 @@ class Qcow2Backend final : public backends::Backend {
   std::multiset<LayerId> held_;              // chains in which no merge may start now
   std::map<LayerId, RunningMerge> running_;  // by target
   LayerId last_begun_;
-  std::vector<std::filesystem::path> drafts_;  // that no manifest names; after the start the maintenance thread's
+  std::vector<std::filesystem::path> drafts_;  // that no manifest names
   std::set<VolumeId> unkept_roots_;            // changed by a merge, not written down yet
   std::set<LayerId> removing_;
   std::map<std::string, bool> absent_;  // pools that cannot be used, and whether there is anything in them
