@@ -73,7 +73,7 @@ class App::Impl {
  public:
   explicit Impl(Config config)
       : config_(std::move(config)),
-        stop_watch_(config_.directory),
+        stop_watch_(config_.directory, config_.http.drain_timeout),
         lock_(lock_store(config_.directory, config_.run_directory)),
         spares_(config_.directory / "spare"),
         server_(

@@ -9,7 +9,7 @@ namespace varve::daemon {
 namespace {
 constexpr auto kPatience = std::chrono::seconds(3);
 constexpr auto kPause = std::chrono::seconds(1);
-constexpr auto kLongest = std::chrono::seconds(45);
+constexpr auto kLongest = std::chrono::seconds(30);  // after the requests
 }  // namespace
 
 StopWatch::~StopWatch() {
@@ -33,7 +33,7 @@ void StopWatch::require_answer() {
 }
 
 void StopWatch::run() {
-  auto deadline = std::chrono::steady_clock::now() + kLongest;
+  auto deadline = std::chrono::steady_clock::now() + drain_ + kLongest;
   std::unique_lock lock(mutex_);
   while (!ended_) {
     lock.unlock();

@@ -12,8 +12,8 @@ namespace varve::daemon {
 
 class StopWatch {
  public:
-  // store: nothing can be ended in order while its disk does not answer.
-  explicit StopWatch(std::filesystem::path store) : disk_(std::move(store)) {}
+  // store: nothing can be ended in order while its disk does not answer. drain: what running requests may take.
+  StopWatch(std::filesystem::path store, std::chrono::seconds drain) : disk_(std::move(store)), drain_(drain) {}
   ~StopWatch();
   StopWatch(const StopWatch&) = delete;
   StopWatch& operator=(const StopWatch&) = delete;
@@ -27,6 +27,7 @@ class StopWatch {
   void run();
 
   DiskProbe disk_;
+  const std::chrono::seconds drain_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;

@@ -30,7 +30,7 @@ void take(const UniqueFd& fd, const fs::path& directory, const std::string& what
   constexpr auto kPatience = std::chrono::seconds(3);
   auto deadline = std::chrono::steady_clock::now() + kPatience;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return;  // a file system without locks of directories
+    if (errno != EWOULDBLOCK) throw files::fault_of(errno, "cannot lock the " + what + " " + directory.string());
     if (std::chrono::steady_clock::now() > deadline) {
       throw Error(ErrorCode::Unavailable, "another varved already runs on the " + what + " " + directory.string());
     }
@@ -55,8 +55,13 @@ DirectoryLock lock(const fs::path& directory, const std::string& what) {
   DirectoryLock held{UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
                      UniqueFd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600))};
   if (!held.directory || !held.file) throw Error(ErrorCode::Unavailable, "cannot open " + file.string());
-  take(held.directory, directory, what);
   take(held.file, directory, what);
+  try {
+    take(held.directory, directory, what);
+  } catch (const Error& fault) {
+    if (fault.code() == ErrorCode::Unavailable) throw;
+    log::debug("the file system has no locks of directories", {{"error", fault.message()}});
+  }
   return held;
 }
 

@@ -108,7 +108,7 @@ bool StorageDaemons::is_within_reach(const std::string& key, const Process& proc
   if (files::exists(directory / kSocket)) return true;
   log::error("a storage daemon has lost its socket and is told to end", {{"daemon", key}, {"pid", process.pid()}});
   process.terminate();
-  return !process.wait_gone(patience_.quit());
+  return !process.wait_gone(patience_.end());
 }
 
 // A daemon whose directory somebody has emptied is given its place again.

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/endian/conversion.hpp>
 #include <cerrno>
 #include <vector>
@@ -23,6 +22,7 @@ constexpr std::size_t kHeader = 104;
 constexpr std::uint64_t kOffset = 0x00fffffffffffe00;  // in an entry of a table
 constexpr std::uint64_t kCompressed = 1ULL << 62;
 constexpr std::uint64_t kReadsAsZero = 1;
+constexpr std::uint64_t kWideEntries = 16;  // a feature
 constexpr std::uint64_t kMostTable = 64 << 20;
 constexpr char kCutOff[] = "its file is cut off";
 constexpr char kUnread[] = "its tables cannot be read";
@@ -38,6 +38,7 @@ class Extent {
     std::uint64_t counts = std::uint64_t{load_big_u32(header.data() + 56)} * cluster_;
     std::vector<unsigned char> table = read(load_big_u64(header.data() + 48), counts);
     if (table.empty() || ends_within(table)) return fault_;
+    has_wide_entries_ = load_big_u32(header.data() + 4) >= 3 && (load_big_u64(header.data() + 72) & kWideEntries) != 0;
     return look_at_tables(load_big_u64(header.data() + 40), std::uint64_t{load_big_u32(header.data() + 36)} * 8);
   }
 
@@ -63,7 +64,7 @@ class Extent {
       std::uint64_t table = load_big_u64(roots.data() + i) & kOffset;
       if (table == 0) continue;
       std::vector<unsigned char> entries = read(table, cluster_);
-      for (std::size_t k = is_written_ ? entries.size() : 0; k + 8 <= entries.size(); k += 8) {
+      for (std::size_t k = is_written_ || has_wide_entries_ ? entries.size() : 0; k + 8 <= entries.size(); k += 8) {
         std::uint64_t entry = load_big_u64(entries.data() + k);
         if ((entry & (kCompressed | kReadsAsZero)) == 0 && (entry & kOffset) >= size_) return kCutOff;
       }
@@ -97,6 +98,7 @@ class Extent {
   const std::uint64_t size_;
   const bool is_written_;
   std::uint64_t cluster_ = 0;
+  bool has_wide_entries_ = false;  // with subclusters, which no layer that is made here has: they are not looked at
   std::optional<std::string> fault_;
 };
 
