@@ -1,6 +1,5 @@
 #include "daemon/config.h"
 
-#include <algorithm>
 #include <functional>
 #include <limits>
 #include <set>
@@ -10,6 +9,7 @@
 #include <toml++/toml.h>
 
 #include "base/error.h"
+#include "base/paths.h"
 
 namespace varve::daemon {
 
@@ -125,20 +125,15 @@ std::pair<std::string, std::filesystem::path> parse_pool(
 
 // A layer's file in two pools at once would be taken for a double, and for rubbish.
 void require_apart(const Config& config) {
-  std::vector<std::filesystem::path> taken{std::filesystem::weakly_canonical(config.directory)};
-  auto is_in = [](const std::filesystem::path& inner, const std::filesystem::path& outer) {
-    return std::ranges::mismatch(outer, inner).in1 == outer.end();
-  };
+  std::vector<std::filesystem::path> taken{config.directory};
   for (const auto& [name, directory] : config.pools) {
-    std::error_code unknown;
-    std::filesystem::path real = std::filesystem::weakly_canonical(directory, unknown);
-    if (unknown) continue;  // a pool that cannot be used is told at the start
     for (const std::filesystem::path& other : taken) {
-      if (is_in(real, other) || is_in(other, real)) {
-        bad("qcow2.pools: the pool '" + name + "' and another pool or the store have one directory: " + real.string());
+      if (is_within(directory, other) || is_within(other, directory)) {
+        bad("qcow2.pools: the pool '" + name +
+            "' and another pool or the store have one directory: " + directory.string());
       }
     }
-    taken.push_back(std::move(real));
+    taken.push_back(directory);
   }
 }
 

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <string>
@@ -14,6 +13,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "base/text.h"
 
 namespace varve::daemon {
@@ -65,12 +65,6 @@ DirectoryLock lock(const fs::path& directory, const std::string& what) {
   return held;
 }
 
-bool is_inside(const fs::path& path, const fs::path& directory) {
-  fs::path inner = fs::weakly_canonical(path);
-  fs::path outer = fs::weakly_canonical(directory);
-  return std::ranges::mismatch(outer, inner).in1 == outer.end();
-}
-
 // A store that was moved takes its run directory with it; one that is still there keeps it.
 void own(const fs::path& run_directory, const fs::path& store) {
   fs::path file = run_directory / kOwner;
@@ -95,7 +89,7 @@ void own(const fs::path& run_directory, const fs::path& store) {
 StoreLock lock_store(const fs::path& directory, const fs::path& run_directory) {
   require_own(directory);
   StoreLock held{lock(directory, "store"), {}};
-  if (!is_inside(run_directory, directory)) {
+  if (!is_within(run_directory, directory)) {
     held.run = lock(run_directory, "run directory");
     own(run_directory, directory);
   }

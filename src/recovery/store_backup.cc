@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "recovery/database_file.h"
 #include "recovery/rows.h"
 #include "store/database.h"
@@ -34,10 +35,7 @@ void require_new(const fs::path& store, const fs::path& target) {
   if (files::exists(target)) bad("is there already");
   std::error_code unknown;
   if (!fs::is_directory(target.parent_path(), unknown)) bad("has no directory to be in");
-  fs::path real = fs::weakly_canonical(target, unknown);
-  fs::path inside = fs::weakly_canonical(store, unknown);
-  auto [end, rest] = std::mismatch(inside.begin(), inside.end(), real.begin(), real.end());
-  if (end == inside.end()) bad("is inside of the store");
+  if (is_within(target, store)) bad("is inside of the store");
   fs::path copy = partial(target);
   if (files::exists(copy) && !files::exists(copy / kUnfinished)) {
     bad("cannot be made: " + copy.string() + " is there, and no backup that was cut off");
