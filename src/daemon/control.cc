@@ -8,7 +8,9 @@
 
 #include <boost/json.hpp>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -21,6 +23,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t kMaxLine = 1 << 20;
+constexpr auto kLookEvery = std::chrono::seconds(3);  // at a varved that has nothing to say yet
 
 sockaddr_un address_of(const std::filesystem::path& socket) {
   sockaddr_un address{};
@@ -35,13 +38,20 @@ const sockaddr* generic(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
-// Without its end; "" when the other side has gone.
-std::string read_line(int fd) {
+void set_patience(int fd, std::chrono::seconds time) {
+  timeval patience{time.count(), 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
+// Without its end; "" when the other side has gone, or has nothing to say for as long as the socket's patience:
+// `go_on` is asked then, and throws what it likes.
+std::string read_line(int fd, const std::function<bool()>& go_on) {
   std::string line;
   char byte = 0;
   while (line.size() < kMaxLine) {
     ssize_t got = ::recv(fd, &byte, 1, 0);
-    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && (errno == EINTR || (errno == EAGAIN && go_on()))) continue;
     if (got <= 0) return {};
     if (byte == '\n') return line;
     line += byte;
@@ -56,6 +66,21 @@ void write_line(int fd, const json::object& content) {
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) return;
     rest.remove_prefix(static_cast<std::size_t>(done));
+  }
+}
+
+// Whether the process behind the socket was halted: by SIGSTOP, a debugger or a terminal.
+bool is_stopped(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  try {
+    // "<pid> (<name>) <state> ...": proc(5)
+    std::string stat = files::read("/proc/" + std::to_string(peer.pid) + "/stat");
+    std::string_view state = std::string_view(stat).substr(stat.rfind(')') + 1);
+    return state.starts_with(" T") || state.starts_with(" t");
+  } catch (const Error&) {
+    return false;  // it has ended, and the socket tells
   }
 }
 
@@ -104,14 +129,13 @@ void Control::run() {
     if (waiting[0].revents == 0) continue;
     UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     // Who connects and says nothing must not keep others out.
-    timeval patience{10, 0};
-    ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    set_patience(client.get(), std::chrono::seconds(10));
     if (client) answer(client.get());
   }
 }
 
 void Control::answer(int client) {
-  std::string line = read_line(client);
+  std::string line = read_line(client, [] { return false; });
   if (line.empty()) return;
   json::object reply;
   try {
@@ -126,12 +150,18 @@ void Control::answer(int client) {
 std::optional<json::object> ask(const std::filesystem::path& socket, const json::object& question) {
   sockaddr_un address = address_of(socket);
   UniqueFd fd = new_socket();
+  set_patience(fd.get(), kLookEvery);
   if (::connect(fd.get(), generic(address), sizeof address) != 0) {
     if (errno == ENOENT || errno == ECONNREFUSED) return std::nullopt;
+    if (errno == EAGAIN) throw Error(ErrorCode::Unavailable, "varved does not answer: too many asks wait for it");
     throw Error(ErrorCode::Unavailable, "cannot connect to " + socket.string() + ": " + std::strerror(errno));
   }
   write_line(fd.get(), question);
-  std::string line = read_line(fd.get());
+  auto require_running = [&] {
+    if (is_stopped(fd.get())) throw Error(ErrorCode::Unavailable, "varved is stopped (SIGSTOP) and does not answer");
+    return true;
+  };
+  std::string line = read_line(fd.get(), require_running);
   if (line.empty()) throw Error(ErrorCode::Unavailable, "varved ended before it answered");
   return json::parse(line).as_object();
 }

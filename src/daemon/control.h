@@ -34,7 +34,8 @@ class Control {
   std::thread thread_;
 };
 
-// The answer of the daemon that listens there; nullopt: none does.
+// The answer of the daemon that listens there, for as long as it takes; nullopt: none does. Error(Unavailable): it has
+// ended, or its process is stopped.
 std::optional<boost::json::object> ask(const std::filesystem::path& socket, const boost::json::object& question);
 
 }  // namespace varve::daemon

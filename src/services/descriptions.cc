@@ -125,6 +125,9 @@ void Descriptions::run() {
 }
 
 void Descriptions::write(Pending pending) {
+  std::error_code unknown;
+  bool removed = !fs::exists(volume_descriptions(store_), unknown) && !unknown;
+  if (removed) pending.everything = true;
   if (pending.everything) {
     auto again = [](Pending& later) { later.everything = true; };
     attempt([this] { sweep(); }, again);

@@ -61,15 +61,14 @@ class Database {
   // Called after each commit that touched something, on the writer's thread: it must be quick and must not throw.
   virtual void on_commit(std::function<void(const Touched&)> listener) = 0;
 
-  // The present commit takes far longer than any should: the disk hangs. Other writes are refused with
-  // Error(Unavailable) meanwhile; those that it writes end with it.
-  virtual bool is_stalled() = 0;
+  // False: writes are refused with Error(Unavailable). The present commit takes far longer than any should, since the
+  // disk hangs (those that it writes end with it); or another file is at the database's path (place.h), which is known
+  // some seconds later. Files that were only removed are written anew.
+  virtual bool takes_changes() = 0;
 
   // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may
   // be destroyed after this, not before.
-  void settle() {
-    write_blocking([](Transaction&) {});
-  }
+  virtual void settle() = 0;
 };
 
 // Opens (and creates, mode 0600) the file, migrates it, starts the writer. The destructor finishes the queue.

@@ -299,5 +299,42 @@ TEST_F(DatabaseTest, RefusesANewerSchema) {
   db_ = nullptr;
 }
 
+// SQLite goes on in files that are gone: all that it acknowledges after that would be gone too.
+TEST_F(DatabaseTest, WhatIsWrittenToFilesThatWereRemovedIsKept) {
+  for (std::vector<std::string> removed :
+       {std::vector<std::string>{"varve.db"}, {"varve.db-wal"}, {"varve.db", "varve.db-wal", "varve.db-shm"}}) {
+    SCOPED_TRACE(removed.front() + " and " + std::to_string(removed.size() - 1));
+    Work clear = [](Transaction& tx) {
+      for (const char* id : {"v1", "v2", "v3"}) {
+        if (tx.volumes().find(std::nullopt, VolumeId(id))) tx.volumes().remove(VolumeId(id));
+      }
+    };
+    db_->write_blocking(clear);
+    Work first = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
+    Work second = [](Transaction& tx) { tx.volumes().insert(volume("v2")); };
+    Work third = [](Transaction& tx) { tx.volumes().insert(volume("v3")); };
+    db_->write_blocking(first);
+    for (const std::string& name : removed) std::filesystem::remove(directory_ / name);
+    db_->write_blocking(second);
+    EXPECT_TRUE(db_->takes_changes());
+    db_->write_blocking(third);
+    auto all_there = [](Transaction& tx) {
+      for (const char* id : {"v1", "v2", "v3"}) EXPECT_TRUE(tx.volumes().find(std::nullopt, VolumeId(id))) << id;
+    };
+    db_->read(all_there);
+    db_.reset();
+    db_ = open_sqlite(directory_ / "varve.db", 1000);
+    db_->read(all_there);
+  }
+}
+
+TEST_F(DatabaseTest, NothingIsWrittenWhenAnotherDatabaseWasPutInItsPlace) {
+  std::filesystem::copy_file(directory_ / "varve.db", directory_ / "other");
+  std::filesystem::rename(directory_ / "other", directory_ / "varve.db");
+  Work change = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
+  EXPECT_THROW(db_->write_blocking(change), Error);
+  EXPECT_FALSE(db_->takes_changes());
+}
+
 }  // namespace
 }  // namespace varve::store

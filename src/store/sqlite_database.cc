@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "store/database.h"
 #include "store/migrations.h"
+#include "store/place.h"
 #include "store/reserve.h"
 
 namespace varve::store {
@@ -25,9 +26,11 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kReserveEvery = 128;           // changes, each of which takes a few pages at most
-constexpr auto kPatience = std::chrono::seconds(8);  // with a commit; others are refused then
-constexpr std::size_t kMaxBatch = 256;               // fns in one commit: bounds the time a caller waits for others
+constexpr std::size_t kReserveEvery = 128;             // changes, each of which takes a few pages at most
+constexpr auto kPatience = std::chrono::seconds(8);    // with a commit; others are refused then
+constexpr auto kLookEvery = std::chrono::seconds(5);   // whether the files are in their place, when nothing is written
+constexpr auto kReadersEnd = std::chrono::seconds(1);  // readers take microseconds
+constexpr std::size_t kMaxBatch = 256;                 // fns in one commit: bounds the time a caller waits for others
 
 using Resume = std::move_only_function<void(std::exception_ptr)>;
 
@@ -36,6 +39,7 @@ struct Pending {
   asio::any_io_executor executor;
   Resume resume;
   std::exception_ptr fault;
+  bool is_mark = false;  // changes nothing, waits for its turn whatever happens
 };
 
 void create_private(const std::filesystem::path& path) {
@@ -51,6 +55,7 @@ class SqliteDatabase final : public Database {
     writer_ = std::make_unique<Connection>(path_, false);
     migrate(*writer_);
     reserve_ = std::make_unique<Reserve>(path_);
+    place_ = std::make_unique<Place>(path_);
     keep_reserve();
     thread_ = std::thread([this] { run_writer(); });
   }
@@ -80,28 +85,22 @@ class SqliteDatabase final : public Database {
   }
 
   void write_blocking(const Work& work) override {
-    std::mutex mutex;
-    std::condition_variable done;
-    bool finished = false;
-    std::exception_ptr fault;
     auto pending = std::make_unique<Pending>();
     pending->work = work;
-    pending->resume = [&](std::exception_ptr result) {
-      std::lock_guard lock(mutex);
-      fault = std::move(result);
-      finished = true;
-      done.notify_one();
-    };
-    enqueue(std::move(pending));
-    std::unique_lock lock(mutex);
-    done.wait(lock, [&] { return finished; });
-    if (fault) std::rethrow_exception(fault);
+    if (std::exception_ptr fault = wait_for(std::move(pending))) std::rethrow_exception(fault);
+  }
+
+  void settle() override {
+    auto mark = std::make_unique<Pending>();
+    mark->work = [](Transaction&) {};
+    mark->is_mark = true;
+    wait_for(std::move(mark));  // that its turn has come is all that is asked
   }
 
   void read(const Work& work) override {
     std::unique_ptr<Connection> db = take_reader();
-    db->script("BEGIN");
     try {
+      db->script("BEGIN");
       Transaction tx(*db);
       work(tx);
     } catch (...) {
@@ -112,9 +111,9 @@ class SqliteDatabase final : public Database {
     end(std::move(db), "COMMIT");
   }
 
-  bool is_stalled() override {
+  bool takes_changes() override {
     std::lock_guard lock(mutex_);
-    return stalled_locked();
+    return !stalled_locked() && !displaced_;
   }
 
   void on_commit(std::function<void(const Touched&)> listener) override {
@@ -125,8 +124,8 @@ class SqliteDatabase final : public Database {
  private:
   // Before the callers wake: what they are told of is on its way to the listener.
   void tell() {
+    if (!writer_ || writer_->touched().empty()) return;
     Touched& touched = writer_->touched();
-    if (touched.empty()) return;
     {
       std::lock_guard lock(listener_mutex_);
       if (listener_) listener_(touched);
@@ -141,12 +140,30 @@ class SqliteDatabase final : public Database {
 
   bool stalled_locked() const { return began_ && std::chrono::steady_clock::now() - *began_ > kPatience; }
 
+  std::exception_ptr wait_for(std::unique_ptr<Pending> pending) {
+    std::mutex mutex;
+    std::condition_variable done;
+    bool finished = false;
+    std::exception_ptr fault;
+    pending->resume = [&](std::exception_ptr result) {
+      std::lock_guard lock(mutex);
+      fault = std::move(result);
+      finished = true;
+      done.notify_one();
+    };
+    enqueue(std::move(pending));
+    std::unique_lock lock(mutex);
+    done.wait(lock, [&] { return finished; });
+    return fault;
+  }
+
   void enqueue(std::unique_ptr<Pending> pending) {
     std::vector<std::unique_ptr<Pending>> refused;
     {
       std::lock_guard lock(mutex_);
       bool stalled = stalled_locked();
-      if (queue_.size() < queue_limit_ && !stopping_ && !stalled) {
+      bool has_room = queue_.size() < queue_limit_ && !stopping_ && !stalled;
+      if (has_room || pending->is_mark) {
         queue_.push_back(std::move(pending));
       } else {
         pending->fault = std::make_exception_ptr(
@@ -156,7 +173,7 @@ class SqliteDatabase final : public Database {
       // They have not begun, and nothing of them will be done.
       for (auto& waiting : stalled ? std::exchange(queue_, {}) : std::vector<std::unique_ptr<Pending>>()) {
         waiting->fault = std::make_exception_ptr(held_up());
-        refused.push_back(std::move(waiting));
+        (waiting->is_mark ? queue_ : refused).push_back(std::move(waiting));
       }
     }
     wake_.notify_one();
@@ -168,8 +185,8 @@ class SqliteDatabase final : public Database {
       std::vector<std::unique_ptr<Pending>> batch;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
-        if (queue_.empty()) return;
+        wake_.wait_for(lock, kLookEvery, [&] { return stopping_ || !queue_.empty(); });
+        if (queue_.empty() && stopping_) return;
         if (queue_.size() <= kMaxBatch) {
           batch.swap(queue_);
         } else {
@@ -177,6 +194,7 @@ class SqliteDatabase final : public Database {
           batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
           queue_.erase(queue_.begin(), end);
         }
+        began_ = std::chrono::steady_clock::now();
       }
       commit(batch);
       {
@@ -190,6 +208,11 @@ class SqliteDatabase final : public Database {
 
   // Nothing that a change or the disk does ends this thread or keeps it from the next change.
   void commit(std::vector<std::unique_ptr<Pending>>& batch) {
+    if (std::exception_ptr fault = keep_place()) {
+      for (auto& pending : batch) pending->fault = fault;
+      return;
+    }
+    if (batch.empty()) return;
     bool whole = commit_together(batch);
     bool room = false;
     if (!whole || lacks_space(batch)) room = keep_reserve();
@@ -211,10 +234,6 @@ class SqliteDatabase final : public Database {
 
   // False: nothing of it holds, and each has a fault.
   bool commit_together(std::vector<std::unique_ptr<Pending>>& batch) {
-    {
-      std::lock_guard lock(mutex_);
-      began_ = std::chrono::steady_clock::now();
-    }
     try {
       begin();
       for (auto& pending : batch) apply(*pending);
@@ -228,6 +247,47 @@ class SqliteDatabase final : public Database {
       undo();
       return false;
     }
+  }
+
+  // Why nothing may be committed: nobody would find it.
+  std::exception_ptr keep_place() {
+    std::exception_ptr fault;
+    try {
+      if (!writer_) reopen();
+      if (place_->state() == Place::State::Taken) {
+        throw Error(ErrorCode::Unavailable,
+                    "the database was replaced by another one while it was in use; restart varved");
+      }
+      if (place_->state() == Place::State::Removed) return_to_place();
+    } catch (const std::exception& error) {
+      fault = std::current_exception();
+      if (!displaced_) log::error("the database is not in its place", {{"error", error.what()}});
+    }
+    std::lock_guard lock(mutex_);
+    displaced_ = fault != nullptr;
+    return fault;
+  }
+
+  // Somebody removed files that are open: what they hold is written to their place again.
+  void return_to_place() {
+    log::error("the database's files were removed while it was in use; they are written anew", {});
+    place_->copy(*writer_);
+    std::unique_lock lock(readers_mutex_);
+    if (!readers_back_.wait_for(lock, kReadersEnd, [&] { return lent_ == 0; })) {
+      throw Error(ErrorCode::Unavailable, "the database is busy; try again");
+    }
+    place_->restore();
+    // The last connection that is closed removes the log of its path, whosever it is.
+    readers_.clear();
+    writer_.reset();
+    reopen();
+  }
+
+  void reopen() {
+    reserve_.reset();
+    writer_ = std::make_unique<Connection>(path_, false);
+    reserve_ = std::make_unique<Reserve>(path_);
+    place_ = std::make_unique<Place>(path_);
   }
 
   void begin() {
@@ -312,7 +372,7 @@ class SqliteDatabase final : public Database {
       reader->script(how);
     } catch (const std::exception& fault) {
       log::warning("a reading transaction did not end well", {{"error", fault.what()}});
-      return;
+      reader.reset();
     }
     give_back(std::move(reader));
   }
@@ -320,37 +380,49 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<Connection> take_reader() {
     {
       std::lock_guard lock(readers_mutex_);
+      ++lent_;
       if (!readers_.empty()) {
         std::unique_ptr<Connection> reader = std::move(readers_.back());
         readers_.pop_back();
         return reader;
       }
     }
-    return std::make_unique<Connection>(path_, true);
+    try {
+      return std::make_unique<Connection>(path_, true);
+    } catch (...) {
+      give_back(nullptr);
+      throw;
+    }
   }
 
+  // nullptr: it was closed.
   void give_back(std::unique_ptr<Connection> reader) {
     std::lock_guard lock(readers_mutex_);
-    readers_.push_back(std::move(reader));
+    if (reader) readers_.push_back(std::move(reader));
+    if (--lent_ == 0) readers_back_.notify_all();
   }
 
   const std::string path_;
   const std::size_t queue_limit_;
-  std::unique_ptr<Reserve> reserve_;  // outlives the connections
-  std::unique_ptr<Connection> writer_;
+  std::unique_ptr<Reserve> reserve_;    // outlives the connections
+  std::unique_ptr<Connection> writer_;  // nullptr: it could not be opened again
+  std::unique_ptr<Place> place_;
   std::size_t changes_ = 0;  // since the reserve was looked at
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Pending>> queue_;
   bool stopping_ = false;
+  bool displaced_ = false;                                      // the files are not in their place
   std::optional<std::chrono::steady_clock::time_point> began_;  // the commit that is under way
 
   std::mutex listener_mutex_;
   std::function<void(const Touched&)> listener_;
 
   std::mutex readers_mutex_;
+  std::condition_variable readers_back_;
   std::vector<std::unique_ptr<Connection>> readers_;
+  std::size_t lent_ = 0;
 
   std::thread thread_;
 };

@@ -1,6 +1,8 @@
 """What a hand does to a store's files: it is told, it stays with what was touched, and what was put back is used again."""
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
 
 import invariants
@@ -231,4 +233,57 @@ def test_a_volume_that_is_known_to_be_lost_is_told_as_long_as_it_is(own_server):
     kept.rename(manifest)
     own_server.start().login().wait_volume(volume)
     assert doctor(own_server) == 0
+    own_server.stop()
+
+
+def test_a_database_that_is_removed_while_in_use_is_written_anew(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="before")
+    (own_server.store / "varve.db").unlink()
+    later = admin.create_volume(name="later")
+    assert requests.get(own_server.url + "/readyz", timeout=10).status_code == 200
+    own_server.kill()
+    admin = own_server.start().login()
+    assert {v["id"] for v in admin.call("GET", "/volumes")["volumes"]} == {volume, later}
+    assert doctor(own_server) == 0
+    own_server.stop()
+
+
+def test_another_database_is_not_written_beside(own_server):
+    """What was committed to the file that is gone would be gone, too."""
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="before")
+    own_server.stop()
+    other = own_server.directory / "other.db"
+    other.write_bytes((own_server.store / "varve.db").read_bytes())
+    admin = own_server.start().login()
+    other.rename(own_server.store / "varve.db")
+    wait_until(lambda: requests.get(own_server.url + "/readyz", timeout=10).status_code == 503, 30, "the look at the files")
+    told = admin.call("PUT", f"/volumes/{volume}", {"volume": {"name": "after"}}, 503)
+    assert "replaced by another" in told["serviceUnavailable"]["message"]
+    own_server.stop()
+    assert own_server.start().login().call("GET", f"/volumes/{volume}")["volume"]["name"] == "before"
+    own_server.stop()
+
+
+def test_descriptions_that_were_removed_are_written_anew(own_server):
+    admin = own_server.start().login()
+    volumes = {admin.create_volume(name=f"v{i}") for i in range(3)}
+    described = own_server.store / "descriptions"
+    wait_until(lambda: {p.stem for p in described.glob("volumes/*.json")} == volumes, 30, "the descriptions")
+    shutil.rmtree(described)
+    volumes.add(admin.create_volume())
+    wait_until(lambda: {p.stem for p in described.glob("volumes/*.json")} == volumes, 30, "the descriptions")
+    wait_until((described / "catalogue.json").exists, 30, "the catalogue")
+    own_server.stop()
+
+
+def test_a_stopped_varved_is_not_waited_for(own_server):
+    own_server.start()
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    try:
+        done = run(own_server, "backup-store", str(own_server.directory / "copy"))
+    finally:
+        os.kill(own_server.process.pid, signal.SIGCONT)
+    assert done.returncode == 1 and "stopped (SIGSTOP)" in done.stdout + done.stderr
     own_server.stop()

@@ -61,7 +61,7 @@ boost::asio::awaitable<http::Response> OpsApi::health(CallPtr) {
 }
 
 boost::asio::awaitable<http::Response> OpsApi::ready(CallPtr) {
-  bool ready = !draining_() && !db_.is_stalled() && is_readable(db_);
+  bool ready = !draining_() && db_.takes_changes() && is_readable(db_);
   json::array pools;
   for (const std::string& name : backend_.pools()) {
     backends::Capacity room = backend_.capacity(name);

@@ -1,0 +1,67 @@
+#include "store/place.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/unique_fd.h"
+
+namespace varve::store {
+
+namespace {
+
+void remove(const std::string& file) {
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) throw files::fault_of(errno, "cannot remove " + file);
+}
+
+}  // namespace
+
+Place::Place(std::string path) : path_(std::move(path)), database_(look(path_)), log_(look(path_ + "-wal")) {}
+
+Place::File Place::look(const std::string& file) {
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return {};
+    throw files::fault_of(errno, "the database cannot be looked at");
+  }
+  return {found.st_dev, found.st_ino};
+}
+
+Place::State Place::state() const {
+  File database = look(path_);
+  if (database == database_) return look(path_ + "-wal") == log_ ? State::Kept : State::Removed;
+  std::error_code gone;
+  // An empty one is what SQLite makes when it opens a path at which nothing is.
+  bool is_empty = database == File() || std::filesystem::file_size(path_, gone) == 0;
+  return is_empty && !gone ? State::Removed : State::Taken;
+}
+
+void Place::copy(Connection& db) const {
+  std::string copy = path_ + ".new";
+  remove(copy);
+  {
+    UniqueFd made(::open(copy.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!made) throw files::fault_of(errno, "cannot create " + copy);
+  }
+  std::string quoted;
+  for (char byte : copy) quoted += byte == '\'' ? std::string("''") : std::string(1, byte);
+  db.script("VACUUM INTO '" + quoted + "'");
+  UniqueFd written(::open(copy.c_str(), O_RDWR | O_CLOEXEC));
+  if (!written || ::fsync(written.get()) != 0) throw files::fault_of(errno, "cannot write " + copy);
+}
+
+void Place::restore() const {
+  // The old log would be taken for the new file's.
+  remove(path_ + "-wal");
+  remove(path_ + "-shm");
+  if (::rename((path_ + ".new").c_str(), path_.c_str()) != 0) throw files::fault_of(errno, "cannot restore " + path_);
+  files::sync_directory(std::filesystem::path(path_).parent_path());
+}
+
+}  // namespace varve::store

@@ -1,0 +1,46 @@
+// Whether the database that is open is the one at its path. SQLite goes on with files that somebody unlinked or
+// replaced, and all that is committed after that is gone with the process.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "store/sql.h"
+
+namespace varve::store {
+
+// Belongs to the thread that writes, but for state().
+class Place {
+ public:
+  enum class State : std::uint8_t {
+    Kept,
+    Removed,  // the file or its log is gone: restore() puts all that is open back
+    Taken     // something else is there, which is not varved's to remove
+  };
+
+  // Of the files that are there now: a connection is open.
+  explicit Place(std::string path);
+
+  State state() const;
+
+  // A whole copy of what the connection sees, on disk, beside the path. Takes as long as the database is large.
+  void copy(Connection& db) const;
+  // Puts the copy at the path. No other connection may be at work; those that are open see the files that are gone.
+  void restore() const;
+
+ private:
+  struct File {
+    dev_t device = 0;
+    ino_t inode = 0;
+    bool operator==(const File&) const = default;
+  };
+  // Zeroes: nothing is there.
+  static File look(const std::string& file);
+
+  const std::string path_;
+  const File database_;
+  const File log_;
+};
+
+}  // namespace varve::store
