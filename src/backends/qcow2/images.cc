@@ -45,16 +45,16 @@ constexpr std::uint32_t kCluster = 65536;  // of the layers that are made here
 
 // Passes on zeroes of whole clusters; others it writes as any bytes.
 json::object zeroes_options(const std::string& below, std::uint32_t cluster) {
-  return {{"driver", "blkdebug"}, {"node-name", kZeroesNode},  {"image", below},
-          {"discard", "unmap"},   {"opt-write-zero", cluster}, {"detect-zeroes", "on"}};
+  return {{"driver", "blkdebug"},
+          {"node-name", kZeroesNode},
+          {"image", below},
+          {"discard", "unmap"},
+          {"opt-write-zero", cluster}};
 }
 
 json::object throttle_options(const std::string& below) {
-  return {{"driver", "throttle"},
-          {"node-name", kThrottleNode},
-          {"throttle-group", kThrottleGroup},
-          {"discard", "unmap"},
-          {"file", below}};
+  return {{"driver", "throttle"}, {"node-name", kThrottleNode}, {"throttle-group", kThrottleGroup},
+          {"discard", "unmap"},   {"detect-zeroes", "on"},      {"file", below}};
 }
 
 }  // namespace
@@ -337,6 +337,8 @@ void Images::close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chai
 void Images::switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key) {
   if (!is_open(qmp, overlay)) add_node(qmp, overlay, std::nullopt, true, key);
   if (!stands_on(qmp, overlay, std::nullopt)) return;  // switched already
+  BlockGraph graph(qmp);
+  if (graph.nodes.contains(kThrottleNode)) add_zeroes(qmp, active, key, graph.file[kThrottleNode]);
   qmp.execute("blockdev-snapshot", {{"node", node(active)}, {"overlay", node(overlay)}});
 }
 
@@ -370,10 +372,6 @@ void Images::flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key)
   qmp.execute("blockdev-reopen", {{"options", std::move(all)}});
 }
 
-// QEMU 7.2 does not keep apart two requests to one cluster of which one zeroes a part of it: when the other makes room
-// for the cluster at the same time, what was zeroed is again what the layer below has; and with the permission to give
-// room back, the cluster is freed under the other's write. So no layer is asked to zero a part of a cluster, by whoever
-// writes zeroes. QEMU's blkdebug, which was made for tests, is the only filter that sees to that (opt-write-zero).
 void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const model::QosLimits& qos) {
   if (has_object(qmp, kThrottleGroup)) {
     set_throttle(qmp, qos);
@@ -388,13 +386,25 @@ void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyI
     qmp.execute("blockdev-add", throttle_options(kBlankNode));
     graph = BlockGraph(qmp);
   }
-  if (graph.file[kThrottleNode] != kZeroesNode) {
-    if (graph.file[kThrottleNode] != kBlankNode) flush(qmp, active, key);  // an older varved opened it in another way
-    std::uint32_t cluster = std::max(kCluster, require_header(file(active)).cluster_bytes);
-    if (!graph.nodes.contains(kZeroesNode)) qmp.execute("blockdev-add", zeroes_options(node(active), cluster));
-    qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(kZeroesNode)}}});
+  if (graph.backing.contains(node(active))) {
+    add_zeroes(qmp, active, key, graph.file[kThrottleNode]);
+  } else if (graph.file[kThrottleNode] == kBlankNode) {
+    qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(node(active))}}});
   }
   if (graph.nodes.contains(kBlankNode)) qmp.execute("blockdev-del", {{"node-name", kBlankNode}});
+}
+
+// QEMU 7.2 does not keep apart two requests to one cluster of which one zeroes a part of it: when the other makes room
+// for the cluster at the same time, what was zeroed is again what the layer below has; and with the permission to give
+// room back, the cluster is freed under the other's write. So no layer is asked to zero a part of a cluster, by whoever
+// writes zeroes. QEMU's blkdebug, which was made for tests, is the only filter that sees to that (opt-write-zero).
+// It takes a tenth of the speed of small requests, so a layer without another one below goes without it.
+void Images::add_zeroes(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const std::string& shown) {
+  if (shown == kZeroesNode) return;
+  if (shown != kBlankNode) flush(qmp, active, key);  // an older varved opened it in another way
+  std::uint32_t cluster = std::max(kCluster, require_header(file(active)).cluster_bytes);
+  if (!open_nodes(qmp).contains(kZeroesNode)) qmp.execute("blockdev-add", zeroes_options(node(active), cluster));
+  qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(kZeroesNode)}}});
 }
 
 // A filter takes over from the node that it is opened on whether it passes the permission to give room back on. So the

@@ -88,8 +88,8 @@ class Images {
   void stream(qemu::QmpClient& qmp, const LayerId& target, const std::optional<LayerId>& base, const KeyId& key);
   static std::string stream_job(const LayerId& target) { return "stream-" + node(target); }
 
-  // The filters between a volume's active layer and its exports: one for its QoS, one for what the layer must not be
-  // asked. Whoever writes to a volume uses the throttle's node.
+  // The filters between a volume's active layer and its exports: one for its QoS, one for what a layer on another one
+  // must not be asked. Whoever writes to a volume uses the throttle's node.
   void add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const model::QosLimits& qos);
   void set_throttle(qemu::QmpClient& qmp, const model::QosLimits& qos);
   static const std::string& throttle_node();
@@ -100,6 +100,8 @@ class Images {
   void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
+  // shown: the node that the throttle is on.
+  void add_zeroes(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const std::string& shown);
   void add_blank(qemu::QmpClient& qmp, const LayerId& active) const;
   static void remove_node(qemu::QmpClient& qmp, const std::string& name);
   void format(qemu::QmpClient& qmp, const std::filesystem::path& path, const std::string& name,
