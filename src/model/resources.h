@@ -207,6 +207,7 @@ struct Task {
   std::optional<std::string> error;
   std::optional<std::string> error_code;  // to_string(ErrorCode)
   std::optional<std::string> batch_id;    // tasks of one call that made several volumes
+  bool undo_left = false;                 // it failed, and what it left has not been taken away yet
 };
 
 }  // namespace varve::model

@@ -135,11 +135,19 @@ void Backups::run_backup(const Task& task) {
 }
 
 void Backups::undo_backup(const Task& task) {
-  Backup backup = backup_of(task);
   SnapshotId source(task.snapshot_id.value());
+  std::optional<Backup> backup;
+  bool own_snapshot = false;
+  store::Work read = [&](store::Transaction& tx) {
+    backup = tx.backups().find(std::nullopt, BackupId(task.target.value()));
+    // Its row is gone once the task has failed, and the backup may be.
+    own_snapshot = backup ? !backup->snapshot_id : !tx.snapshots().find(std::nullopt, source);
+  };
+  db_.read(read);
   exports_.release({task.volume_id, source}, AttachmentId(task.id.str()));
-  if (!backup.snapshot_id) backend_.delete_snapshot(task.volume_id, source);
-  archive_of(backup).remove();
+  if (own_snapshot) backend_.delete_snapshot(task.volume_id, source);
+  // Who set its status thinks that it is whole.
+  if (backup && backup->status != BackupStatus::Available) archive_of(*backup).remove();
 }
 
 // The volume, or the snapshot that was asked for, is as it was before; the helper goes.

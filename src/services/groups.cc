@@ -392,7 +392,9 @@ void Groups::register_tasks() {
       snapshots = tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value()));
     };
     db_.read(read);
-    for (const Snapshot& one : snapshots) backend_.delete_snapshot(one.volume_id, one.id);
+    for (const Snapshot& one : snapshots) {
+      if (one.status != SnapshotStatus::Available) backend_.delete_snapshot(one.volume_id, one.id);
+    }
   };
   snapshot.finish = [this](store::Transaction& tx, const Task& task) { end_snapshot(tx, task, true); };
   snapshot.fail = [this](store::Transaction& tx, const Task& task, const Error&) { end_snapshot(tx, task, false); };

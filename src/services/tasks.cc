@@ -41,7 +41,9 @@ void TaskRunner::handle(model::TaskKind kind, TaskHandler handler) {
 
 void TaskRunner::start() {
   std::vector<model::Task> left;
+  std::vector<model::Task> to_undo;
   store::Work take_over = [&](store::Transaction& tx) {
+    to_undo = tx.tasks().to_undo();
     left = tx.tasks().live();
     for (model::Task& task : left) {
       task.owner = owner_;
@@ -56,6 +58,7 @@ void TaskRunner::start() {
               {{"task", task.id}, {"kind", to_string(task.kind)}, {"attempt", task.attempts}});
     enqueue(task);
   }
+  for (const model::Task& task : to_undo) enqueue(task);
   workers_.start();
   bulk_workers_.start();
   free_workers_.start();
@@ -252,8 +255,7 @@ void TaskRunner::work(const model::Task& task, Progress& progress) {
   } catch (const std::exception& fault) {
     log::error("background work failed", {{"task", task.id}, {"error", fault.what()}});
     // A task whose end could not be written stays live: tick() runs it again, or the next start does.
-    std::lock_guard lock(mutex_);
-    unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
+    note_unended(task);
   }
   std::lock_guard lock(mutex_);
   --pending_;
@@ -285,6 +287,11 @@ void TaskRunner::tick() {
   }
 }
 
+void TaskRunner::note_unended(const model::Task& task) {
+  std::lock_guard lock(mutex_);
+  unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
+}
+
 void TaskRunner::run_unended() {
   std::map<TaskId, Unended> again;
   {
@@ -309,6 +316,7 @@ void TaskRunner::run_handler(const model::Task& task, Progress& progress) {
 }
 
 void TaskRunner::run_task(model::Task task, Progress& progress) {
+  if (task.undo_left) return undo_again(task);
   auto started = clock_.steady();
   std::optional<Error> fault;
   try {
@@ -328,11 +336,12 @@ void TaskRunner::run_task(model::Task task, Progress& progress) {
     log::info("task interrupted; the next start goes on", {{"task", task.id}, {"kind", to_string(task.kind)}});
     return;
   }
-  if (fault) undo(task);
-  end_task(task, fault);
+  if (fault) task.undo_left = !undo(task);
+  model::Task ended = end_task(task, fault);
   FAILPOINT("task.after_finish");
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - started).count();
   if (fault) {
+    if (ended.undo_left) note_unended(ended);
     log::error("task failed", {{"task", task.id},
                                {"kind", to_string(task.kind)},
                                {"volume", task.volume_id},
@@ -349,29 +358,44 @@ void TaskRunner::run_task(model::Task task, Progress& progress) {
 }
 
 // A fault here must not hide the task's own.
-void TaskRunner::undo(const model::Task& task) {
+bool TaskRunner::undo(const model::Task& task) {
   const TaskHandler& handler = handlers_.at(task.kind);
-  if (!handler.undo) return;
+  if (!handler.undo) return true;
   try {
     handler.undo(task);
-  } catch (const Error& fault) {
-    log::error("a failed task left something behind", {{"task", task.id}, {"error", fault.message()}});
+    return true;
+  } catch (const std::exception& fault) {
+    log::error("a failed task left something behind; it will be taken away",
+               {{"task", task.id}, {"error", fault.what()}});
+    return false;
   }
 }
 
-void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& fault) {
+// For as long as the task is remembered.
+void TaskRunner::undo_again(const model::Task& task) {
+  bool remembered = clock_.now() - task.ended_at.value_or(task.created_at) < settings_.task_history;
+  if (!undo(task)) {
+    if (remembered) note_unended(task);
+    return;
+  }
+  store::Work note = [&](store::Transaction& tx) { tx.tasks().note_undone(task.id); };
+  db_.write_blocking(note);
+  log::info("what a failed task left was taken away", {{"task", task.id}});
+}
+
+model::Task TaskRunner::end_task(const model::Task& task, const std::optional<Error>& fault) {
   const TaskHandler& handler = handlers_.at(task.kind);
   // What is kept of a fault is read by clients; where the host's files lie is for the log.
   std::optional<Error> told;
   if (fault) told.emplace(fault->code(), without_paths(fault->message()), fault->reason());
+  model::Task ended = task;
+  ended.state = fault ? model::TaskState::Failed : model::TaskState::Done;
+  ended.ended_at = clock_.now();
+  if (told) {
+    ended.error = told->message();
+    ended.error_code = std::string(to_string(told->code()));
+  }
   store::Work end = [&](store::Transaction& tx) {
-    model::Task ended = task;
-    ended.state = fault ? model::TaskState::Failed : model::TaskState::Done;
-    ended.ended_at = clock_.now();
-    if (told) {
-      ended.error = told->message();
-      ended.error_code = std::string(to_string(told->code()));
-    }
     tx.tasks().update(ended);
     if (told) {
       handler.fail(tx, task, *told);
@@ -391,6 +415,7 @@ void TaskRunner::end_task(const model::Task& task, const std::optional<Error>& f
     }
   }
   if (waiter) waiter(fault);
+  return ended;
 }
 
 }  // namespace varve::services

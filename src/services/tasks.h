@@ -39,7 +39,9 @@ struct TaskHandler {
   std::function<void(const model::Task&)> run;
   std::function<void(store::Transaction&, const model::Task&)> finish;
   std::function<void(store::Transaction&, const model::Task&, const Error&)> fail;
-  // Takes away what run() may have left outside of the store; before fail().
+  // Takes away what run() may have left outside of the store; before fail(). When it throws it is called again, after
+  // fail() and perhaps after a restart, until it does not: it must be idempotent, and what others made of the
+  // task's objects meanwhile is theirs.
   std::function<void(const model::Task&)> undo = {};
   // run() moves data: it looks at stopping() and gives up when that is true. The task goes on at the next start.
   bool bulk = false;
@@ -123,10 +125,13 @@ class TaskRunner {
   void run_task(model::Task task, Progress& progress);
   void run_handler(const model::Task& task, Progress& progress);
   void begin(const model::Task& task);
-  void end_task(const model::Task& task, const std::optional<Error>& fault);
+  model::Task end_task(const model::Task& task, const std::optional<Error>& fault);
   void make_ready(Lane& lane, model::Task task);
   Whereabouts of_first(const Lane& lane) const;
-  void undo(const model::Task& task);
+  // False: something is left.
+  bool undo(const model::Task& task);
+  void undo_again(const model::Task& task);
+  void note_unended(const model::Task& task);
   static VolumeId lane_of(const model::Task& task);
   void free_lane(const VolumeId& lane);
   std::int64_t attempts_limit() const { return 5; }
@@ -142,7 +147,7 @@ class TaskRunner {
   mutable std::mutex mutex_;
   std::condition_variable stopped_;    // of tick(): never woken for work
   std::map<VolumeId, Lane> lanes_;     // of volumes that have a task in a pool
-  std::map<TaskId, Unended> unended_;  // ran, but their end could not be written
+  std::map<TaskId, Unended> unended_;  // ran, but their end could not be written, or their undo failed
   Timestamp next_tick_{};
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // tasks that have not ended

@@ -341,6 +341,14 @@ std::vector<model::Task> Tasks::live() {
   return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
 }
 
+std::vector<model::Task> Tasks::to_undo() {
+  return select<model::Task>(db_, "WHERE undo_left = 1 ORDER BY created_at, id");
+}
+
+void Tasks::note_undone(const TaskId& id) {
+  run(db_, "UPDATE tasks SET undo_left = 0 WHERE id = :id", id);
+}
+
 std::vector<model::Task> Tasks::live_with_target(model::TaskKind kind, const std::string& target) {
   return select<model::Task>(db_, "WHERE state = 'live' AND kind = :kind AND target = :target", kind, target);
 }

@@ -80,7 +80,7 @@ struct Table<model::Task> {
     f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id), f("owner", t.owner);
     f("lease_until", t.lease_until), f("attempts", t.attempts), f("created_at", t.created_at);
     f("ended_at", t.ended_at), f("error", t.error), f("error_code", t.error_code), f("batch_id", t.batch_id);
-    f("user_id", t.user_id);
+    f("user_id", t.user_id), f("undo_left", t.undo_left);
   }
 };
 
@@ -214,6 +214,8 @@ class Tasks {
   void insert(const model::Task& task) { store::insert(db_, task); }
   void update(const model::Task& task) { store::update(db_, task); }
   std::vector<model::Task> live();
+  std::vector<model::Task> to_undo();  // that failed and left something
+  void note_undone(const TaskId& id);
   std::vector<model::Task> live_with_target(model::TaskKind kind, const std::string& target);
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);
   std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first

@@ -375,6 +375,32 @@ def test_a_backup_from_a_stalled_daemon_holds_up_neither_others_nor_a_stop(own_s
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_failed_backup_left_is_taken_away(own_server, stalled, restarted):
+    """Its snapshot is made when the daemon goes on, after the backup has failed and could not clean up."""
+    own_server.options += [f"qcow2.answer_timeout_ms={ANSWER_MS}", "tasks.lease_s=3"]
+    admin = own_server.start().login()
+    volume, attachment, uri = attach_and_write(admin, 21)
+    stalled.stop(own_server.storage_daemons()[volume])
+    backup = admin.create_backup(volume, wait=False, force=True)
+    wait_until(lambda: admin.call("GET", f"/backups/{backup}")["backup"]["status"] == "error", 60, "the backup's end")
+    admin.call("DELETE", f"/backups/{backup}", None, 202)
+    if restarted:
+        own_server.kill()
+        admin = own_server.start().login()
+    stalled.go_on()
+
+    def left():
+        return own_server.manifests()[volume]["snapshots"]
+    wait_until(lambda: not left() and "what a failed task left was taken away" in own_server.log(), 30, f"the snapshot to go: {left()}")
+    assert qemu_io(uri, "read -P 21 0 1M")
+    admin.detach(attachment)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+    own_server.stop()
+    invariants.check_images(own_server)
+
+
 def test_a_stalled_merge_is_left_alone_and_ends_by_itself(own_server, stalled):
     """QEMU writes a merged layer's tables last: a daemon that merges must not be killed."""
     own_server.options += [f"qcow2.answer_timeout_ms={ANSWER_MS}"]
