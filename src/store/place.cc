@@ -51,7 +51,12 @@ void Place::copy(Connection& db) const {
   }
   std::string quoted;
   for (char byte : copy) quoted += byte == '\'' ? std::string("''") : std::string(1, byte);
-  db.script("VACUUM INTO '" + quoted + "'");
+  try {
+    db.script("VACUUM INTO '" + quoted + "'");
+  } catch (const Error&) {
+    ::unlink(copy.c_str());  // when the disk is full, it is in the way of others
+    throw;
+  }
   UniqueFd written(::open(copy.c_str(), O_RDWR | O_CLOEXEC));
   if (!written || ::fsync(written.get()) != 0) throw files::fault_of(errno, "cannot write " + copy);
 }
