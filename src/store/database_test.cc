@@ -272,6 +272,8 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
     raw.script("DROP TABLE damages");
     raw.script("DROP INDEX tasks_failed_by_volume");
     raw.script("DROP INDEX messages_by_resource");
+    raw.script("DROP INDEX tasks_undo_left");
+    raw.script("ALTER TABLE tasks DROP COLUMN undo_left");
   }
   db_ = open_sqlite(directory_ / "varve.db", 10);
   std::map<std::string, model::Metadata> specs;
