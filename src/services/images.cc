@@ -273,6 +273,13 @@ void Images::undo_helper(const Task& task) {
 
 void Images::undo_upload(const Task& task) {
   undo_helper(task);
+  try {
+    // One that has its bytes is whole, whoever sent them.
+    if (service_.show(actor_of(task), task.target.value()).status == "active") return;
+  } catch (const Error& fault) {
+    if (fault.code() == ErrorCode::NotFound) return;
+    throw;
+  }
   service_.remove(actor_of(task), task.target.value());
 }
 

@@ -365,8 +365,9 @@ bool TaskRunner::undo(const model::Task& task) {
     handler.undo(task);
     return true;
   } catch (const std::exception& fault) {
-    log::error("a failed task left something behind; it will be taken away",
-               {{"task", task.id}, {"error", fault.what()}});
+    // Of one that is tried again and again, once is enough.
+    auto* tell = task.undo_left ? &log::debug : &log::error;
+    tell("a failed task left something behind; it will be taken away", {{"task", task.id}, {"error", fault.what()}});
     return false;
   }
 }
