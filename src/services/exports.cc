@@ -94,7 +94,7 @@ std::string Exports::lend(const ExportSource& source, const AttachmentId& name, 
   model::BlockDevice device = open(source, state);
   {
     std::lock_guard borrowed(borrowed_mutex_);
-    borrowed_.insert(source.key());
+    borrowed_[source.key()].insert(name);
   }
   // A program of a varved that was killed may still be connected and write.
   exporter_.remove(source.key(), name);
@@ -106,7 +106,8 @@ void Exports::release(const ExportSource& source, const AttachmentId& name) {
   {
     std::lock_guard borrowed(borrowed_mutex_);
     auto found = borrowed_.find(source.key());
-    if (found != borrowed_.end()) borrowed_.erase(found);
+    // Others that have borrowed it go on.
+    if (found != borrowed_.end() && found->second.erase(name) > 0 && found->second.empty()) borrowed_.erase(found);
   }
   exporter_.remove(source.key(), name);
   if (read(source, std::nullopt).exported.empty()) close(source);

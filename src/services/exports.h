@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -80,7 +81,7 @@ class Exports {
   std::function<void(const ExportSource&)> on_missing_;
   KeyedMutex locks_;
   std::mutex borrowed_mutex_;
-  std::multiset<std::string> borrowed_;  // keys of the sources that borrow() has open
+  std::map<std::string, std::set<AttachmentId>> borrowed_;  // by the source's key: for whom borrow() has it open
 };
 
 }  // namespace varve::services

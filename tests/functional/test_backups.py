@@ -222,3 +222,27 @@ def test_names_change_and_quotas_hold(admin, member):
 def test_bad_requests_are_refused(admin, body):
     reply = admin.request("POST", "/backups", {"backup": body})
     assert reply.status_code in (400, 404), reply.text
+
+
+def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(own_server):
+    """Of one snapshot, while the failed one's objects cannot be removed."""
+    own_server.options += ["tasks.lease_s=3"]
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 512M")
+    snapshot = admin.create_snapshot(volume)
+    store = own_server.store / "backups"
+    away = own_server.store / "away"
+    store.rename(away)
+    store.write_text("")
+    failed = admin.create_backup(volume, wait=False, snapshot_id=snapshot)
+    wait_until(lambda: admin.call("GET", f"/backups/{failed}")["backup"]["status"] == "error", 60, "the backup's end")
+    store.unlink()
+    away.rename(store)
+    (store / failed).write_text("not a directory")
+    for _ in range(3):
+        admin.create_backup(volume, snapshot_id=snapshot)
+    assert "was taken away" not in own_server.log()
+    (store / failed).unlink()
+    wait_until(lambda: "what a failed task left was taken away" in own_server.log(), 30, "the remains to go")
+    own_server.stop()
