@@ -175,6 +175,9 @@ class App::Impl {
     auto between = [this] {
       if (draining_) throw Error(ErrorCode::Unavailable, "varved stops: the backup is not complete");
     };
+    // Fails when another database is at the path of ours.
+    store::Work nothing = [](store::Transaction&) {};
+    db_->write_blocking(nothing);
     return recovery::back_up_store(config_.directory, backend_, target, between);
   }
 

@@ -19,8 +19,10 @@ ExportSource source_of(const model::Attachment& attachment) {
 Exports::State Exports::read(const ExportSource& source, const std::optional<AttachmentId>& wanted) {
   State state;
   store::Work work = [&](store::Transaction& tx) {
-    model::Volume row = tx.volumes().get(std::nullopt, source.volume);
-    if (auto type = tx.volume_types().find(row.volume_type_id)) state.qos = limits_of(tx, *type, row.size_gib);
+    if (auto row = tx.volumes().find(std::nullopt, source.volume)) {
+      auto type = tx.volume_types().find(row->volume_type_id);
+      if (type) state.qos = limits_of(tx, *type, row->size_gib);
+    }
     auto attachments =
         source.snapshot ? tx.attachments().of_snapshot(*source.snapshot) : tx.attachments().of_volume(source.volume);
     for (model::Attachment& attachment : attachments) {

@@ -191,7 +191,10 @@ asio::awaitable<void> Snapshots::set_status(model::Actor actor, SnapshotId id, s
   if (!to) throw Error(ErrorCode::InvalidInput, "Must specify a valid status: '" + status + "' is none.");
   store::Work write = [&](store::Transaction& tx) {
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
-    if (tx.tasks().works_on(id)) {
+    bool is_deleted = std::ranges::any_of(tx.tasks().live_of(snapshot.volume_id), [](const model::Task& task) {
+      return task.kind == model::TaskKind::DeleteVolume;
+    });
+    if (is_deleted || tx.tasks().works_on(id)) {
       throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() + " is " +
                                                std::string(to_string(snapshot.status)) + ": a task works on it.");
     }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/check.h"
 #include "services/states.h"
 #include "services/tags.h"
 #include "services/volume_rules.h"

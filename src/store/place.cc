@@ -30,16 +30,18 @@ Place::File Place::look(const std::string& file) {
     if (errno == ENOENT || errno == ENOTDIR) return {};
     throw files::fault_of(errno, "the database cannot be looked at");
   }
-  return {found.st_dev, found.st_ino};
+  return {found.st_dev, found.st_ino, found.st_size == 0};
 }
 
 Place::State Place::state() const {
   File database = look(path_);
-  if (database == database_) return look(path_ + "-wal") == log_ ? State::Kept : State::Removed;
-  std::error_code gone;
+  File log = look(path_ + "-wal");
+  if (database.is_same(database_)) {
+    if (database.is_empty) return State::Emptied;
+    return log.is_same(log_) ? State::Kept : State::Removed;
+  }
   // An empty one is what SQLite makes when it opens a path at which nothing is.
-  bool is_empty = database == File() || std::filesystem::file_size(path_, gone) == 0;
-  return is_empty && !gone ? State::Removed : State::Taken;
+  return database.is_empty ? State::Removed : State::Replaced;
 }
 
 void Place::copy(Connection& db) const {

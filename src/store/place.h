@@ -10,13 +10,14 @@
 
 namespace varve::store {
 
-// Belongs to the thread that writes, but for state().
+// Belongs to the thread that writes, but for state(), which any may ask.
 class Place {
  public:
   enum class State : std::uint8_t {
     Kept,
-    Removed,  // the file or its log is gone: restore() puts all that is open back
-    Taken     // something else is there, which is not varved's to remove
+    Removed,   // the file or its log is gone: restore() puts all that is open back
+    Replaced,  // another one is there, which is not varved's to change
+    Emptied    // the file was cut to nothing
   };
 
   // Of the files that are there now: a connection is open.
@@ -33,9 +34,10 @@ class Place {
   struct File {
     dev_t device = 0;
     ino_t inode = 0;
-    bool operator==(const File&) const = default;
+    bool is_empty = true;
+    bool is_same(const File& other) const { return device == other.device && inode == other.inode; }
   };
-  // Zeroes: nothing is there.
+  // As it is by default: nothing is there.
   static File look(const std::string& file);
 
   const std::string path_;

@@ -55,7 +55,7 @@ class SqliteDatabase final : public Database {
     writer_ = std::make_unique<Connection>(path_, false);
     migrate(*writer_);
     reserve_ = std::make_unique<Reserve>(path_);
-    place_ = std::make_unique<Place>(path_);
+    place_ = std::make_shared<Place>(path_);
     keep_reserve();
     thread_ = std::thread([this] { run_writer(); });
   }
@@ -185,7 +185,8 @@ class SqliteDatabase final : public Database {
       std::vector<std::unique_ptr<Pending>> batch;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait_for(lock, kLookEvery, [&] { return stopping_ || !queue_.empty(); });
+        wake_.wait_for(lock, kLookEvery, [&] { return stopping_ || look_ || !queue_.empty(); });
+        look_ = false;
         if (queue_.empty() && stopping_) return;
         if (queue_.size() <= kMaxBatch) {
           batch.swap(queue_);
@@ -253,12 +254,18 @@ class SqliteDatabase final : public Database {
   std::exception_ptr keep_place() {
     std::exception_ptr fault;
     try {
-      if (!writer_) reopen();
-      if (place_->state() == Place::State::Taken) {
-        throw Error(ErrorCode::Unavailable,
-                    "the database was replaced by another one while it was in use; restart varved");
+      if (!writer_) {
+        std::lock_guard lock(readers_mutex_);
+        reopen();
       }
-      if (place_->state() == Place::State::Removed) return_to_place();
+      Place::State state = place_->state();
+      // What is in the log is not for the file that has come; ours, wherever it is now, is whole then.
+      if (state == Place::State::Replaced) writer_->script("PRAGMA wal_checkpoint(TRUNCATE)");
+      if (state == Place::State::Removed) {
+        return_to_place();
+      } else if (state != Place::State::Kept) {
+        throw Error(ErrorCode::Unavailable, "the database was replaced or emptied while it was in use; restart varved");
+      }
     } catch (const std::exception& error) {
       fault = std::current_exception();
       if (!displaced_) log::error("the database is not in its place", {{"error", error.what()}});
@@ -283,11 +290,13 @@ class SqliteDatabase final : public Database {
     reopen();
   }
 
+  // readers_mutex_ is held.
   void reopen() {
     reserve_.reset();
     writer_ = std::make_unique<Connection>(path_, false);
     reserve_ = std::make_unique<Reserve>(path_);
-    place_ = std::make_unique<Place>(path_);
+    place_ = std::make_shared<Place>(path_);
+    keep_reserve();  // reads, too: a connection opens the log with its first transaction
   }
 
   void begin() {
@@ -355,7 +364,7 @@ class SqliteDatabase final : public Database {
       std::vector<std::unique_ptr<Pending>> rest;
       for (auto& pending : batch) (pending->executor == executor ? mine : rest).push_back(std::move(pending));
       auto resume = [mine = std::move(mine)]() mutable {
-        for (auto& pending : mine) pending->resume(pending->fault);
+        for (auto& pending : mine) pending->resume(std::move(pending->fault));
       };
       if (executor) {
         asio::post(executor, std::move(resume));
@@ -378,6 +387,7 @@ class SqliteDatabase final : public Database {
   }
 
   std::unique_ptr<Connection> take_reader() {
+    std::shared_ptr<Place> place;
     {
       std::lock_guard lock(readers_mutex_);
       ++lent_;
@@ -386,13 +396,25 @@ class SqliteDatabase final : public Database {
         readers_.pop_back();
         return reader;
       }
+      place = place_;
     }
     try {
+      bool displaced = place->state() != Place::State::Kept;
+      if (displaced) look_at_once();
+      if (displaced) throw Error(ErrorCode::Unavailable, "the database is not in its place now; try again");
       return std::make_unique<Connection>(path_, true);
     } catch (...) {
       give_back(nullptr);
       throw;
     }
+  }
+
+  void look_at_once() {
+    {
+      std::lock_guard lock(mutex_);
+      look_ = true;
+    }
+    wake_.notify_one();
   }
 
   // nullptr: it was closed.
@@ -406,7 +428,7 @@ class SqliteDatabase final : public Database {
   const std::size_t queue_limit_;
   std::unique_ptr<Reserve> reserve_;    // outlives the connections
   std::unique_ptr<Connection> writer_;  // nullptr: it could not be opened again
-  std::unique_ptr<Place> place_;
+  std::shared_ptr<Place> place_;
   std::size_t changes_ = 0;  // since the reserve was looked at
 
   std::mutex mutex_;
@@ -414,6 +436,7 @@ class SqliteDatabase final : public Database {
   std::vector<std::unique_ptr<Pending>> queue_;
   bool stopping_ = false;
   bool displaced_ = false;                                      // the files are not in their place
+  bool look_ = false;                                           // asked for, instead of at the next time
   std::optional<std::chrono::steady_clock::time_point> began_;  // the commit that is under way
 
   std::mutex listener_mutex_;

@@ -246,3 +246,23 @@ def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(o
     (store / failed).unlink()
     wait_until(lambda: "what a failed task left was taken away" in own_server.log(), 30, "the remains to go")
     own_server.stop()
+
+
+def test_what_a_failed_backup_left_is_taken_away_without_its_volume(own_server):
+    own_server.options += ["tasks.lease_s=3"]
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 8M")
+    store, away = own_server.store / "backups", own_server.store / "away"
+    store.rename(away)
+    store.write_text("")
+    failed = admin.create_backup(volume, wait=False)
+    wait_until(lambda: admin.call("GET", f"/backups/{failed}")["backup"]["status"] == "error", 60, "the backup's end")
+    admin.delete_volume(volume)
+    store.unlink()
+    away.rename(store)
+    (store / failed).mkdir()
+    (store / failed / "part").write_text("rubbish")
+    wait_until(lambda: not (store / failed).exists(), 30, "the remains to go")
+    wait_until(lambda: "what a failed task left was taken away" in own_server.log(), 30, "their end")
+    own_server.stop()

@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 
 import invariants
@@ -237,31 +238,58 @@ def test_a_volume_that_is_known_to_be_lost_is_told_as_long_as_it_is(own_server):
 
 
 def test_a_database_that_is_removed_while_in_use_is_written_anew(own_server):
+    """As often as it is, by a change or by a look that finds it."""
     admin = own_server.start().login()
-    volume = admin.create_volume(name="before")
-    (own_server.store / "varve.db").unlink()
-    later = admin.create_volume(name="later")
-    assert requests.get(own_server.url + "/readyz", timeout=10).status_code == 200
+    made = {admin.create_volume(name="before")}
+    database = own_server.store / "varve.db"
+    for _ in range(2):
+        database.unlink()
+        made.add(admin.create_volume())
+        assert requests.get(own_server.url + "/readyz", timeout=10).status_code == 200
+    for path in own_server.store.glob("varve.db*"):
+        path.unlink()
+
+    def has_its_reserve():
+        if not database.exists() or not database.stat().st_size:
+            return False
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+            return db.execute("PRAGMA freelist_count").fetchone()[0] > 1000
+    wait_until(has_its_reserve, 30, "the look at the files")
     own_server.kill()
     admin = own_server.start().login()
-    assert {v["id"] for v in admin.call("GET", "/volumes")["volumes"]} == {volume, later}
+    assert {v["id"] for v in admin.call("GET", "/volumes")["volumes"]} == made
     assert doctor(own_server) == 0
     own_server.stop()
 
 
-def test_another_database_is_not_written_beside(own_server):
-    """What was committed to the file that is gone would be gone, too."""
+@pytest.mark.parametrize("killed", [False, True])
+def test_another_database_is_not_written_beside(own_server, killed):
+    """What was committed to the file that is gone would be gone, too; and what is in the log is not for the one that has come."""
     admin = own_server.start().login()
     volume = admin.create_volume(name="before")
     own_server.stop()
     other = own_server.directory / "other.db"
     other.write_bytes((own_server.store / "varve.db").read_bytes())
     admin = own_server.start().login()
-    other.rename(own_server.store / "varve.db")
+    for _ in range(20):
+        admin.create_volume()
+    database = own_server.store / "varve.db"
+    database.rename(own_server.directory / "ours.db")
+    other.rename(database)
     wait_until(lambda: requests.get(own_server.url + "/readyz", timeout=10).status_code == 503, 30, "the look at the files")
     told = admin.call("PUT", f"/volumes/{volume}", {"volume": {"name": "after"}}, 503)
-    assert "replaced by another" in told["serviceUnavailable"]["message"]
-    own_server.stop()
+    assert "replaced or emptied" in told["serviceUnavailable"]["message"]
+    assert admin.call("GET", "/volumes")["volumes"]
+    done = run(own_server, "backup-store", str(own_server.directory / "copy"))
+    assert done.returncode == 1 and "replaced or emptied" in done.stdout + done.stderr
+    if killed:
+        own_server.kill()
+    else:
+        own_server.stop()
+    for path, count in ((database, 1), (own_server.directory / "ours.db", 21)):
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert db.execute("SELECT count(*) FROM volumes").fetchone() == (count,)
     assert own_server.start().login().call("GET", f"/volumes/{volume}")["volume"]["name"] == "before"
     own_server.stop()
 
@@ -286,4 +314,44 @@ def test_a_stopped_varved_is_not_waited_for(own_server):
     finally:
         os.kill(own_server.process.pid, signal.SIGCONT)
     assert done.returncode == 1 and "stopped (SIGSTOP)" in done.stdout + done.stderr
+    own_server.stop()
+
+
+def change_row(server, sql, *arguments):
+    with contextlib.closing(sqlite3.connect(server.store / "varve.db")) as db, db:
+        assert db.execute(sql, arguments).rowcount == 1
+    server.rows_were_changed = True
+
+
+@pytest.mark.parametrize("status", ["available", "error", "backing-up"])
+def test_a_task_ends_whatever_its_rows_say(own_server, status):
+    admin = own_server.start({"VARVE_FAILPOINTS": "volume.delete.before_manifest=kill"}).login()
+    volume = admin.create_volume()
+    snapshot = admin.create_snapshot(volume)
+    admin.call("DELETE", f"/volumes/{volume}?cascade=true", None, 202)
+    own_server.process.wait(30)
+    change_row(own_server, "UPDATE snapshots SET status = ? WHERE id = ?", status, snapshot)
+    change_row(own_server, "UPDATE volumes SET status = 'in-use' WHERE id = ?", volume)
+    admin = own_server.start({"VARVE_FAILPOINTS": "volume.delete.before_manifest=error"}).login()
+    admin.wait_volume(volume, "error_deleting")
+    own_server.stop()
+    admin = own_server.start().login()
+    admin.delete_volume(volume, cascade=True)
+    own_server.stop()
+
+
+def test_a_snapshot_without_a_row_keeps_its_volume_in_its_pool(own_server):
+    """As an older database has it."""
+    own_server.add_pool("second")
+    admin = own_server.start().login()
+    admin.call("POST", "/types", {"volume_type": {"name": "second", "extra_specs": {"volume_backend_name": "second"}}}, 200)
+    volume = admin.create_volume()
+    snapshot = admin.create_snapshot(volume)
+    own_server.stop()
+    change_row(own_server, "DELETE FROM snapshots WHERE id = ?", snapshot)
+    admin = own_server.start().login()
+    admin.action(volume, "os-retype", {"new_type": "second", "migration_policy": "on-demand"}, 202)
+    admin.wait_volume(volume)
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["migration_status"] == "error" and "cannot be moved" in own_server.log()
+    assert snapshot in own_server.manifests()[volume]["snapshots"]
     own_server.stop()

@@ -51,6 +51,7 @@ class Server:
         self.url = None
         self.log_path = self.directory / "varved.log"
         self._token = None
+        self.rows_were_changed = False  # by a test: into what varved itself would not make of them
 
     # life
 
@@ -83,6 +84,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             assert self.process.wait(60) == 0, self.log()[-3000:]
+            assert self.rows_were_changed or "an unexpected change of status" not in self.log()
         self.process = None
 
     def kill(self):

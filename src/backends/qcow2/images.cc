@@ -386,12 +386,15 @@ void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyI
     qmp.execute("blockdev-add", throttle_options(kBlankNode));
     graph = BlockGraph(qmp);
   }
-  if (graph.backing.contains(node(active))) {
+  bool is_blank = graph.nodes.contains(kBlankNode);
+  // An older varved, which had no filter, opened the layer in another way.
+  bool is_old = graph.file[kThrottleNode] == node(active) && !is_blank;
+  if (graph.backing.contains(node(active)) || is_old) {
     add_zeroes(qmp, active, key, graph.file[kThrottleNode]);
+    if (is_blank) qmp.execute("blockdev-del", {{"node-name", kBlankNode}});
   } else if (graph.file[kThrottleNode] == kBlankNode) {
     qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(node(active))}}});
   }
-  if (graph.nodes.contains(kBlankNode)) qmp.execute("blockdev-del", {{"node-name", kBlankNode}});
 }
 
 // QEMU 7.2 does not keep apart two requests to one cluster of which one zeroes a part of it: when the other makes room
@@ -401,7 +404,7 @@ void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyI
 // It takes a tenth of the speed of small requests, so a layer without another one below goes without it.
 void Images::add_zeroes(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const std::string& shown) {
   if (shown == kZeroesNode) return;
-  if (shown != kBlankNode) flush(qmp, active, key);  // an older varved opened it in another way
+  if (shown != kBlankNode) flush(qmp, active, key);  // opens it anew, without what an older varved asked for
   std::uint32_t cluster = std::max(kCluster, require_header(file(active)).cluster_bytes);
   if (!open_nodes(qmp).contains(kZeroesNode)) qmp.execute("blockdev-add", zeroes_options(node(active), cluster));
   qmp.execute("blockdev-reopen", {{"options", json::array{throttle_options(kZeroesNode)}}});
@@ -409,7 +412,8 @@ void Images::add_zeroes(qemu::QmpClient& qmp, const LayerId& active, const KeyId
 
 // A filter takes over from the node that it is opened on whether it passes the permission to give room back on. So the
 // first one is opened on a node that knows none, and put on the layer afterwards. Discards, which are of whole
-// clusters, go on giving room back.
+// clusters, go on giving room back. That node stays while the throttle is on a layer without the other filter, and so
+// tells how it was opened.
 void Images::add_blank(qemu::QmpClient& qmp, const LayerId& active) const {
   auto size = static_cast<std::int64_t>(require_header(file(active)).virtual_size);
   qmp.execute("blockdev-add", {{"driver", "null-co"}, {"node-name", kBlankNode}, {"size", size}, {"discard", "unmap"}});

@@ -351,7 +351,10 @@ void Qcow2Backend::migrate(const VolumeId& volume, const std::string& pool) {
   Hold hold(*this, volume, Hold::Merges::StopIntoActive);
   Manifest present = manifest(volume);
   if (&images_.pool(present.pool) == &images_.pool(pool)) return;
-  VARVE_CHECK(present.snapshots.empty(), "a volume with snapshots was migrated");
+  if (!present.snapshots.empty()) {
+    throw Error(ErrorCode::Conflict, "the volume " + volume.str() + " still has the snapshot " +
+                                         present.snapshots.begin()->first.str() + " on its disk; it cannot be moved");
+  }
   FAILPOINT("volume.migrate.before_switch");
   freeze(volume, SnapshotId(), pool);
 }
