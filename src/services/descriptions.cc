@@ -127,7 +127,8 @@ void Descriptions::run() {
 void Descriptions::write(Pending pending) {
   std::error_code unknown;
   bool removed = !fs::exists(volume_descriptions(store_), unknown) && !unknown;
-  if (removed) pending.everything = true;
+  // Without its database, this is not the store: its disk is not mounted, or it was moved.
+  if (removed && fs::exists(store_ / "varve.db", unknown)) pending.everything = true;
   if (pending.everything) {
     auto again = [](Pending& later) { later.everything = true; };
     attempt([this] { sweep(); }, again);

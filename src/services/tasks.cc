@@ -29,7 +29,8 @@ TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clo
       owner_(rng.uuid()),
       workers_(settings.task_workers, kSpare, clock),
       bulk_workers_(settings.bulk_workers, 0, clock),
-      free_workers_(settings.task_workers, kSpare, clock) {}
+      free_workers_(settings.task_workers, kSpare, clock),
+      undos_(db, clock, settings, [this](const model::Task& task) { return undo(task); }) {}
 
 TaskRunner::~TaskRunner() {
   stop();
@@ -58,10 +59,11 @@ void TaskRunner::start() {
               {{"task", task.id}, {"kind", to_string(task.kind)}, {"attempt", task.attempts}});
     enqueue(task);
   }
-  for (const model::Task& task : to_undo) enqueue(task);
+  for (const model::Task& task : to_undo) undos_.add(task);
   workers_.start();
   bulk_workers_.start();
   free_workers_.start();
+  undos_.start();
   ticker_ = std::thread([this] { tick(); });
 }
 
@@ -75,6 +77,7 @@ void TaskRunner::stop() {
   workers_.stop();
   bulk_workers_.stop();
   free_workers_.stop();
+  undos_.stop();
   if (ticker_.joinable()) ticker_.join();
 }
 
@@ -255,7 +258,8 @@ void TaskRunner::work(const model::Task& task, Progress& progress) {
   } catch (const std::exception& fault) {
     log::error("background work failed", {{"task", task.id}, {"error", fault.what()}});
     // A task whose end could not be written stays live: tick() runs it again, or the next start does.
-    note_unended(task);
+    std::lock_guard lock(mutex_);
+    unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
   }
   std::lock_guard lock(mutex_);
   --pending_;
@@ -273,6 +277,7 @@ void TaskRunner::tick() {
       if (stopping_) return;
     }
     run_unended();
+    undos_.look();
     try {
       bool busy = waiting() > 0;
       store::Work renew = [&](store::Transaction& tx) {
@@ -285,11 +290,6 @@ void TaskRunner::tick() {
       log::error("task leases were not renewed", {{"error", fault.what()}});
     }
   }
-}
-
-void TaskRunner::note_unended(const model::Task& task) {
-  std::lock_guard lock(mutex_);
-  unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
 }
 
 void TaskRunner::run_unended() {
@@ -316,7 +316,6 @@ void TaskRunner::run_handler(const model::Task& task, Progress& progress) {
 }
 
 void TaskRunner::run_task(model::Task task, Progress& progress) {
-  if (task.undo_left) return undo_again(task);
   auto started = clock_.steady();
   std::optional<Error> fault;
   try {
@@ -341,7 +340,7 @@ void TaskRunner::run_task(model::Task task, Progress& progress) {
   FAILPOINT("task.after_finish");
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.steady() - started).count();
   if (fault) {
-    if (ended.undo_left) note_unended(ended);
+    if (ended.undo_left) undos_.add(ended);
     log::error("task failed", {{"task", task.id},
                                {"kind", to_string(task.kind)},
                                {"volume", task.volume_id},
@@ -370,18 +369,6 @@ bool TaskRunner::undo(const model::Task& task) {
     tell("a failed task left something behind; it will be taken away", {{"task", task.id}, {"error", fault.what()}});
     return false;
   }
-}
-
-// For as long as the task is remembered.
-void TaskRunner::undo_again(const model::Task& task) {
-  bool remembered = clock_.now() - task.ended_at.value_or(task.created_at) < settings_.task_history;
-  if (!undo(task)) {
-    if (remembered) note_unended(task);
-    return;
-  }
-  store::Work note = [&](store::Transaction& tx) { tx.tasks().note_undone(task.id); };
-  db_.write_blocking(note);
-  log::info("what a failed task left was taken away", {{"task", task.id}});
 }
 
 model::Task TaskRunner::end_task(const model::Task& task, const std::optional<Error>& fault) {

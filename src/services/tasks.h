@@ -29,6 +29,7 @@
 #include "model/resources.h"
 #include "services/messages.h"
 #include "services/settings.h"
+#include "services/undos.h"
 #include "services/worker_pool.h"
 #include "store/database.h"
 
@@ -130,8 +131,6 @@ class TaskRunner {
   Whereabouts of_first(const Lane& lane) const;
   // False: something is left.
   bool undo(const model::Task& task);
-  void undo_again(const model::Task& task);
-  void note_unended(const model::Task& task);
   static VolumeId lane_of(const model::Task& task);
   void free_lane(const VolumeId& lane);
   std::int64_t attempts_limit() const { return 5; }
@@ -147,7 +146,7 @@ class TaskRunner {
   mutable std::mutex mutex_;
   std::condition_variable stopped_;    // of tick(): never woken for work
   std::map<VolumeId, Lane> lanes_;     // of volumes that have a task in a pool
-  std::map<TaskId, Unended> unended_;  // ran, but their end could not be written, or their undo failed
+  std::map<TaskId, Unended> unended_;  // ran, but their end could not be written
   Timestamp next_tick_{};
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // tasks that have not ended
@@ -156,6 +155,7 @@ class TaskRunner {
   WorkerPool workers_;
   WorkerPool bulk_workers_;
   WorkerPool free_workers_;  // of post()
+  Undos undos_;
 };
 
 }  // namespace varve::services

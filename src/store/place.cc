@@ -22,7 +22,11 @@ void remove(const std::string& file) {
 
 }  // namespace
 
-Place::Place(std::string path) : path_(std::move(path)), database_(look(path_)), log_(look(path_ + "-wal")) {}
+Place::Place(std::string path)
+    : path_(std::move(path)),
+      directory_(look(std::filesystem::path(path_).parent_path())),
+      database_(look(path_)),
+      log_(look(path_ + "-wal")) {}
 
 Place::File Place::look(const std::string& file) {
   struct stat found{};
@@ -34,6 +38,8 @@ Place::File Place::look(const std::string& file) {
 }
 
 Place::State Place::state() const {
+  // The whole store was moved, or its disk is not mounted any more.
+  if (!look(std::filesystem::path(path_).parent_path()).is_same(directory_)) return State::Replaced;
   File database = look(path_);
   File log = look(path_ + "-wal");
   if (database.is_same(database_)) {
@@ -64,10 +70,14 @@ void Place::copy(Connection& db) const {
 }
 
 void Place::restore() const {
+  if (state() != State::Removed) throw Error(ErrorCode::Unavailable, "the database is being replaced; try again");
+  // Of what comes between this and the renaming nothing is overwritten.
+  unsigned flags = look(path_).inode == 0 ? RENAME_NOREPLACE : 0;
   // The old log would be taken for the new file's.
   remove(path_ + "-wal");
   remove(path_ + "-shm");
-  if (::rename((path_ + ".new").c_str(), path_.c_str()) != 0) throw files::fault_of(errno, "cannot restore " + path_);
+  if (::renameat2(AT_FDCWD, (path_ + ".new").c_str(), AT_FDCWD, path_.c_str(), flags) != 0)
+    throw files::fault_of(errno, "cannot restore " + path_);
   files::sync_directory(std::filesystem::path(path_).parent_path());
 }
 

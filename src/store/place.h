@@ -16,7 +16,7 @@ class Place {
   enum class State : std::uint8_t {
     Kept,
     Removed,   // the file or its log is gone: restore() puts all that is open back
-    Replaced,  // another one is there, which is not varved's to change
+    Replaced,  // another one is there, or its directory went, which is not varved's to change
     Emptied    // the file was cut to nothing
   };
 
@@ -41,6 +41,7 @@ class Place {
   static File look(const std::string& file);
 
   const std::string path_;
+  const File directory_;
   const File database_;
   const File log_;
 };

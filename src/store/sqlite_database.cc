@@ -264,7 +264,7 @@ class SqliteDatabase final : public Database {
       if (state == Place::State::Removed) {
         return_to_place();
       } else if (state != Place::State::Kept) {
-        throw Error(ErrorCode::Unavailable, "the database was replaced or emptied while it was in use; restart varved");
+        throw Error(ErrorCode::Unavailable, "the database was replaced, emptied or moved while it was in use");
       }
     } catch (const std::exception& error) {
       fault = std::current_exception();
