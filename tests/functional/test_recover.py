@@ -10,6 +10,7 @@ import time
 
 import invariants
 import pytest
+import requests
 from varve import BINARY, qemu_io, wait_until
 
 FAULTS = {"header": (0, 100), "schema": (100, 4096), "middle": (8192, 65536)}
@@ -168,6 +169,32 @@ def test_rows_whose_neighbours_were_read_come_back_too(own_server):
     own_server.start()
     assert "was recovered" in own_server.log()
     check_restored(own_server, made, before)
+    own_server.stop()
+
+
+def test_a_task_of_a_recovered_volume_ends(own_server):
+    """Its row is as described, before the task began."""
+    admin = own_server.start().login()
+    volume = admin.create_volume(name="mine")
+    wait_described(own_server, {volume: "available"})
+    own_server.stop()
+    admin = own_server.start({"VARVE_FAILPOINTS": "volume.extend.before_resize=kill"}).login()
+    with contextlib.suppress(requests.ConnectionError):
+        admin.action(volume, "os-extend", {"new_size": 2})
+    own_server.process.wait(30)
+    path = own_server.store / "varve.db"
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((root,),) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'volumes'").fetchall()
+    damage(own_server, (root - 1) * 4096, 4096)
+    own_server.rows_were_changed = True
+    admin = own_server.start({"VARVE_FAILPOINTS": "volume.extend.before_resize=error"}).login()
+    admin.wait_volume(volume, "error_extending")
+    own_server.stop()
+    admin = own_server.start().login()
+    admin.action(volume, "os-extend", {"new_size": 2})
+    admin.wait_volume(volume)
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["name"] == "mine"
     own_server.stop()
 
 
