@@ -29,7 +29,7 @@ def test_two_stores_do_not_share_a_run_directory(two_stores):
     first, second = two_stores
     admin = first.start().login()
     volume = admin.create_volume()
-    _, uri = admin.attach(volume)
+    attachment, uri = admin.attach(volume)
     assert "run directory" in refusal(second)
     assert qemu_io(uri, "write -P 3 0 1M", "flush")
     first.stop()
@@ -41,6 +41,7 @@ def test_two_stores_do_not_share_a_run_directory(two_stores):
     admin = second.start().login()
     assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "in-use"
     assert qemu_io(uri, "read -P 3 0 1M")
+    admin.detach(attachment)
     second.stop()
 
 
