@@ -124,6 +124,8 @@ def fail_once(operation, kind, n):
     reply, _ = carry_out(operation, f"{kind}:{n}={FAILURES[kind]}")
     expect_clear(server, reply, since)
     expect_final_statuses(server)
+    # An image that could not be read is its volume's damage until it can be.
+    wait_until(lambda: not server.rows("SELECT id FROM damages"), 30, "the images to be well")
     if not operation.done():
         operation.remove()
         reply, _ = repeat(operation, "")
