@@ -114,6 +114,10 @@ def expect_final_statuses(server):
         assert not stuck, f"{table}: {stuck}"
 
 
+def is_well(log):
+    return log.count("a layer is damaged") == log.count("a damaged layer is whole again")
+
+
 def newest_task(server):
     return server.rows("SELECT coalesce(max(created_at), 0) FROM tasks")[0][0] + 1
 
@@ -125,13 +129,14 @@ def fail_once(operation, kind, n):
     expect_clear(server, reply, since)
     expect_final_statuses(server)
     # An image that could not be read is its volume's damage until it can be.
-    wait_until(lambda: not server.rows("SELECT id FROM damages"), 30, "the images to be well")
+    wait_until(lambda: is_well(server.log()), 30, "the images to be well")
     if not operation.done():
         operation.remove()
         reply, _ = repeat(operation, "")
         assert reply.status_code < 300, f"repeated: {reply.text}"
         assert operation.done(), "repeated, it does not hold"
     operation.remove()
+    wait_until(lambda: not server.rows("SELECT id FROM tasks WHERE undo_left = 1"), 60, "what was left to be taken away")
     invariants.settle(server)
     # An export that did not come back at once is tried again until it is there.
     wait_until(lambda: qemu_io(operation.world.uri, "read -P 3 0 1M"), 30, "the attached volume to be served")
