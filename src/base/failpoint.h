@@ -18,6 +18,7 @@ inline constexpr auto kFailpoints = std::to_array<std::string_view>({
     "task.before_run",
     "task.before_finish",
     "task.after_finish",
+    "database.restore.before_name",
     "volume.create.after_layer",
     "volume.create.after_manifest",
     "volume.delete.before_manifest",

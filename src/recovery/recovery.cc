@@ -12,6 +12,7 @@
 #include "base/quarantine.h"
 #include "base/text.h"
 #include "services/volume_types.h"
+#include "store/place.h"
 
 namespace varve::recovery {
 
@@ -124,7 +125,7 @@ Report Recovery::rebuild(Report report, const Remains& present) {
     remove_all_parts(fresh);
     return report;
   }
-  move(fresh, with(file_, ".recovered"));
+  move(fresh, with(file_, store::kSuccessor));
   files::sync_directory(options_.store);
   complete(report);
   return report;
@@ -172,7 +173,7 @@ void Recovery::fill(const fs::path& file, const Remains& present, bool all, Repo
 // Finishes a change of databases that was begun: when the new one has its second name, every part of the old one moves
 // into the quarantine, then the new one gets its third name.
 void Recovery::complete(Report& report) {
-  fs::path recovered = with(file_, ".recovered");
+  fs::path recovered = with(file_, store::kSuccessor);
   struct stat made;
   if (::stat(recovered.c_str(), &made) != 0) return;
   // The same name when this was cut off and is done again.

@@ -1,5 +1,7 @@
 #include "services/snapshots.h"
 
+#include <algorithm>
+
 #include "services/states.h"
 #include "services/volume_rules.h"
 

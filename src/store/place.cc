@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/files.h"
 #include "base/unique_fd.h"
 
@@ -18,6 +19,12 @@ namespace {
 
 void remove(const std::string& file) {
   if (::unlink(file.c_str()) != 0 && errno != ENOENT) throw files::fault_of(errno, "cannot remove " + file);
+}
+
+void rename_to(const std::string& from, const std::string& to, unsigned flags) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) != 0) {
+    throw files::fault_of(errno, "cannot rename " + from);
+  }
 }
 
 }  // namespace
@@ -71,14 +78,22 @@ void Place::copy(Connection& db) const {
 
 void Place::restore() const {
   if (state() != State::Removed) throw Error(ErrorCode::Unavailable, "the database is being replaced; try again");
-  // Of what comes between this and the renaming nothing is overwritten.
   unsigned flags = look(path_).inode == 0 ? RENAME_NOREPLACE : 0;
-  // The old log would be taken for the new file's.
-  remove(path_ + "-wal");
-  remove(path_ + "-shm");
-  if (::renameat2(AT_FDCWD, (path_ + ".new").c_str(), AT_FDCWD, path_.c_str(), flags) != 0)
-    throw files::fault_of(errno, "cannot restore " + path_);
-  files::sync_directory(std::filesystem::path(path_).parent_path());
+  std::string directory = std::filesystem::path(path_).parent_path();
+  std::string successor = path_ + kSuccessor;
+  rename_to(path_ + ".new", successor, 0);
+  try {
+    files::sync_directory(directory);
+    // The old log would be taken for the new file's.
+    remove(path_ + "-wal");
+    remove(path_ + "-shm");
+    FAILPOINT("database.restore.before_name");
+    rename_to(successor, path_, flags);
+  } catch (...) {
+    ::unlink(successor.c_str());
+    throw;
+  }
+  files::sync_directory(directory);
 }
 
 }  // namespace varve::store

@@ -10,6 +10,10 @@
 
 namespace varve::store {
 
+// Beside the database, under its name and this: a whole and durable one that is to take its place. A start finishes
+// that (recovery/recovery.h).
+inline constexpr char kSuccessor[] = ".recovered";
+
 // Belongs to the thread that writes, but for state(), which any may ask.
 class Place {
  public:
@@ -27,7 +31,8 @@ class Place {
 
   // A whole copy of what the connection sees, on disk, beside the path. Takes as long as the database is large.
   void copy(Connection& db) const;
-  // Puts the copy at the path. No other connection may be at work; those that are open see the files that are gone.
+  // Puts the copy at the path, where nothing of somebody else's is overwritten; else the copy goes. No other connection
+  // may be at work; those that are open see the files that are gone.
   void restore() const;
 
  private:

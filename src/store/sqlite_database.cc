@@ -277,7 +277,6 @@ class SqliteDatabase final : public Database {
 
   // Somebody removed files that are open: what they hold is written to their place again.
   void return_to_place() {
-    log::error("the database's files were removed while it was in use; they are written anew", {});
     place_->copy(*writer_);
     std::unique_lock lock(readers_mutex_);
     if (!readers_back_.wait_for(lock, kReadersEnd, [&] { return lent_ == 0; })) {
@@ -288,6 +287,7 @@ class SqliteDatabase final : public Database {
     readers_.clear();
     writer_.reset();
     reopen();
+    log::error("the database's files were removed while it was in use; they were written anew", {});
   }
 
   // readers_mutex_ is held.

@@ -262,6 +262,24 @@ def test_a_database_that_is_removed_while_in_use_is_written_anew(own_server):
     own_server.stop()
 
 
+def test_a_database_whose_writing_anew_is_cut_off_is_whole(own_server):
+    """With what no description has."""
+    own_server.start()
+    own_server.stop()
+    admin = own_server.start({"VARVE_FAILPOINTS": "database.restore.before_name=kill"}).login()
+    volume = admin.create_volume()
+    admin.call("POST", f"/volumes/{volume}/metadata", {"metadata": {"k": "v"}}, 200)
+    before = own_server.rows("SELECT id, password_hash FROM users ORDER BY id")
+    tasks = own_server.rows("SELECT id FROM tasks ORDER BY id")
+    (own_server.store / "varve.db").unlink()
+    own_server.process.wait(30)
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["metadata"] == {"k": "v"}
+    assert own_server.rows("SELECT id, password_hash FROM users ORDER BY id") == before
+    assert own_server.rows("SELECT id FROM tasks ORDER BY id") == tasks and doctor(own_server) == 0
+    own_server.stop()
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_another_database_is_not_written_beside(own_server, killed):
     """What was committed to the file that is gone would be gone, too; and what is in the log is not for the one that has come."""

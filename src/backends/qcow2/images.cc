@@ -401,7 +401,7 @@ void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyI
 // for the cluster at the same time, what was zeroed is again what the layer below has; and with the permission to give
 // room back, the cluster is freed under the other's write. So no layer is asked to zero a part of a cluster, by whoever
 // writes zeroes. QEMU's blkdebug, which was made for tests, is the only filter that sees to that (opt-write-zero).
-// It takes a tenth of the speed of small requests, so a layer without another one below goes without it.
+// It costs (ADR 12), so a layer without another one below goes without it.
 void Images::add_zeroes(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const std::string& shown) {
   if (shown == kZeroesNode) return;
   if (shown != kBlankNode) flush(qmp, active, key);  // opens it anew, without what an older varved asked for
