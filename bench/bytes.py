@@ -80,7 +80,7 @@ class Comparison:
 
     def __init__(self, options, bars):
         self.seconds, self.bars = options.seconds, bars
-        self.turns = 3
+        self.turns = 5
 
     def row(self, name, plain, uri, load, bar=None):
         pattern, block, depth = load
@@ -104,12 +104,12 @@ def chain_depth(server, volume):
     return depth
 
 
-def snapshots_with_writes(admin, volume, uri, count):
-    """Snapshots with a few blocks written between them."""
+def snapshots_with_writes(admin, volume, uri, count, layers):
+    """Snapshots with a few blocks written between them, and a chain that has been made as short as that."""
     for i in range(count):
         assert qemu_io(uri, *(f"write -P {i % 250} {(i * 97 + k * 31) % MIB}M 4k" for k in range(16)))
         admin.create_snapshot(volume)
-    wait_until(lambda: chain_depth(admin.server, volume) <= 16, 120, "the chain to be short")
+    wait_until(lambda: chain_depth(admin.server, volume) <= layers, 120, "the chain to be short")
 
 
 def compare_bytes(server, admin, options, bars):
@@ -124,8 +124,8 @@ def compare_bytes(server, admin, options, bars):
     for load in (*READS, *WRITES):
         compare.row("a volume", plain.uri, uri, load, 0.95)
     made = 0
-    for count, bar in ((1, 0.9), (8, 0.8), (64, 0.6)):
-        snapshots_with_writes(admin, volume, uri, count - made)
+    for count, layers, bar in ((1, 2, 0.9), (8, 4, 0.8), (64, 6, 0.6)):
+        snapshots_with_writes(admin, volume, uri, count - made, layers)
         made = count
         for load in READS:
             compare.row(f"after {count} snapshots", plain.uri, uri, load, bar)
@@ -145,7 +145,7 @@ def compare_bytes(server, admin, options, bars):
     admin.detach(attachment)
     admin.delete_volume(volume, cascade=True)
 
-    compare.turns = 3
+    compare.turns = 5
     secret = Plain(directory, "secret", secret="c2VjcmV0")
     volume = admin.create_volume(volume_type=admin.create_encrypted_type("bench-secret"))
     attachment, uri = admin.attach(volume)

@@ -38,7 +38,7 @@ struct Config {
   qemu::Timeouts timeouts;
   std::uint64_t min_free_bytes = 256ULL << 20;
   std::int64_t max_chain_depth = 200;
-  std::int64_t long_chain = 16;
+  std::int64_t long_chain = 3;
   std::vector<std::pair<std::string, std::filesystem::path>> pools;  // beside the default one
   std::filesystem::path root_key;                                    // empty: <directory>/keys/root
   bool backups_in_s3 = false;

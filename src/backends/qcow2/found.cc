@@ -102,7 +102,7 @@ void Qcow2Backend::forget_manifest(const VolumeId& volume) {
   Manifest gone = std::move(manifests_.at(volume));
   manifests_.erase(volume);
   dependents_.erase(volume);
-  deep_.erase(volume);
+  deep_.remove(volume);
   for (const LayerId& layer : gone.referred()) graph_.release(layer);
 }
 

@@ -6,7 +6,6 @@
 #include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/holds.h"
 #include "backends/qcow2/qcow2_backend.h"
-#include "backends/qcow2/shortcut.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/files.h"
@@ -25,11 +24,6 @@ constexpr std::size_t kMostPending = 32;
 constexpr auto kNoProgress = std::chrono::seconds(60);
 // In the chain of an open volume so many are first merged among themselves.
 constexpr std::size_t kCompact = 3;
-// A shortcut copies at most this part of the volume's size, within bounds, and only while a part of the pool is free.
-constexpr std::uint64_t kShortcutShare = 32;
-constexpr std::uint64_t kShortcutLeast = 64ULL << 20;
-constexpr std::uint64_t kShortcutMost = 4ULL << 30;
-constexpr std::uint64_t kFreeShare = 10;
 
 }  // namespace
 
@@ -126,16 +120,6 @@ bool Qcow2Backend::is_wanted(const Merge& merge) const {
   return roots().contains(merge.target);
 }
 
-// Into a layer that is frozen, over layers none of which is a root. graph_mutex_ is held.
-bool Qcow2Backend::is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const {
-  if (!merge.base || !graph_.contains(merge.target) || busy.contains(merge.target)) return false;
-  if (graph_.children(merge.target) == 0 || graph_.damage(merge.target)) return false;
-  std::vector<LayerId> chain = graph_.chain(merge.target);
-  auto base = std::ranges::find(chain, *merge.base);
-  auto hinders = [&, roots = roots()](const LayerId& layer) { return busy.contains(layer) || roots.contains(layer); };
-  return base != chain.end() && base != chain.begin() && std::none_of(chain.begin() + 1, base, hinders);
-}
-
 // Of the volumes that still share layers with their source. graph_mutex_ is held.
 std::set<LayerId> Qcow2Backend::roots() const {
   std::set<LayerId> out;
@@ -166,49 +150,6 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::try_to_begin(const Merge
   std::lock_guard graph(graph_mutex_);
   if (!is_wanted(merge) || !begin(merge, bytes, may_be_live)) return std::nullopt;
   return running_.at(merge.target);
-}
-
-// Of a chain that has grown long. It is looked at once, and again when its volume has changed.
-std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_shortcut() {
-  std::map<VolumeId, std::vector<ChainLayer>> chains;
-  {
-    std::lock_guard graph(graph_mutex_);
-    if (interrupted_) return std::nullopt;
-    if (deep_.empty()) return std::nullopt;
-    std::set<LayerId> stay = roots();
-    for (const VolumeId& volume : deep_) {
-      for (const LayerId& layer : graph_.chain(manifests_.at(volume).active)) {
-        chains[volume].push_back({layer, 0, stay.contains(layer)});
-      }
-    }
-  }
-  for (auto& [volume, chain] : chains) {
-    files::Space space = files::space(images_.pool_of(chain.front().id).root);
-    if (space.available < space.total / kFreeShare) continue;
-    std::optional<Merge> shortcut = shortcut_of(chain);
-    if (!shortcut) {
-      forget_depth(volume, chain.size());
-      continue;
-    }
-    if (std::optional<RunningMerge> begun = try_to_begin(*shortcut)) return begun;
-  }
-  return std::nullopt;
-}
-
-// Unless the chain has changed since it was looked at.
-void Qcow2Backend::forget_depth(const VolumeId& volume, std::size_t seen) {
-  std::lock_guard graph(graph_mutex_);
-  auto found = manifests_.find(volume);
-  if (found != manifests_.end() && graph_.chain(found->second.active).size() == seen) deep_.erase(volume);
-}
-
-std::optional<Merge> Qcow2Backend::shortcut_of(std::vector<ChainLayer>& chain) const {
-  if (!is_long(chain.size())) return std::nullopt;
-  for (ChainLayer& layer : chain) layer.bytes = files::allocated_bytes(images_.file(layer.id));
-  std::expected<Header, std::string> top = read_header(images_.file(chain.front().id));
-  if (!top) return std::nullopt;
-  std::uint64_t most = std::clamp(top->virtual_size / kShortcutShare, kShortcutLeast, kShortcutMost);
-  return find_shortcut(chain, static_cast<std::size_t>(config_.long_chain), most);
 }
 
 bool Qcow2Backend::run_one_merge() {

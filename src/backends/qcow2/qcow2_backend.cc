@@ -168,12 +168,6 @@ void Qcow2Backend::remember(Manifest changed) {
   note_depth(changed.volume);
 }
 
-// graph_mutex_ is held.
-void Qcow2Backend::note_depth(const VolumeId& volume) {
-  bool deep = is_long(graph_.chain(manifests_.at(volume).active).size());
-  deep ? (void)deep_.insert(volume) : (void)deep_.erase(volume);
-}
-
 // A merge may have changed the root since the operation looked, unless it is one that gives the volume another one: an
 // overlay that shares nothing but through itself. graph_mutex_ is held.
 void Qcow2Backend::take_root(Manifest& changed) const {
@@ -199,7 +193,7 @@ void Qcow2Backend::forget_deleted(const VolumeId& volume) {
   unfinished_.erase(volume);
   doubtful_.erase(volume);
   damaged_.erase(volume);
-  deep_.erase(volume);
+  deep_.remove(volume);
 }
 
 void Qcow2Backend::require_space(const std::string& pool) {

@@ -19,6 +19,7 @@
 #include "backends/qcow2/layer_graph.h"
 #include "backends/qcow2/manifest.h"
 #include "backends/qcow2/shortcut.h"
+#include "backends/qcow2/turns.h"
 #include "base/clock.h"
 #include "base/disk_probe.h"
 #include "base/error.h"
@@ -33,7 +34,7 @@ struct Config {
   std::filesystem::path directory;     // layers/ and volumes/ are made in it
   std::uint64_t min_free_bytes = 0;    // below that, nothing that needs room is begun
   std::int64_t max_chain_depth = 200;  // layers on top of each other
-  std::int64_t long_chain = 16;        // longer ones are shortened (shortcut.h); 0: none is
+  std::int64_t long_chain = 3;         // longer ones are shortened (shortcut.h); 0: none is
   // Further pools: name and directory; layers/ is made in it.
   std::vector<std::pair<std::string, std::filesystem::path>> pools;
   Images::SecretOf secret_of;  // of the keys of encrypted volumes
@@ -208,9 +209,9 @@ class Qcow2Backend final : public backends::Backend {
   bool is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const;
   std::set<LayerId> roots() const;
   std::optional<Merge> shortcut_of(std::vector<ChainLayer>& chain) const;
-  bool is_long(std::size_t layers) const {
-    return config_.long_chain > 0 && static_cast<std::int64_t>(layers) > config_.long_chain;
-  }
+  std::optional<VolumeId> next_deep();
+  std::vector<ChainLayer> deep_chain(const VolumeId& volume) const;
+  bool is_long(std::size_t layers) const;
   void note_depth(const VolumeId& volume);
   void forget_depth(const VolumeId& volume, std::size_t seen);
   bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
@@ -247,7 +248,7 @@ class Qcow2Backend final : public backends::Backend {
   std::map<VolumeId, LayerId> unfinished_;         // volumes with an intent, and its overlay
   std::set<VolumeId> dependents_;                  // that still share layers with their source: have a root
   std::set<VolumeId> doubtful_;                    // whose manifest may not be the one in memory
-  std::set<VolumeId> deep_;                        // whose chain is long, and was not looked at since it changed
+  Turns<VolumeId> deep_{std::chrono::seconds(3)};  // whose chain is long, and was not looked at since it changed
   std::set<VolumeId> damaged_;                     // that need a damaged layer
   std::map<LayerId, VolumeId> dropped_;            // layers that may go, and whose they were
   std::map<LayerId, Postponed> postponed_;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace varve::qcow2 {
 namespace {
 
@@ -24,7 +26,34 @@ TEST(Shortcut, GoesFromBelowTheTopToTheLowestLayer) {
 
 TEST(Shortcut, CopiesNoMoreThanItMay) {
   EXPECT_EQ(find_shortcut(chain_of(64, 10), kLongChain, 105), (Merge{LayerId("1"), LayerId("12")}));
-  EXPECT_EQ(find_shortcut(chain_of(64, 10), kLongChain, 75), std::nullopt);  // seven layers are not worth it
+  EXPECT_EQ(find_shortcut(chain_of(64, 10), kLongChain, 9), std::nullopt);
+}
+
+TEST(Shortcut, CopiesALayerOnlyWithOthersThatHoldHalfAsMuch) {
+  std::vector<ChainLayer> chain = chain_of(5, 10);
+  chain[3].bytes = 40;  // the target's 10 and the other one's 10 are half of it
+  EXPECT_EQ(find_shortcut(chain, 3, 1000), (Merge{LayerId("1"), LayerId("4")}));
+  chain[3].bytes = 41;
+  EXPECT_EQ(find_shortcut(chain, 3, 1000), (Merge{LayerId("1"), LayerId("3")}));
+}
+
+TEST(Shortcut, ChainsStayShortAndCopiesFewHoweverManySnapshotsThereAre) {
+  constexpr std::size_t kSnapshots = 200;
+  constexpr std::uint64_t kEach = 100;
+  std::vector<ChainLayer> chain = chain_of(2);
+  std::uint64_t copied = 0;
+  for (std::size_t made = 1; made <= kSnapshots; ++made) {
+    chain.insert(chain.begin() + 1, {LayerId("s" + std::to_string(made)), kEach, false});
+    while (std::optional<Merge> shortcut = find_shortcut(chain, 3, ~0ULL)) {
+      auto target = std::ranges::find(chain, shortcut->target, &ChainLayer::id);
+      auto base = std::ranges::find(chain, *shortcut->base, &ChainLayer::id);
+      for (auto layer = target + 1; layer != base; ++layer) copied += layer->bytes;
+      for (auto layer = target + 1; layer != base; ++layer) target->bytes += layer->bytes;
+      chain.erase(target + 1, base);
+    }
+    ASSERT_LE(chain.size(), 7) << made;
+  }
+  EXPECT_LE(copied, 6 * kSnapshots * kEach);
 }
 
 TEST(Shortcut, GoesAroundALargeLayer) {
