@@ -269,6 +269,10 @@ void Explaining::find_reason(store::Transaction& tx, const Object& object, Expla
     out.reason = failure_text(code, task.error.value_or(""));
     out.since = task.ended_at.value_or(object.changed_at);
     out.detail = {task.error, task.error_code, task.id.str(), task.request_id};
+    if (task.undo_left) {
+      out.settled = false;
+      out.waits_for = "what its failed task left outside of the store, which is yet to be taken away";
+    }
     return;
   }
   if (!is_error(object.status)) return;
@@ -347,8 +351,9 @@ std::string summary_of(const Explanation& told) {
     }
     return out + (told.waits_for ? " and waits for " + *told.waits_for + "." : ".");
   }
-  if (told.waits_for && !told.settled) return out + " and waits for " + *told.waits_for + ".";
-  if (told.reason) return out + ". " + *told.reason;
+  bool waits = told.waits_for && !told.settled;
+  if (told.reason) return out + ". " + *told.reason + (waits ? " It waits for " + *told.waits_for + "." : "");
+  if (waits) return out + " and waits for " + *told.waits_for + ".";
   if (told.waits_for) return out + ": no task works on it, it waits for " + *told.waits_for + ".";
   return out + " and waits for nothing.";
 }

@@ -7,6 +7,7 @@
 #include "backends/qcow2/header.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "base/fault.h"
 #include "qcow2_rig.h"
 
 namespace varve {
@@ -101,6 +102,21 @@ TEST_F(Recovery, ALayerThatCannotBeOpenedIsKept) {
   fs::rename(elsewhere, layer);
   rig_.clock().advance(std::chrono::seconds(10));
   rig_.settle();
+  EXPECT_TRUE(holds(v_, 1));
+}
+
+TEST_F(Recovery, WhatCannotBeOpenedForAMomentIsNoDamage) {
+  make(v_, 1);
+  for (int n = 1; n <= 3; ++n) {
+    fault::arm(fault::Kind::Open, n, EMFILE);
+    try {
+      rig_.io(v_, "read 0 1M");
+    } catch (const Error& fault) {
+      EXPECT_NE(fault.message().find("Too many open files"), std::string::npos) << fault.message();
+    }
+    fault::disarm();
+    EXPECT_EQ(backend().damage(v_, std::nullopt), std::nullopt) << n;
+  }
   EXPECT_TRUE(holds(v_, 1));
 }
 

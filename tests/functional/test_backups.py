@@ -243,8 +243,12 @@ def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(o
     for _ in range(2):
         admin.create_backup(volume, snapshot_id=snapshot)
     assert "was taken away" not in own_server.log()
+    told = admin.call("GET", f"/backups/{failed}/explain")["explanation"]
+    assert not told["settled"] and "yet to be taken away" in told["waits_for"] and told["reason"] in told["summary"], told
     (store / failed).unlink()
     wait_until(lambda: "what a failed task left was taken away" in own_server.log(), 30, "the remains to go")
+    told = admin.call("GET", f"/backups/{failed}/explain")["explanation"]
+    assert told["settled"] and not told["waits_for"] and told["reason"], told
     own_server.stop()
 
 

@@ -49,6 +49,7 @@ void Qcow2Backend::find_damage(const std::vector<LayerId>& chain, bool top_is_wr
   for (const LayerId& layer : chain) {
     bool is_written = top_is_written && layer == chain.front();
     std::expected<Header, std::string> header = read_whole(images_.file(layer), is_written);
+    if (!header) header = read_whole(images_.file(layer), is_written);  // the fault may have been of a moment
     if (header) continue;
     log::error("a layer is damaged", {{"layer", layer}, {"reason", header.error()}});
     std::lock_guard graph(graph_mutex_);
