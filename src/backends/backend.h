@@ -95,9 +95,12 @@ class Backend {
   // Never shrinks. On an open volume the exports of its device must be removed meanwhile.
   virtual void extend_volume(const VolumeId& volume, std::int64_t size_gib) = 0;
 
-  // To be called before a snapshot or clone of the volume: waits when the work in the background that earlier deletions
-  // left in its chain is too far behind. Throws Error(Unavailable) when that does not move for a minute.
+  // To be called before a snapshot or clone of the volume: waits while the work in the background that earlier
+  // deletions left in its chain is too far behind, but not for what cannot be done now, nor when nothing has moved for
+  // a minute.
   virtual void make_way(const VolumeId& volume) = 0;
+  // How many layers of deleted snapshots a call of make_way() waits for; 0: there is none.
+  virtual int layers_awaited(const VolumeId& volume) const = 0;
 
   // The volume may be open: what was acknowledged before the call is in the snapshot.
   virtual void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;

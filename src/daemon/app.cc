@@ -117,7 +117,7 @@ class App::Impl {
         operators_(*db_),
         jobs_(*db_),
         reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
-        explaining_(*db_, tasks_, exports_, reconciler_.restorer(), messages_),
+        explaining_(*db_, backend_, tasks_, exports_, reconciler_.restorer(), messages_),
         descriptions_(*db_, backend_, clock_, config_.directory),
         control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
         dispatcher_(authenticator(), config_.api),

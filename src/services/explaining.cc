@@ -31,6 +31,7 @@ struct Explaining::Object {
   std::string id;
   std::string status;
   VolumeId volume;
+  std::optional<VolumeId> source;       // volume: what it is made from
   std::optional<std::string> snapshot;  // attachment: whose bytes it has, if not its volume's
   std::optional<std::string> group_snapshot;
   std::optional<std::string> fail_reason;
@@ -172,6 +173,7 @@ Explaining::Object Explaining::read(store::Transaction& tx, const model::Actor& 
     model::Volume row = tx.volumes().get(actor.scope(), VolumeId(id));
     fill(row);
     out.volume = row.id;
+    if (row.source_volume_id) out.source = VolumeId(*row.source_volume_id);
     serve(tx.attachments().of_volume(row.id));
   } else if (kind == Explained::Snapshot) {
     model::Snapshot row = tx.snapshots().get(actor.scope(), SnapshotId(id));
@@ -287,7 +289,21 @@ void Explaining::find_reason(store::Transaction& tx, const Object& object, Expla
   out.reason = "Nothing is known of why: an administrator may have set the status, or it is too long ago.";
 }
 
-void Explaining::look_at_work(const Task& task, Explanation& out) const {
+void Explaining::look_at_storage(const Task& task, const Object& object, Explanation& out) const {
+  int layers = backend_.layers_awaited(task.volume_id);
+  if (object.source) layers = std::max(layers, backend_.layers_awaited(*object.source));
+  if (layers > 0) {
+    out.waits_for = "the layers of " + std::to_string(layers) + " deleted snapshots, which are merged first";
+    out.ends_with = "merges of most of them; or a minute in which none ends, after which the task goes on without";
+    return;
+  }
+  bool known = exports_.stalled({task.volume_id, std::nullopt});
+  if (task.snapshot_id) known = known || exports_.stalled({task.volume_id, SnapshotId(*task.snapshot_id)});
+  if (known) out.waits_for = "the storage daemon, which does not answer";
+  out.ends_with = "the storage's answer, or the time-out for it, with which the task fails";
+}
+
+void Explaining::look_at_work(const Task& task, const Object& object, Explanation& out) const {
   Whereabouts unknown;
   unknown.state = Whereabouts::State::Running;  // it begins or ends at this moment
   unknown.since = task.created_at;
@@ -301,10 +317,7 @@ void Explaining::look_at_work(const Task& task, Explanation& out) const {
   if (where.waits_for == Whereabouts::For::Turn) {
     out.ends_with = "the end of the task before it, and then of its own";
   } else if (where.waits_for == Whereabouts::For::Storage) {
-    bool known = exports_.stalled({task.volume_id, std::nullopt});
-    if (task.snapshot_id) known = known || exports_.stalled({task.volume_id, SnapshotId(*task.snapshot_id)});
-    if (known) out.waits_for = "the storage daemon, which does not answer";
-    out.ends_with = "the storage's answer, or the time-out for it, with which the task fails";
+    look_at_storage(task, object, out);
   } else if (where.waits_for == Whereabouts::For::Database) {
     out.ends_with = "the end written, which is tried again and again, and after a restart of varved";
   }
@@ -373,7 +386,7 @@ Explanation Explaining::explain(const model::Actor& actor, Explained kind, const
     if (!rest.waits_for.empty()) out.waits_for = rest.waits_for;
     out.ends_with = rest.ends_with;
     if (std::optional<Task> task = live_task(tx, object)) {
-      look_at_work(*task, out);
+      look_at_work(*task, object, out);
     } else {
       find_reason(tx, object, out);
       look_at_exports(object, out);

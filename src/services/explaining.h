@@ -48,9 +48,9 @@ struct Explanation {
 
 class Explaining {
  public:
-  Explaining(store::Database& db, const TaskRunner& tasks, const Exports& exports, const Restorer& restorer,
-             const Messages& messages)
-      : db_(db), tasks_(tasks), exports_(exports), restorer_(restorer), messages_(messages) {}
+  Explaining(store::Database& db, const backends::Backend& backend, const TaskRunner& tasks, const Exports& exports,
+             const Restorer& restorer, const Messages& messages)
+      : db_(db), backend_(backend), tasks_(tasks), exports_(exports), restorer_(restorer), messages_(messages) {}
 
   // Throws Error(NotFound) for what the actor does not see.
   Explanation explain(const model::Actor& actor, Explained kind, const std::string& id) const;
@@ -61,10 +61,12 @@ class Explaining {
   static Object read(store::Transaction& tx, const model::Actor& actor, Explained kind, const std::string& id);
   static std::optional<model::Task> live_task(store::Transaction& tx, const Object& object);
   void find_reason(store::Transaction& tx, const Object& object, Explanation& out) const;
-  void look_at_work(const model::Task& task, Explanation& out) const;
+  void look_at_work(const model::Task& task, const Object& object, Explanation& out) const;
+  void look_at_storage(const model::Task& task, const Object& object, Explanation& out) const;
   void look_at_exports(const Object& object, Explanation& out) const;
 
   store::Database& db_;
+  const backends::Backend& backend_;
   const TaskRunner& tasks_;
   const Exports& exports_;
   const Restorer& restorer_;

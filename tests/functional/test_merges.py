@@ -2,6 +2,7 @@
 VARVE_MERGE_SNAPSHOTS, VARVE_MERGE_SECONDS."""
 import concurrent.futures
 import os
+import signal
 import threading
 import time
 
@@ -83,3 +84,77 @@ def test_snapshots_of_a_busy_volume_are_made_and_deleted_as_fast_as_they_go(own_
     admin.detach(attachment)
     invariants.settle(own_server)
     invariants.check(own_server)
+
+
+def explained(client, snapshot):
+    return client.call("GET", f"/snapshots/{snapshot}/explain")["explanation"]
+
+
+def grown(admin, volume, uri, count, first=1):
+    """That many snapshots, each of a larger volume than the one before."""
+    made = []
+    for size in range(first, first + count):
+        assert qemu_io(uri, f"write -P {size} {size}M 64k", "flush")
+        made.append(admin.create_snapshot(volume))
+        admin.action(volume, "os-extend", {"new_size": size + 1}, mv="3.42")
+        admin.wait_volume(volume, "in-use")
+    return made
+
+
+def test_a_volume_that_grows_while_it_is_attached_is_merged_as_far_as_it_can_be(own_server):
+    """A layer does not swallow a smaller one while somebody reads them, but one of its size it does."""
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    snapshots = grown(admin, volume, uri, 5) + [admin.create_snapshot(volume) for _ in range(5)]
+    for snapshot in snapshots:
+        admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    wait_until(lambda: len(own_server.layers()) == 6, 30, "what can be merged")
+    contents = [f"read -P {size} {size}M 64k" for size in range(1, 6)]
+    assert qemu_io(uri, *contents)
+    admin.detach(attachment)
+    wait_until(lambda: len(own_server.layers()) == 1, 30, "the merges of a volume that nobody reads")
+    assert admin.io(volume, *contents)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+
+
+def test_snapshots_beneath_one_that_is_attached_do_not_hold_up_the_next(own_server):
+    """Two storage daemons read those layers: none is merged before one of them has gone."""
+    own_server.options.append("qcow2.long_chain=0")
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    below = [admin.create_snapshot(volume) for _ in range(35)]
+    kept = admin.create_snapshot(volume)
+    read, _ = admin.attach(volume, snapshot=kept)
+    for snapshot in below:
+        admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    for snapshot in below:
+        admin.wait_gone(f"/snapshots/{snapshot}")
+    admin.create_snapshot(volume)
+    admin.detach(read)
+    wait_until(lambda: len(own_server.layers()) <= 4, 60, "the merges")
+    admin.detach(attachment)
+    invariants.settle(own_server)
+    invariants.check(own_server)
+
+
+def test_a_snapshot_that_waits_for_merges_says_so(own_server):
+    """They cannot be made: the storage daemon that would has been stopped."""
+    own_server.options.append("qcow2.long_chain=0")
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    made = [admin.create_snapshot(volume) for _ in range(40)]
+    pid = own_server.storage_daemons()[volume]
+    os.kill(pid, signal.SIGSTOP)
+    for snapshot in made:
+        admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    waiting = admin.create_snapshot(volume, wait=False)
+    wait_until(lambda: "deleted snapshots" in (explained(admin, waiting)["waits_for"] or ""), 60, "the reason")
+    told = explained(admin, waiting)
+    assert "merge" in told["ends_with"] and told["waits_for"] in told["summary"], told
+    os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: admin.call("GET", f"/snapshots/{waiting}")["snapshot"]["status"] == "available", 120, "the snapshot")
+    admin.detach(attachment)

@@ -45,6 +45,7 @@ class Api:
             if repeated:
                 made = self.get(f"/{kind}s?name={name}")
                 for double in made[1:]:
+                    self.wait(f"/{kind}s/{double['id']}", STILL)
                     self.delete(kind, double["id"])
                 if made:
                     return made[0]["id"]

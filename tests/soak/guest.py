@@ -185,6 +185,7 @@ class Guest(threading.Thread):
                 self.resting.set()
         except BaseException as fault:  # noqa: B902: whoever waits for it raises it again
             self.fault = fault
+            print(f"{self.name} at {self.uri} has a fault at {time.time():.6f}: {fault!r}", flush=True)
             self.resting.set()
 
     def work(self):

@@ -280,8 +280,10 @@ class Client:
         self.call("DELETE", f"/volumes/{volume}?cascade={cascade}", None, 202)
         self.wait_gone(f"/volumes/{volume}")
 
-    def attach(self, volume, mode="rw"):
-        body = {"attachment": {"volume_uuid": volume, "connector": {"host": "h", "mode": mode}}}
+    def attach(self, volume, mode="rw", snapshot=None):
+        body = {"attachment": {"volume_uuid": volume, "connector": {"host": "h", "mode": "ro" if snapshot else mode}}}
+        if snapshot:
+            body["attachment"]["snapshot_uuid"] = snapshot
         made = self.call("POST", "/attachments", body, 200, "3.54")["attachment"]
         self.call("POST", f"/attachments/{made['id']}/action", {"os-complete": None}, 204, "3.54")
         return made["id"], made["connection_info"]["uri"]

@@ -29,6 +29,7 @@ class FakeBackend final : public backends::Backend {
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void make_way(const VolumeId&) override {}
+  int layers_awaited(const VolumeId&) const override { return 0; }
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;

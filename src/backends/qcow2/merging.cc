@@ -77,18 +77,44 @@ bool Qcow2Backend::has_room_for(const Merge& merge, std::uint64_t bytes) const {
   return files::space(images_.pool_of(merge.target).root).available >= config_.min_free_bytes + bytes;
 }
 
-// QEMU 7.2 answers reads behind the end of a shorter parent with whatever its buffer holds while a merge runs (its
-// copy-on-read filter stops at the parent's end and reports success). A layer that has outgrown one that it swallows is
-// merged only while nobody reads it.
-bool Qcow2Backend::may_run_live(const Merge& merge) const {
-  std::vector<LayerId> chain = chain_of(merge.target);
-  std::expected<Header, std::string> target = read_header(images_.file(merge.target));
-  if (!target) return false;
-  for (std::size_t i = 1; i < chain.size() && !(merge.base && chain[i] == *merge.base); ++i) {
-    std::expected<Header, std::string> below = read_header(images_.file(chain[i]));
-    if (!below || below->virtual_size < target->virtual_size) return false;
+// The first part of a merge that may run while the chain is read; nullopt: none, or an image cannot be read. QEMU 7.2
+// answers reads behind the end of a shorter parent with whatever its buffer holds while a merge runs (its copy-on-read
+// filter stops at the parent's end and reports success): a layer that has outgrown one that it swallows is merged only
+// while nobody reads it.
+std::optional<Merge> Qcow2Backend::live_part(const Merge& merge) const {
+  std::vector<LayerId> layers = chain_of(merge.target);
+  if (merge.base) layers.erase(std::ranges::find(layers, *merge.base), layers.end());
+  std::vector<std::int64_t> sizes;
+  for (const LayerId& layer : layers) {
+    std::expected<Header, std::string> header = read_header(images_.file(layer));
+    if (!header) return std::nullopt;
+    sizes.push_back(static_cast<std::int64_t>(header->virtual_size));
   }
-  return true;
+  for (std::size_t top = 0; top + 1 < layers.size(); ++top) {
+    std::size_t end = top + 1;
+    while (end < layers.size() && sizes[end] >= sizes[top]) ++end;
+    if (end > top + 1) return Merge{layers[top], end < layers.size() ? std::optional(layers[end]) : merge.base};
+  }
+  return std::nullopt;
+}
+
+// What of a merge can run now. One daemon that has the chain open does the work itself; two may read one layer, and
+// none may write it then. Layers that must wait until somebody closes the chain are not waited for.
+std::optional<Merge> Qcow2Backend::runnable(const Merge& merge) {
+  std::size_t readers = 0;
+  std::vector<LayerId> dropped;
+  {
+    std::lock_guard graph(graph_mutex_);
+    readers = holders(merge.target).size();
+    dropped = graph_.dropped_by(merge, busy_layers());
+  }
+  if (readers == 0) return merge;
+  std::optional<Merge> part = readers == 1 ? live_part(merge) : std::nullopt;
+  if (part && (part == merge || !dropped.empty())) return part;
+  std::lock_guard graph(graph_mutex_);
+  for (const LayerId& layer : dropped) blocked_.insert(layer);
+  if (!dropped.empty()) merge_ended_.notify_all();
+  return std::nullopt;
 }
 
 // The layers below an open volume's active one are first merged among themselves but for the lowest, which may be as
@@ -100,11 +126,10 @@ Merge Qcow2Backend::compacted(const Merge& merge) const {
   return {run.front(), run.back()};
 }
 
-// Begins the merge when it can run now. graph_mutex_ is held.
+// Begins the merge unless somebody has opened its chain meanwhile. graph_mutex_ is held.
 bool Qcow2Backend::begin(const Merge& merge, std::uint64_t bytes, bool may_be_live) {
   if (interrupted_ || conflicts(merge.target)) return false;
   std::vector<std::string> open_in = holders(merge.target);
-  // Two daemons may read one layer; none may write it then. The merge comes when one of them has closed.
   if (open_in.size() > 1 || (!open_in.empty() && !may_be_live)) return false;
   std::string own = std::string(kMergeKey) + merge.target.str();
   running_[merge.target] = {merge, open_in.empty() ? own : open_in.front(), bytes <= kSmall, false};
@@ -133,8 +158,9 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
     std::lock_guard graph(graph_mutex_);
     if (interrupted_) return std::nullopt;
     for (const Merge& merge : wanted_merges()) {
-      Merge first = compacted(merge);
-      if (!conflicts(first.target)) wanted.push_back(first);
+      if (conflicts(merge.target)) continue;
+      if (Merge first = compacted(merge); first != merge) wanted.push_back(first);
+      wanted.push_back(merge);
     }
   }
   for (const Merge& merge : wanted) {
@@ -143,13 +169,15 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
   return std::nullopt;
 }
 
-std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::try_to_begin(const Merge& merge) {
-  std::uint64_t bytes = bytes_of(merge);
-  if (!has_room_for(merge, bytes)) return std::nullopt;
-  bool may_be_live = may_run_live(merge);
+std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::try_to_begin(const Merge& wish) {
+  std::optional<Merge> merge = runnable(wish);
+  if (!merge) return std::nullopt;
+  std::uint64_t bytes = bytes_of(*merge);
+  if (!has_room_for(*merge, bytes)) return std::nullopt;
+  bool may_be_live = live_part(*merge) == merge;
   std::lock_guard graph(graph_mutex_);
-  if (!is_wanted(merge) || !begin(merge, bytes, may_be_live)) return std::nullopt;
-  return running_.at(merge.target);
+  if (!is_wanted(*merge) || !begin(*merge, bytes, may_be_live)) return std::nullopt;
+  return running_.at(merge->target);
 }
 
 bool Qcow2Backend::run_one_merge() {
@@ -335,32 +363,40 @@ void Qcow2Backend::interrupt_maintenance() {
 
 // In the chain of the volume's active layer. graph_mutex_ is held.
 bool Qcow2Backend::is_merging(const VolumeId& volume) const {
-  std::vector<LayerId> chain = graph_.chain(manifests_.at(volume).active);
+  auto found = manifests_.find(volume);
+  if (found == manifests_.end()) return false;
+  std::vector<LayerId> chain = graph_.chain(found->second.active);
   return std::ranges::any_of(chain, [&](const LayerId& layer) { return running_.contains(layer); });
+}
+
+// Those in the chain of the volume's active layer that can be merged. graph_mutex_ is held.
+std::size_t Qcow2Backend::pending_layers(const VolumeId& volume) const {
+  auto found = manifests_.find(volume);
+  if (found == manifests_.end()) return 0;
+  std::vector<LayerId> chain = graph_.chain(found->second.active);
+  auto is_pending = [&](const LayerId& layer) { return graph_.references(layer) == 0 && !blocked_.contains(layer); };
+  auto pending = static_cast<std::size_t>(std::ranges::count_if(chain, is_pending));
+  bool full = static_cast<std::int64_t>(chain.size()) >= config_.max_chain_depth;
+  return full || pending >= kMostPending ? pending : 0;
 }
 
 void Qcow2Backend::make_way(const VolumeId& volume) {
   notify_work();
   std::unique_lock graph(graph_mutex_);
-  std::size_t pending = 0;
-  auto in_time = [&] {
-    auto found = manifests_.find(volume);
-    if (found == manifests_.end() || interrupted_) return true;
-    std::vector<LayerId> chain = graph_.chain(found->second.active);
-    pending = static_cast<std::size_t>(
-        std::ranges::count_if(chain, [&](const LayerId& layer) { return graph_.references(layer) == 0; }));
-    bool full = static_cast<std::int64_t>(chain.size()) >= config_.max_chain_depth;
-    return pending == 0 || (pending < kMostPending && !full);
-  };
-  while (!in_time()) {
-    std::size_t before = pending;
-    merge_ended_.wait_for(graph, kNoProgress, [&] { return in_time() || pending < before; });
-    // A long merge may go on: it ends by itself when nothing moves.
-    if (in_time() || pending < before || is_merging(volume)) continue;
-    throw Error(ErrorCode::Unavailable,
-                "the layers of " + std::to_string(pending) +
-                    " deleted snapshots of the volume still have to be merged; try again later");
+  auto waiting = awaited_.insert(volume);
+  for (std::size_t before = pending_layers(volume); before > 0 && !interrupted_; before = pending_layers(volume)) {
+    bool moved =
+        merge_ended_.wait_for(graph, kNoProgress, [&] { return interrupted_ || pending_layers(volume) < before; });
+    if (moved || is_merging(volume)) continue;
+    log::warning("deleted snapshots of a volume cannot be merged now", {{"volume", volume}});
+    break;
   }
+  awaited_.erase(waiting);
+}
+
+int Qcow2Backend::layers_awaited(const VolumeId& volume) const {
+  std::lock_guard graph(graph_mutex_);
+  return awaited_.contains(volume) ? static_cast<int>(pending_layers(volume)) : 0;
 }
 
 int Qcow2Backend::independence_percent(const VolumeId& volume) {

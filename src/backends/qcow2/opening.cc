@@ -62,15 +62,19 @@ model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLi
 
 void Qcow2Backend::close_chain(const std::string& key) {
   daemons_.stop(key);
-  std::lock_guard graph(graph_mutex_);
-  opened_.erase(key);
+  note_closed(key);
 }
 
 // After a fault, which it must not hide. Should the daemon stay for a while, QEMU's locks keep others off its images.
 void Qcow2Backend::discard_chain(const std::string& key) {
   daemons_.discard(key);
+  note_closed(key);
+}
+
+void Qcow2Backend::note_closed(const std::string& key) {
   std::lock_guard graph(graph_mutex_);
   opened_.erase(key);
+  blocked_.clear();
 }
 
 // A storage daemon that did not quit when the last who used it went.
@@ -121,9 +125,9 @@ void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib
 void Qcow2Backend::lost(const std::string& key) {
   VolumeId volume;
   std::optional<SnapshotId> snapshot;
+  note_closed(key);
   {
     std::lock_guard graph(graph_mutex_);
-    opened_.erase(key);
     for (const auto& [id, manifest] : manifests_) {
       if (id.str() == key) volume = id;
       for (const auto& [name, frozen] : manifest.snapshots) {

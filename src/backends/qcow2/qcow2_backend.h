@@ -61,6 +61,7 @@ class Qcow2Backend final : public backends::Backend {
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void make_way(const VolumeId& volume) override;
+  int layers_awaited(const VolumeId& volume) const override;
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
@@ -202,13 +203,15 @@ class Qcow2Backend final : public backends::Backend {
   std::set<LayerId> busy_layers() const;
   std::uint64_t bytes_of(const Merge& merge) const;
   bool has_room_for(const Merge& merge, std::uint64_t bytes) const;
-  bool may_run_live(const Merge& merge) const;
+  std::optional<Merge> live_part(const Merge& merge) const;
+  std::optional<Merge> runnable(const Merge& merge);
+  std::size_t pending_layers(const VolumeId& volume) const;
   std::optional<RunningMerge> pick_merge();
   std::optional<RunningMerge> pick_shortcut();
-  std::optional<RunningMerge> try_to_begin(const Merge& merge);
+  std::optional<RunningMerge> try_to_begin(const Merge& wish);
   bool is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const;
   std::set<LayerId> roots() const;
-  std::optional<Merge> shortcut_of(std::vector<ChainLayer>& chain) const;
+  std::optional<Merge> shortcut_of(const std::vector<ChainLayer>& chain) const;
   std::optional<VolumeId> next_deep();
   std::vector<ChainLayer> deep_chain(const VolumeId& volume) const;
   bool is_long(std::size_t layers) const;
@@ -225,6 +228,7 @@ class Qcow2Backend final : public backends::Backend {
   std::vector<std::string> holders(const LayerId& layer) const;
   void stop_merges(const std::set<LayerId>& layers);
   void notify_work();
+  void note_closed(const std::string& key);
   void lost(const std::string& key);
 
   const Config config_;
@@ -252,6 +256,8 @@ class Qcow2Backend final : public backends::Backend {
   std::set<VolumeId> damaged_;                     // that need a damaged layer
   std::map<LayerId, VolumeId> dropped_;            // layers that may go, and whose they were
   std::map<LayerId, Postponed> postponed_;
+  std::set<LayerId> blocked_;                // may go, and cannot be merged before somebody closes a chain
+  std::multiset<VolumeId> awaited_;          // for whose merges somebody waits in make_way()
   std::map<std::string, Opened> opened_;     // by volume id or "snapshot-<id>"
   std::multiset<LayerId> held_;              // chains in which no merge may start now
   std::map<LayerId, RunningMerge> running_;  // by target

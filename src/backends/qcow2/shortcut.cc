@@ -15,6 +15,7 @@ std::size_t run_below(const std::vector<ChainLayer>& chain, std::size_t target, 
   std::uint64_t bytes = 0;
   std::uint64_t largest = 0;
   for (std::size_t i = target + 1; i + 1 < chain.size() && !chain[i].stays; ++i) {
+    if (chain[i].size < chain[target].size) break;
     bytes += chain[i].bytes;
     largest = std::max(largest, chain[i].bytes);
     if (bytes > most_bytes) break;
@@ -31,6 +32,7 @@ std::optional<Merge> find_shortcut(const std::vector<ChainLayer>& chain, std::si
   if (chain.size() <= long_chain) return best;
   std::size_t spared = 0;
   for (std::size_t target = 1; target + 1 < chain.size(); ++target) {
+    if (chain[target].fixed) continue;
     std::size_t run = run_below(chain, target, most_bytes);
     if (run <= spared) continue;
     spared = run;

@@ -14,7 +14,9 @@ namespace varve::qcow2 {
 struct ChainLayer {
   LayerId id;
   std::uint64_t bytes = 0;  // that its file occupies
+  std::uint64_t size = 0;   // of the device that it shows; a run has none that is smaller than the target
   bool stays = false;       // must not be in the run: a volume's root
+  bool fixed = false;       // cannot be the target now
 };
 
 // What shortens the chain (top first) most. The top itself is left alone: it is written to. The run occupies at most

@@ -11,7 +11,7 @@ constexpr std::size_t kLongChain = 16;
 
 std::vector<ChainLayer> chain_of(std::size_t layers, std::uint64_t bytes_each = 1) {
   std::vector<ChainLayer> chain;
-  for (std::size_t i = 0; i < layers; ++i) chain.push_back({LayerId(std::to_string(i)), bytes_each, false});
+  for (std::size_t i = 0; i < layers; ++i) chain.push_back({.id = LayerId(std::to_string(i)), .bytes = bytes_each});
   return chain;
 }
 
@@ -43,7 +43,7 @@ TEST(Shortcut, ChainsStayShortAndCopiesFewHoweverManySnapshotsThereAre) {
   std::vector<ChainLayer> chain = chain_of(2);
   std::uint64_t copied = 0;
   for (std::size_t made = 1; made <= kSnapshots; ++made) {
-    chain.insert(chain.begin() + 1, {LayerId("s" + std::to_string(made)), kEach, false});
+    chain.insert(chain.begin() + 1, {.id = LayerId("s" + std::to_string(made)), .bytes = kEach});
     while (std::optional<Merge> shortcut = find_shortcut(chain, 3, ~0ULL)) {
       auto target = std::ranges::find(chain, shortcut->target, &ChainLayer::id);
       auto base = std::ranges::find(chain, *shortcut->base, &ChainLayer::id);
@@ -62,6 +62,18 @@ TEST(Shortcut, GoesAroundALargeLayer) {
   EXPECT_EQ(find_shortcut(chain, kLongChain, 1000), (Merge{LayerId("4"), LayerId("31")}));
   chain[20].bytes = 5000;
   EXPECT_EQ(find_shortcut(chain, kLongChain, 1000), (Merge{LayerId("4"), LayerId("20")}));
+}
+
+TEST(Shortcut, SwallowsNoneThatTheTargetHasOutgrown) {
+  std::vector<ChainLayer> chain = chain_of(32);
+  for (std::size_t i = 0; i < chain.size(); ++i) chain[i].size = i < 20 ? 2 : 1;
+  EXPECT_EQ(find_shortcut(chain, kLongChain, 1000), (Merge{LayerId("1"), LayerId("20")}));
+}
+
+TEST(Shortcut, LeavesATargetThatCannotBeOneNow) {
+  std::vector<ChainLayer> chain = chain_of(32);
+  chain[1].fixed = true;
+  EXPECT_EQ(find_shortcut(chain, kLongChain, 1000), (Merge{LayerId("2"), LayerId("31")}));
 }
 
 TEST(Shortcut, SwallowsNoRoot) {

@@ -36,13 +36,12 @@ void Qcow2Backend::note_depth(const VolumeId& volume) {
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_shortcut() {
   while (std::optional<VolumeId> volume = next_deep()) {
     std::vector<ChainLayer> chain = deep_chain(*volume);
-    if (chain.empty()) continue;
-    if (!has_room(images_.pool_of(chain.front().id).root)) continue;
+    if (chain.empty() || !has_room(images_.pool_of(chain.front().id).root)) continue;
     std::optional<Merge> shortcut = shortcut_of(chain);
-    if (!shortcut) {
-      forget_depth(*volume, chain.size());
-    } else if (std::optional<RunningMerge> begun = try_to_begin(*shortcut)) {
-      return begun;
+    if (!shortcut) forget_depth(*volume, chain.size());
+    for (; shortcut; shortcut = shortcut_of(chain)) {
+      if (std::optional<RunningMerge> begun = try_to_begin(*shortcut)) return begun;
+      std::ranges::find(chain, shortcut->target, &ChainLayer::id)->fixed = true;
     }
   }
   return std::nullopt;
@@ -53,14 +52,28 @@ std::optional<VolumeId> Qcow2Backend::next_deep() {
   return interrupted_ ? std::nullopt : deep_.next(clock_.steady());
 }
 
-// Top first, without the files' sizes; empty when the volume is gone.
+// Top first; empty when the volume is gone, or cannot be read. The sizes matter while somebody has it open
+// (live_part()).
 std::vector<ChainLayer> Qcow2Backend::deep_chain(const VolumeId& volume) const {
   std::vector<ChainLayer> chain;
-  std::lock_guard graph(graph_mutex_);
-  auto found = manifests_.find(volume);
-  if (found == manifests_.end()) return chain;
-  std::set<LayerId> stay = roots();
-  for (const LayerId& layer : graph_.chain(found->second.active)) chain.push_back({layer, 0, stay.contains(layer)});
+  bool is_open = false;
+  {
+    std::lock_guard graph(graph_mutex_);
+    auto found = manifests_.find(volume);
+    if (found == manifests_.end()) return chain;
+    std::set<LayerId> stay = roots();
+    is_open = opened_.contains(volume.str());
+    for (const LayerId& layer : graph_.chain(found->second.active)) {
+      chain.push_back({.id = layer, .stays = stay.contains(layer)});
+    }
+  }
+  for (ChainLayer& layer : chain) {
+    layer.bytes = files::allocated_bytes(images_.file(layer.id));
+    if (!is_open && layer.id != chain.front().id) continue;
+    std::expected<Header, std::string> header = read_header(images_.file(layer.id));
+    if (!header) return {};
+    layer.size = header->virtual_size;
+  }
   return chain;
 }
 
@@ -71,12 +84,9 @@ void Qcow2Backend::forget_depth(const VolumeId& volume, std::size_t seen) {
   if (found != manifests_.end() && graph_.chain(found->second.active).size() == seen) deep_.remove(volume);
 }
 
-std::optional<Merge> Qcow2Backend::shortcut_of(std::vector<ChainLayer>& chain) const {
+std::optional<Merge> Qcow2Backend::shortcut_of(const std::vector<ChainLayer>& chain) const {
   if (!is_long(chain.size())) return std::nullopt;
-  for (ChainLayer& layer : chain) layer.bytes = files::allocated_bytes(images_.file(layer.id));
-  std::expected<Header, std::string> top = read_header(images_.file(chain.front().id));
-  if (!top) return std::nullopt;
-  std::uint64_t most = std::clamp(top->virtual_size / kCopiedShare, kLeastCopied, kMostCopied);
+  std::uint64_t most = std::clamp(chain.front().size / kCopiedShare, kLeastCopied, kMostCopied);
   return find_shortcut(chain, static_cast<std::size_t>(config_.long_chain), most);
 }
 
