@@ -310,6 +310,20 @@ bool QmpClient::ready_by(steady_clock::time_point deadline) {
   return ready_ && !lost_;
 }
 
+bool QmpClient::answers_by(steady_clock::time_point deadline) {
+  if (!ready_by(deadline)) return false;
+  std::uint64_t id = ask("query-jobs", {});
+  Lock lock(mutex_);
+  changed_.wait_until(lock, deadline, [&] { return asked_.at(id).reply || lost_; });
+  auto asked = asked_.find(id);
+  if (!asked->second.reply) {
+    asked->second.given_up = true;
+    return false;
+  }
+  asked_.erase(asked);
+  return true;
+}
+
 bool QmpClient::stalled() const {
   std::lock_guard lock(mutex_);
   return time_left() <= milliseconds(0) || (ready_ && unsettled_);

@@ -74,6 +74,10 @@ class QmpClient {
   // Waits until the connection stands.
   bool ready_by(std::chrono::steady_clock::time_point deadline);
 
+  // Asks something that costs nothing, and waits for the answer until then. Throws Error(Unavailable) when the daemon
+  // is known not to answer, or gone.
+  bool answers_by(std::chrono::steady_clock::time_point deadline);
+
   // Owes an answer for too long, or has a job that was given up.
   bool stalled() const;
   bool lost() const;

@@ -96,6 +96,8 @@ class StorageDaemons {
 
   // varved stops: nothing waits for long from now on.
   void hurry() { patience_.hurry(); }
+  // varved starts, and does not wait for a daemon's answer for long; until it is called again.
+  void be_brief(bool brief) { patience_.be_brief(brief); }
 
  private:
   using Daemon = std::shared_ptr<StorageDaemon>;

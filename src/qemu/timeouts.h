@@ -26,7 +26,12 @@ class Patience {
   void hurry() { hurried_ = true; }
   bool hurried() const { return hurried_; }
 
-  std::chrono::milliseconds answer() const { return now(timeouts_.answer); }
+  // While varved starts: an answer is waited for no longer than Timeouts::adoption.
+  void be_brief(bool brief) { brief_ = brief; }
+
+  std::chrono::milliseconds answer() const {
+    return brief_ ? std::min(now(timeouts_.answer), adoption()) : now(timeouts_.answer);
+  }
   std::chrono::milliseconds adoption() const { return now(timeouts_.adoption); }
   std::chrono::milliseconds progress() const { return now(timeouts_.progress); }
   std::chrono::milliseconds launch() const { return now(timeouts_.launch); }
@@ -40,6 +45,7 @@ class Patience {
 
   const Timeouts timeouts_;
   std::atomic<bool> hurried_{false};
+  std::atomic<bool> brief_{false};
 };
 
 // A wait looks at its bound again this often.

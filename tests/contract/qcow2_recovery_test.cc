@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "backends/qcow2/header.h"
+#include "backends/qcow2/images.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/fault.h"
@@ -35,6 +36,23 @@ class Recovery : public testing::Test {
   fs::path active(const VolumeId& volume) { return file(manifest(volume).active); }
   fs::path quarantine() { return rig_.directory() / "quarantine"; }
   fs::path set_aside(const fs::path& layer) { return quarantine() / layer.filename(); }
+
+  // In the storage daemon of v.
+  void open_for_writing(const LayerId& layer) {
+    namespace json = qemu::json;
+    qemu::QmpClient& qmp = rig_.daemons().find(v_.str())->qmp();
+    std::string name = qcow2::Images::node(layer);
+    json::object options{{"driver", "qcow2"}, {"node-name", name}, {"read-only", false}, {"backing", nullptr}};
+    json::value graph = qmp.execute("x-debug-query-block-graph");
+    std::map<std::int64_t, json::string> names;
+    for (const json::value& node : graph.at("nodes").as_array())
+      names[node.at("id").as_int64()] = node.at("name").as_string();
+    for (const json::value& edge : graph.at("edges").as_array()) {
+      if (names[edge.at("parent").as_int64()] != name) continue;
+      options[edge.at("name").as_string()] = names[edge.at("child").as_int64()];
+    }
+    qmp.execute("blockdev-reopen", {{"options", json::array{options}}});
+  }
 
   static void flip_magic(const fs::path& path) {
     std::fstream image(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -103,6 +121,27 @@ TEST_F(Recovery, ALayerThatCannotBeOpenedIsKept) {
   rig_.clock().advance(std::chrono::seconds(10));
   rig_.settle();
   EXPECT_TRUE(holds(v_, 1));
+}
+
+// A merge that was cancelled at the wrong moment leaves it so, and then nobody else could open it.
+TEST_F(Recovery, AFrozenLayerThatIsOpenForWritingIsSealed) {
+  make(v_, 1);
+  backend().open(v_, {});
+  for (char digit : {'5', '6', '7'}) {
+    backend().create_snapshot(v_, SnapshotId(std::string(8, digit) + "-5555-4555-8555-555555555555"));
+  }
+  backend().create_snapshot(v_, s_);
+  open_for_writing(manifest(v_).snapshots.at(s_).layer);
+  rig_.restart();
+  backend().open(v_, {});
+  backend().clone_snapshot(w_, 1, v_, s_, "");
+  EXPECT_TRUE(holds(w_, 1));
+
+  open_for_writing(manifest(v_).snapshots.at(s_).layer);
+  rig_.clock().advance(std::chrono::seconds(5));
+  rig_.settle();  // makes the chain short
+  EXPECT_TRUE(holds(w_, 1));
+  backend().close(v_);
 }
 
 TEST_F(Recovery, WhatCannotBeOpenedForAMomentIsNoDamage) {

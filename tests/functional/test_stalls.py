@@ -126,6 +126,22 @@ def test_a_start_does_not_wait_for_a_stalled_daemon(slow_server, stalled):
     slow_server.stop()
 
 
+def test_a_start_waits_for_no_answer_as_long_as_a_call_does(own_server, stalled):
+    """With the usual time-outs."""
+    admin = own_server.start().login()
+    volumes = [attach_and_write(admin, 5)[0] for _ in range(2)]
+    daemons = own_server.storage_daemons()
+    own_server.kill()
+    stalled.stop(*(daemons[volume] for volume in volumes))
+    started = time.monotonic()
+    own_server.start()
+    assert time.monotonic() - started < 10
+    assert healthy_round(own_server.login()) < 3
+    own_server.stop()
+    assert time.monotonic() - started < 20
+    stalled.go_on()
+
+
 def test_stalled_volumes_hold_up_no_other(own_server, stalled):
     admin = own_server.start().login()
     volumes = [attach_and_write(admin, 7)[0] for _ in range(4)]

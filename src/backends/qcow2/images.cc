@@ -274,12 +274,18 @@ struct BlockGraph {
       const std::string& child = names[edge.at("child").to_number<std::int64_t>()];
       used.insert(child);
       if (edge.at("name").as_string() == "backing") backing[parent] = child;
-      if (edge.at("name").as_string() == "file") file[parent] = child;
+      if (edge.at("name").as_string() != "file") continue;
+      file[parent] = child;
+      const json::array& allowed = edge.at("perm").as_array();
+      if (std::ranges::find(allowed, json::value("write")) != allowed.end()) written.insert(parent);
     }
+    for (const auto& [above, below] : backing) frozen.insert(below);
   }
 
   std::set<std::string> nodes;
   std::set<std::string> used;                  // those that something stands on
+  std::set<std::string> frozen;                // those that a layer stands on
+  std::set<std::string> written;               // those that may write to their files
   std::map<std::string, std::string> backing;  // by the node above
   std::map<std::string, std::string> file;
 };
@@ -359,17 +365,42 @@ void Images::stream(qemu::QmpClient& qmp, const LayerId& target, const std::opti
     arguments["backing-file"] = backing_name(target, *base);
   }
   std::function<void()> flush_target = [&] { flush(qmp, target, key); };
-  qmp.run_job(job, "block-stream", std::move(arguments), flush_target);
+  try {
+    qmp.run_job(job, "block-stream", std::move(arguments), flush_target);
+  } catch (const Error&) {
+    seal(qmp, {target}, key);
+    throw;
+  }
+  seal(qmp, {target}, key);
 }
 
 // The monitor has no command for it; opening a node again as it is begins with one (QEMU's bdrv_reopen_prepare).
 void Images::flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key) {
+  reopen(qmp, layer, true, key);
+}
+
+void Images::reopen(qemu::QmpClient& qmp, const LayerId& layer, bool writable, const KeyId& key) {
   BlockGraph graph(qmp);
   auto below = graph.backing.find(node(layer));
   json::value backing = nullptr;
   if (below != graph.backing.end()) backing = below->second;
-  json::array all{node_options(qmp, layer, true, key, json::string(graph.file[node(layer)]), std::move(backing))};
+  json::array all{node_options(qmp, layer, writable, key, json::string(graph.file[node(layer)]), std::move(backing))};
   qmp.execute("blockdev-reopen", {{"options", std::move(all)}});
+}
+
+// A merge has its target open for writing, and one that is cancelled while that is opened anew leaves it so. Nobody
+// else could open the layer then.
+void Images::seal(qemu::QmpClient& qmp, const std::vector<LayerId>& layers, const KeyId& key) {
+  try {
+    BlockGraph graph(qmp);
+    for (const LayerId& layer : layers) {
+      if (!graph.written.contains(node(layer)) || !graph.frozen.contains(node(layer))) continue;
+      reopen(qmp, layer, false, key);
+      log::warning("a frozen layer was open for writing", {{"layer", layer}});
+    }
+  } catch (const Error& fault) {
+    log::debug("layers are not sealed", {{"error", fault.message()}});
+  }
 }
 
 void Images::add_filters(qemu::QmpClient& qmp, const LayerId& active, const KeyId& key, const model::QosLimits& qos) {

@@ -74,6 +74,10 @@ class Images {
   // Closes the layers that are open besides the chain, but those that something else in the daemon uses.
   void close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chain);
 
+  // Those of the layers that are open and that another one stands on may be written to no more. After a fault they may;
+  // that is tried again with the next merge, and when a next varved takes the daemon over.
+  void seal(qemu::QmpClient& qmp, const std::vector<LayerId>& layers, const KeyId& key);
+
   // Puts an (existing, empty) overlay on an open layer; whatever used the layer uses the overlay afterwards.
   void switch_to_overlay(qemu::QmpClient& qmp, const LayerId& active, const LayerId& overlay, const KeyId& key);
   bool is_open(qemu::QmpClient& qmp, const LayerId& layer);
@@ -98,6 +102,7 @@ class Images {
   qemu::json::object node_options(qemu::QmpClient& qmp, const LayerId& layer, bool writable, const KeyId& key,
                                   qemu::json::value file_node, qemu::json::value backing);
   void flush(qemu::QmpClient& qmp, const LayerId& layer, const KeyId& key);
+  void reopen(qemu::QmpClient& qmp, const LayerId& layer, bool writable, const KeyId& key);
   void add_node(qemu::QmpClient& qmp, const LayerId& layer, const std::optional<LayerId>& parent, bool writable,
                 const KeyId& key);
   // shown: the node that the throttle is on.

@@ -22,6 +22,9 @@ constexpr auto kGrace = std::chrono::seconds(2);
 // waits while nothing moves.
 constexpr std::size_t kMostPending = 32;
 constexpr auto kNoProgress = std::chrono::seconds(60);
+// In which a daemon that is well answers. Who works in the background waits no longer before it begins: others wait
+// too.
+constexpr auto kMoment = std::chrono::seconds(1);
 // In the chain of an open volume so many are first merged among themselves.
 constexpr std::size_t kCompact = 3;
 
@@ -250,6 +253,9 @@ void Qcow2Backend::run_live_merge(const RunningMerge& running, const KeyId& key)
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(running.daemon);
   if (!daemon) throw Error(ErrorCode::Unavailable, "the storage daemon " + running.daemon + " is gone");
   qemu::QmpClient& qmp = daemon->qmp();
+  if (!qmp.answers_by(std::chrono::steady_clock::now() + kMoment)) {
+    throw Error(ErrorCode::Unavailable, "the storage daemon " + running.daemon + " does not answer now");
+  }
   FAILPOINT("layer.merge.before_stream");
   if (!images_.stands_on(qmp, merge.target, merge.base)) images_.stream(qmp, merge.target, merge.base, key);
   FAILPOINT("layer.merge.after_stream");

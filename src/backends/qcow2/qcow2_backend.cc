@@ -30,9 +30,11 @@ Qcow2Backend::Qcow2Backend(Config config, Spares& spares, qemu::StorageDaemons& 
   daemons_.on_full([this] { return spares_.release(); });
   // A daemon that outlived a crash may hold images open; all its work can be done anew.
   daemons_.end(kPool);
+  daemons_.be_brief(true);
   quiet_adopted();
   load();
   resume_opened();
+  daemons_.be_brief(false);
   daemons_.on_lost([this](const std::string& key) { lost(key); });
 }
 

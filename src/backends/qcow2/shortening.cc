@@ -16,7 +16,7 @@ constexpr std::uint64_t kLeastCopied = 64ULL << 20;
 constexpr std::uint64_t kMostCopied = 4ULL << 30;
 constexpr std::uint64_t kFreeShare = 10;
 
-bool has_room(const std::filesystem::path& pool) {
+bool has_much_room(const std::filesystem::path& pool) {
   files::Space space = files::space(pool);
   return space.available >= space.total / kFreeShare;
 }
@@ -36,11 +36,13 @@ void Qcow2Backend::note_depth(const VolumeId& volume) {
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_shortcut() {
   while (std::optional<VolumeId> volume = next_deep()) {
     std::vector<ChainLayer> chain = deep_chain(*volume);
-    if (chain.empty() || !has_room(images_.pool_of(chain.front().id).root)) continue;
+    if (chain.empty()) continue;
     std::optional<Merge> shortcut = shortcut_of(chain);
     if (!shortcut) forget_depth(*volume, chain.size());
     for (; shortcut; shortcut = shortcut_of(chain)) {
-      if (std::optional<RunningMerge> begun = try_to_begin(*shortcut)) return begun;
+      bool has_room = has_much_room(images_.pool_of(shortcut->target).root);
+      std::optional<RunningMerge> begun = has_room ? try_to_begin(*shortcut) : std::nullopt;
+      if (begun) return begun;
       std::ranges::find(chain, shortcut->target, &ChainLayer::id)->fixed = true;
     }
   }
