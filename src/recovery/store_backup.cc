@@ -92,6 +92,7 @@ class Fitting {
   void fit_volume(store::Transaction& tx, model::Volume volume) {
     auto found = bytes_.find(volume.id);
     bool has_bytes = found != bytes_.end() && found->second.readable;
+    if (!has_bytes && is_deleted(volumes_, volume.id)) return remove(tx, volume.id);
     if (!has_bytes) fit_lost(tx, volume);
     // It may have grown or moved.
     if (has_bytes && follow_bytes(volume, found->second)) tx.volumes().update(volume);
@@ -109,11 +110,28 @@ class Fitting {
     tell_lost(volume.id.str());
   }
 
-  // Unless it was deleted meanwhile.
+  // Since the rows were copied; or that is just being done.
+  template <typename Id>
+  bool is_deleted(store::PlainTable& table, const Id& id) {
+    boost::json::array rows = table.select(source_, "WHERE id = :id", store::values(id));
+    return rows.empty() || rows.front().at("status").as_string() == "deleting";
+  }
+
+  static void remove(store::Transaction& tx, const VolumeId& volume) {
+    for (const model::Snapshot& snapshot : tx.snapshots().of_volume(volume)) remove(tx, snapshot.id);
+    for (const model::Attachment& one : tx.attachments().of_volume(volume)) tx.attachments().remove(one.id);
+    tx.transfers().remove_of_volume(volume);
+    tx.volumes().remove(volume);
+  }
+
+  static void remove(store::Transaction& tx, const SnapshotId& snapshot) {
+    for (const model::Attachment& one : tx.attachments().of_snapshot(snapshot)) tx.attachments().remove(one.id);
+    tx.snapshots().remove(snapshot);
+  }
+
   void tell_lost(const std::string& id) {
     auto is_told = [&](const std::string& one) { return one.starts_with(id); };
     if (std::ranges::any_of(report_.failed, is_told)) return;
-    if (volumes_.select(source_, "WHERE id = :id", store::values(VolumeId(id))).empty()) return;
     report_.failed.push_back(id + ": its bytes cannot be found");
   }
 
@@ -121,6 +139,10 @@ class Fitting {
     for (model::Snapshot& snapshot : tx.snapshots().of_volume(volume)) {
       bool has_bytes = made.erase(snapshot.id) > 0;
       if (has_bytes || snapshot.status == model::SnapshotStatus::Error) continue;
+      if (is_deleted(snapshots_, snapshot.id)) {
+        remove(tx, snapshot.id);
+        continue;
+      }
       snapshot.status = model::SnapshotStatus::Error;
       tx.snapshots().update(snapshot);
       note_missing(tx, snapshot.id.str(), volume);

@@ -409,6 +409,10 @@ void Transfers::remove(const TransferId& id) {
   run(db_, "DELETE FROM transfers WHERE id = :id", id);
 }
 
+void Transfers::remove_of_volume(const VolumeId& volume) {
+  run(db_, "DELETE FROM transfers WHERE volume_id = :id", volume);
+}
+
 model::Transfer Transfers::get(const Scope& scope, const TransferId& id) {
   std::optional<model::Transfer> transfer = find_scoped<model::Transfer>(db_, scope, id);
   if (!transfer) not_found("Transfer", id.str());

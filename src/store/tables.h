@@ -260,6 +260,7 @@ class Transfers {
   explicit Transfers(Connection& db) : db_(db) {}
   void insert(const model::Transfer& transfer) { store::insert(db_, transfer); }
   void remove(const TransferId& id);
+  void remove_of_volume(const VolumeId& volume);
   model::Transfer get(const Scope& scope, const TransferId& id);
   model::Page<model::Transfer> list(const model::PageQuery& query);
 

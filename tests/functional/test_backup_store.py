@@ -190,10 +190,11 @@ def test_a_volume_that_does_not_answer_is_missing_and_no_other(own_server, resto
         assert admin.io(volume, "read -P 5 0 1M")
 
 
-def test_a_snapshot_that_is_made_meanwhile_has_its_row(own_server, restored):
+def test_what_is_made_or_deleted_meanwhile_is_as_it_is_in_the_store(own_server, restored):
     admin = own_server.start().login()
-    first, second = sorted(admin.create_volume() for _ in range(2))
+    first, second, third = sorted(admin.create_volume() for _ in range(3))
     assert admin.io(second, "write -P 5 0 1M")
+    deleted = [admin.create_snapshot(second), admin.create_snapshot(third)]
     _, uri = admin.attach(first)
     stalled = own_server.storage_daemons()[first]
     target = own_server.directory / "copy"
@@ -210,12 +211,18 @@ def test_a_snapshot_that_is_made_meanwhile_has_its_row(own_server, restored):
         late = admin.create_snapshot(second, name="late")
         admin.action(second, "os-extend", {"new_size": 2})
         admin.wait_volume(second)
+        admin.call("DELETE", f"/snapshots/{deleted[0]}", None, 202)
+        admin.call("DELETE", f"/volumes/{third}?cascade=true", None, 202)
+        for gone in (f"/snapshots/{deleted[0]}", f"/volumes/{third}"):
+            admin.wait_gone(gone)
     finally:
         os.kill(stalled, signal.SIGCONT)
     backup.result(120)
     there = restore(restored, target)
     assert there.call("GET", f"/snapshots/{late}")["snapshot"]["name"] == "late"
     assert there.call("GET", f"/volumes/{second}")["volume"]["size"] == 2
+    for gone in (f"/volumes/{third}", *(f"/snapshots/{snapshot}" for snapshot in deleted)):
+        assert there.request("GET", gone).status_code == 404
     there.rollback(second, late)
     assert there.io(second, "read -P 5 0 1M")
     restored.stop()

@@ -26,6 +26,7 @@ class Assessor {
     take_drafts();
     take_quarantined();
     refuse_older_manifests();
+    refuse_shared_layers();
     return std::move(out_);
   }
 
@@ -220,6 +221,33 @@ class Assessor {
       out_.unreadable[volume] = "it is older than its layers: " + layer.str() + " stands on the active one";
       out_.manifests.erase(manifest);
     }
+  }
+
+  // Nor may it be what another volume or a snapshot reads. Two manifests that say the same are of one volume, which was
+  // just being given another id.
+  void refuse_shared_layers() {
+    std::map<LayerId, std::set<VolumeId>> readers;
+    for (const auto& [id, manifest] : out_.manifests) {
+      for (const LayerId& layer : manifest.referred()) readers[layer].insert(id);
+    }
+    std::map<VolumeId, std::string> refused;
+    for (const auto& [id, manifest] : out_.manifests) {
+      auto reads_active = [&](const auto& entry) { return entry.second.layer == manifest.active; };
+      if (std::ranges::any_of(manifest.snapshots, reads_active)) refused[id] = "a snapshot of its own";
+      for (const VolumeId& other : readers[manifest.active]) {
+        if (other != id && !says_the_same(manifest, out_.manifests.at(other)))
+          refused[id] = "the volume " + other.str();
+      }
+    }
+    for (const auto& [id, reader] : refused) {
+      out_.unreadable[id] = "its active layer is also one of " + reader;
+      out_.manifests.erase(id);
+    }
+  }
+
+  static bool says_the_same(Manifest one, const Manifest& other) {
+    one.volume = other.volume;
+    return serialize(one) == serialize(other);
   }
 
   const Survey& survey_;

@@ -72,6 +72,28 @@ TEST_F(AssessmentTest, OnlyTheFirstFormatDropsWhatItDoesNotList) {
   }
 }
 
+TEST_F(AssessmentTest, AnActiveLayerThatAnotherVolumeReadsIsDamageOfWhoWouldWriteToIt) {
+  manifest("v", "a");
+  manifest("w", "a").size_gib = 2;
+  manifest("x", "b");
+  manifest("y", "c").snapshots[SnapshotId("s")] = {LayerId("b"), 1};
+  manifest("z", "d").snapshots[SnapshotId("t")] = {LayerId("d"), 1};
+  survey_.layers = {{LayerId("a"), file()}, {LayerId("b"), file()}, {LayerId("c"), file("b")}, {LayerId("d"), file()}};
+  Assessment told = assess(survey_);
+  EXPECT_TRUE(told.unreadable.contains(VolumeId("v")) && told.unreadable.contains(VolumeId("w")));
+  EXPECT_TRUE(told.unreadable.contains(VolumeId("x")) && told.unreadable.contains(VolumeId("z")));
+  EXPECT_TRUE(told.manifests.contains(VolumeId("y")));
+  EXPECT_TRUE(told.to_set_aside.empty());
+  EXPECT_TRUE(told.graph.removable({}).empty());
+}
+
+TEST_F(AssessmentTest, AVolumeThatWasBeingGivenAnotherIdHasTwoManifests) {
+  manifest("v", "a");
+  manifest("w", "a");
+  survey_.layers = {{LayerId("a"), file()}};
+  EXPECT_TRUE(assess(survey_).unreadable.empty());
+}
+
 TEST_F(AssessmentTest, LayersInACircleAreDamaged) {
   manifest("v", "a");
   survey_.layers = {{LayerId("a"), file("b")}, {LayerId("b"), file("a")}};

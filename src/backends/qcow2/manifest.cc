@@ -37,6 +37,15 @@ SomeId required_id(std::string text) {
   return id_of<SomeId>(std::move(text));
 }
 
+// Of what its bytes can still be counted.
+constexpr std::int64_t kMostGib = 1LL << 32;
+
+std::int64_t size_of(const json::object& in) {
+  auto size = in.at("size_gib").to_number<std::int64_t>();
+  if (size < 1 || size > kMostGib) throw Error(ErrorCode::BackendFailed, std::to_string(size) + " is no size in GiB");
+  return size;
+}
+
 Manifest from_json(const json::object& in) {
   int version = in.at("version").to_number<int>();
   if (version < 1 || version > kVersion) {
@@ -50,7 +59,7 @@ Manifest from_json(const json::object& in) {
       manifest.dropped.insert(required_id<LayerId>(std::string(layer.as_string())));
     }
   }
-  manifest.size_gib = in.at("size_gib").to_number<std::int64_t>();
+  manifest.size_gib = size_of(in);
   manifest.active = required_id<LayerId>(text_of(in, "active"));
   manifest.root = id_of<LayerId>(text_of(in, "root"));
   manifest.pool = later_text_of(in, "pool");
@@ -58,7 +67,7 @@ Manifest from_json(const json::object& in) {
   for (const auto& [id, value] : in.at("snapshots").as_object()) {
     const json::object& frozen = value.as_object();
     manifest.snapshots[required_id<SnapshotId>(std::string(id))] = {required_id<LayerId>(text_of(frozen, "layer")),
-                                                                    frozen.at("size_gib").to_number<std::int64_t>()};
+                                                                    size_of(frozen)};
   }
   if (const json::value* intent = in.if_contains("intent")) {
     const json::object& object = intent->as_object();
