@@ -2,7 +2,8 @@
 //
 // The database first, then each volume as of some moment after that, so that everything that clients had flushed when
 // the backup began is in it. At the end the copied database is made to agree with the images: what was deleted
-// meanwhile is not in it, what is missing for another reason is in an error status. The directory gets its name when all of it is on the disk.
+// meanwhile is not in it, what is missing for another reason is in an error status. The directory gets its name when
+// all of it is on the disk.
 #pragma once
 
 #include <cstdint>
