@@ -138,11 +138,12 @@ class Fitting {
   void fit_snapshots(store::Transaction& tx, const VolumeId& volume, Snapshots made) {
     for (model::Snapshot& snapshot : tx.snapshots().of_volume(volume)) {
       bool has_bytes = made.erase(snapshot.id) > 0;
-      if (has_bytes || snapshot.status == model::SnapshotStatus::Error) continue;
+      if (has_bytes) continue;
       if (is_deleted(snapshots_, snapshot.id)) {
         remove(tx, snapshot.id);
         continue;
       }
+      if (snapshot.status == model::SnapshotStatus::Error) continue;
       snapshot.status = model::SnapshotStatus::Error;
       tx.snapshots().update(snapshot);
       note_missing(tx, snapshot.id.str(), volume);

@@ -290,8 +290,8 @@ void Explaining::find_reason(store::Transaction& tx, const Object& object, Expla
 }
 
 void Explaining::look_at_storage(const Task& task, const Object& object, Explanation& out) const {
-  int layers = backend_.layers_awaited(task.volume_id);
-  if (object.source) layers = std::max(layers, backend_.layers_awaited(*object.source));
+  int layers = backend_.layers_awaited(object.volume);
+  if (object.source && task.kind == CreateVolume) layers = std::max(layers, backend_.layers_awaited(*object.source));
   if (layers > 0) {
     out.waits_for = "the layers of " + std::to_string(layers) + " deleted snapshots, which are merged first";
     out.ends_with = "merges of most of them; or a minute in which none ends, after which the task goes on without";

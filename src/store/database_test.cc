@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 #include <cstdlib>
+#include <future>
 
 #include "base/error.h"
 #include "base/rng.h"
@@ -328,6 +329,22 @@ TEST_F(DatabaseTest, WhatIsWrittenToFilesThatWereRemovedIsKept) {
     db_ = open_sqlite(directory_ / "varve.db", 1000);
     db_->read(all_there);
   }
+}
+
+// No connection is opened to the other one: those that are open serve in turn.
+TEST_F(DatabaseTest, ReadsGoOnWhenAnotherDatabaseWasPutInItsPlace) {
+  Work look = [](Transaction& tx) { EXPECT_TRUE(tx.volume_types().find(VolumeTypeId("type-ssd"))); };
+  db_->read(look);
+  std::filesystem::copy_file(directory_ / "varve.db", directory_ / "other");
+  std::filesystem::rename(directory_ / "other", directory_ / "varve.db");
+  std::future<void> second;
+  Work first = [&](Transaction& tx) {
+    look(tx);
+    second = std::async(std::launch::async, [&] { db_->read(look); });
+    EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout) << "the one is lent";
+  };
+  db_->read(first);
+  EXPECT_NO_THROW(second.get());
 }
 
 TEST_F(DatabaseTest, NothingIsWrittenWhenAnotherDatabaseWasPutInItsPlace) {

@@ -390,23 +390,37 @@ class SqliteDatabase final : public Database {
     std::shared_ptr<Place> place;
     {
       std::lock_guard lock(readers_mutex_);
+      if (!readers_.empty()) return lend();
       ++lent_;
-      if (!readers_.empty()) {
-        std::unique_ptr<Connection> reader = std::move(readers_.back());
-        readers_.pop_back();
-        return reader;
-      }
       place = place_;
     }
     try {
-      bool displaced = place->state() != Place::State::Kept;
-      if (displaced) look_at_once();
-      if (displaced) throw Error(ErrorCode::Unavailable, "the database is not in its place now; try again");
-      return std::make_unique<Connection>(path_, true);
+      if (place->state() == Place::State::Kept) return std::make_unique<Connection>(path_, true);
     } catch (...) {
       give_back(nullptr);
       throw;
     }
+    give_back(nullptr);
+    look_at_once();
+    return await_reader();
+  }
+
+  // While the files are not in their place those that are open serve in turn.
+  std::unique_ptr<Connection> await_reader() {
+    std::unique_lock lock(readers_mutex_);
+    readers_back_.wait_for(lock, kReadersEnd, [&] { return !readers_.empty() || lent_ == 0; });
+    if (readers_.empty()) {
+      throw Error(ErrorCode::Unavailable, "the database is not in its place now; try again");
+    }
+    return lend();
+  }
+
+  // readers_mutex_ is held, and there is one.
+  std::unique_ptr<Connection> lend() {
+    ++lent_;
+    std::unique_ptr<Connection> reader = std::move(readers_.back());
+    readers_.pop_back();
+    return reader;
   }
 
   void look_at_once() {
@@ -421,7 +435,8 @@ class SqliteDatabase final : public Database {
   void give_back(std::unique_ptr<Connection> reader) {
     std::lock_guard lock(readers_mutex_);
     if (reader) readers_.push_back(std::move(reader));
-    if (--lent_ == 0) readers_back_.notify_all();
+    --lent_;
+    readers_back_.notify_all();
   }
 
   const std::string path_;

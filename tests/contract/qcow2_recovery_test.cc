@@ -37,10 +37,9 @@ class Recovery : public testing::Test {
   fs::path quarantine() { return rig_.directory() / "quarantine"; }
   fs::path set_aside(const fs::path& layer) { return quarantine() / layer.filename(); }
 
-  // In the storage daemon of v.
-  void open_for_writing(const LayerId& layer) {
+  void open_for_writing(const LayerId& layer, const std::string& daemon) {
     namespace json = qemu::json;
-    qemu::QmpClient& qmp = rig_.daemons().find(v_.str())->qmp();
+    qemu::QmpClient& qmp = rig_.daemons().find(daemon)->qmp();
     std::string name = qcow2::Images::node(layer);
     json::object options{{"driver", "qcow2"}, {"node-name", name}, {"read-only", false}, {"backing", nullptr}};
     json::value graph = qmp.execute("x-debug-query-block-graph");
@@ -131,17 +130,29 @@ TEST_F(Recovery, AFrozenLayerThatIsOpenForWritingIsSealed) {
     backend().create_snapshot(v_, SnapshotId(std::string(8, digit) + "-5555-4555-8555-555555555555"));
   }
   backend().create_snapshot(v_, s_);
-  open_for_writing(manifest(v_).snapshots.at(s_).layer);
+  open_for_writing(manifest(v_).snapshots.at(s_).layer, v_.str());
   rig_.restart();
   backend().open(v_, {});
   backend().clone_snapshot(w_, 1, v_, s_, "");
   EXPECT_TRUE(holds(w_, 1));
 
-  open_for_writing(manifest(v_).snapshots.at(s_).layer);
+  open_for_writing(manifest(v_).snapshots.at(s_).layer, v_.str());
   rig_.clock().advance(std::chrono::seconds(5));
   rig_.settle();  // makes the chain short
   EXPECT_TRUE(holds(w_, 1));
   backend().close(v_);
+}
+
+// The same in the daemon that serves a snapshot, where the layer is the top one.
+TEST_F(Recovery, ASnapshotsLayerThatIsOpenForWritingIsSealed) {
+  make(v_, 1);
+  backend().create_snapshot(v_, s_);
+  backend().open_snapshot(v_, s_);
+  open_for_writing(manifest(v_).snapshots.at(s_).layer, "snapshot-" + s_.str());
+  rig_.restart();
+  backend().open_snapshot(v_, s_);
+  EXPECT_TRUE(holds(v_, 1));
+  backend().close_snapshot(v_, s_);
 }
 
 TEST_F(Recovery, WhatCannotBeOpenedForAMomentIsNoDamage) {

@@ -164,6 +164,29 @@ def test_stalled_volumes_hold_up_no_other(own_server, stalled):
     assert healthy_round(admin) < 3
 
 
+def test_merges_that_stalled_daemons_should_make_hold_up_no_other(own_server, stalled):
+    """As many as there are who merge, and one more."""
+    admin = own_server.start().login()
+    healthy = admin.create_volume()
+    volumes = [attach_and_write(admin, 7)[0] for _ in range(4)]
+    made = {volume: [admin.create_snapshot(volume) for _ in range(2)] for volume in volumes}
+    kept = admin.create_snapshot(healthy)
+    deleted = admin.create_snapshot(healthy)
+    daemons = own_server.storage_daemons()
+    stalled.stop(*(daemons[volume] for volume in volumes))
+    for snapshots in made.values():
+        for snapshot in snapshots:
+            admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    layers = 3 * len(volumes) + 2  # of the healthy one: its own and that of the snapshot that is kept
+    started = time.monotonic()
+    admin.call("DELETE", f"/snapshots/{deleted}", None, 202)
+    wait_until(lambda: len(own_server.layers()) == layers, 30, "the healthy volume's merge")
+    assert time.monotonic() - started < 10  # an answer is waited for twice as long
+    stalled.go_on()
+    wait_until(lambda: len(own_server.layers()) == len(volumes) + 2, 60, "the others' merges")
+    assert admin.call("GET", f"/snapshots/{kept}")["snapshot"]["status"] == "available"
+
+
 def test_a_stop_with_stalled_daemons_and_waiting_calls_ends(own_server, stalled):
     admin = own_server.start().login()
     made = [attach_and_write(admin, 7) for _ in range(3)]

@@ -223,8 +223,7 @@ class Assessor {
     }
   }
 
-  // Nor may it be what another volume or a snapshot reads. Two manifests that say the same are of one volume, which was
-  // just being given another id.
+  // Nor may it be what another volume or a snapshot reads; but for a volume that was just being given another id.
   void refuse_shared_layers() {
     std::map<LayerId, std::set<VolumeId>> readers;
     for (const auto& [id, manifest] : out_.manifests) {
@@ -235,19 +234,14 @@ class Assessor {
       auto reads_active = [&](const auto& entry) { return entry.second.layer == manifest.active; };
       if (std::ranges::any_of(manifest.snapshots, reads_active)) refused[id] = "a snapshot of its own";
       for (const VolumeId& other : readers[manifest.active]) {
-        if (other != id && !says_the_same(manifest, out_.manifests.at(other)))
-          refused[id] = "the volume " + other.str();
+        bool is_the_same = other == id || manifest.taken_from == other || out_.manifests.at(other).taken_from == id;
+        if (!is_the_same) refused[id] = "the volume " + other.str();
       }
     }
     for (const auto& [id, reader] : refused) {
       out_.unreadable[id] = "its active layer is also one of " + reader;
       out_.manifests.erase(id);
     }
-  }
-
-  static bool says_the_same(Manifest one, const Manifest& other) {
-    one.volume = other.volume;
-    return serialize(one) == serialize(other);
   }
 
   const Survey& survey_;

@@ -89,9 +89,11 @@ TEST_F(AssessmentTest, AnActiveLayerThatAnotherVolumeReadsIsDamageOfWhoWouldWrit
 
 TEST_F(AssessmentTest, AVolumeThatWasBeingGivenAnotherIdHasTwoManifests) {
   manifest("v", "a");
-  manifest("w", "a");
+  manifest("w", "a").taken_from = VolumeId("v");
   survey_.layers = {{LayerId("a"), file()}};
   EXPECT_TRUE(assess(survey_).unreadable.empty());
+  manifest("w", "a");  // a copy made by hand
+  EXPECT_EQ(assess(survey_).unreadable.size(), 2U);
 }
 
 TEST_F(AssessmentTest, LayersInACircleAreDamaged) {

@@ -86,10 +86,14 @@ void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name)
     if (!has_volume(volume)) {
       Manifest moved = manifest(*one.volume);
       moved.volume = volume;
+      moved.taken_from = *one.volume;
       commit(moved);
     }
     FAILPOINT("volume.adopt.after_manifest");
     forget_manifest(*one.volume);
+    Manifest taken = manifest(volume);
+    taken.taken_from = VolumeId();
+    commit(taken);
     return;
   }
   if (!has_volume(volume)) throw Error(ErrorCode::BackendFailed, "there is no image " + name);

@@ -279,12 +279,10 @@ struct BlockGraph {
       const json::array& allowed = edge.at("perm").as_array();
       if (std::ranges::find(allowed, json::value("write")) != allowed.end()) written.insert(parent);
     }
-    for (const auto& [above, below] : backing) frozen.insert(below);
   }
 
   std::set<std::string> nodes;
   std::set<std::string> used;                  // those that something stands on
-  std::set<std::string> frozen;                // those that a layer stands on
   std::set<std::string> written;               // those that may write to their files
   std::map<std::string, std::string> backing;  // by the node above
   std::map<std::string, std::string> file;
@@ -365,13 +363,7 @@ void Images::stream(qemu::QmpClient& qmp, const LayerId& target, const std::opti
     arguments["backing-file"] = backing_name(target, *base);
   }
   std::function<void()> flush_target = [&] { flush(qmp, target, key); };
-  try {
-    qmp.run_job(job, "block-stream", std::move(arguments), flush_target);
-  } catch (const Error&) {
-    seal(qmp, {target}, key);
-    throw;
-  }
-  seal(qmp, {target}, key);
+  qmp.run_job(job, "block-stream", std::move(arguments), flush_target);
 }
 
 // The monitor has no command for it; opening a node again as it is begins with one (QEMU's bdrv_reopen_prepare).
@@ -394,7 +386,7 @@ void Images::seal(qemu::QmpClient& qmp, const std::vector<LayerId>& layers, cons
   try {
     BlockGraph graph(qmp);
     for (const LayerId& layer : layers) {
-      if (!graph.written.contains(node(layer)) || !graph.frozen.contains(node(layer))) continue;
+      if (!graph.written.contains(node(layer))) continue;
       reopen(qmp, layer, false, key);
       log::warning("a frozen layer was open for writing", {{"layer", layer}});
     }

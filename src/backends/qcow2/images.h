@@ -74,8 +74,8 @@ class Images {
   // Closes the layers that are open besides the chain, but those that something else in the daemon uses.
   void close_others(qemu::QmpClient& qmp, const std::vector<LayerId>& chain);
 
-  // Those of the layers that are open and that another one stands on may be written to no more. After a fault they may;
-  // that is tried again with the next merge, and when a next varved takes the daemon over.
+  // Those of the layers that are open may be written to no more. After a fault they may; that is tried again with the
+  // next merge, and when a next varved takes the daemon over.
   void seal(qemu::QmpClient& qmp, const std::vector<LayerId>& layers, const KeyId& key);
 
   // Puts an (existing, empty) overlay on an open layer; whatever used the layer uses the overlay afterwards.

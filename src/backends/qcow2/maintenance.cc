@@ -140,6 +140,7 @@ void Qcow2Backend::remove_layer(const LayerId& layer) {
   {
     std::lock_guard graph(graph_mutex_);
     graph_.remove(layer);
+    blocked_.erase(layer);
     postponed_.erase(layer);
     finished = forget_dropped(layer);
   }

@@ -64,6 +64,7 @@ Manifest from_json(const json::object& in) {
   manifest.root = id_of<LayerId>(text_of(in, "root"));
   manifest.pool = later_text_of(in, "pool");
   manifest.key = id_of<KeyId>(later_text_of(in, "key"));
+  manifest.taken_from = id_of<VolumeId>(later_text_of(in, "taken_from"));
   for (const auto& [id, value] : in.at("snapshots").as_object()) {
     const json::object& frozen = value.as_object();
     manifest.snapshots[required_id<SnapshotId>(std::string(id))] = {required_id<LayerId>(text_of(frozen, "layer")),
@@ -108,6 +109,7 @@ std::string serialize(const Manifest& manifest) {
                                  {"snapshot", manifest.intent->snapshot.str()},
                                  {"pool", manifest.intent->pool}};
   }
+  if (!manifest.taken_from.empty()) out["taken_from"] = manifest.taken_from.str();
   if (!manifest.dropped.empty()) out["dropped"] = list_of(manifest.dropped);
   return json::serialize(out) + "\n";
 }

@@ -49,6 +49,7 @@ struct Manifest {
   std::map<SnapshotId, FrozenLayer> snapshots;
   std::optional<Intent> intent;
   std::set<LayerId> dropped;
+  VolumeId taken_from;        // the id that it had, whose manifest may still be there; empty: none
   bool lists_dropped = true;  // false: it is of version 1
 
   // The layers that it refers to: the active one and those of the snapshots.

@@ -257,7 +257,14 @@ void Qcow2Backend::run_live_merge(const RunningMerge& running, const KeyId& key)
     throw Error(ErrorCode::Unavailable, "the storage daemon " + running.daemon + " does not answer now");
   }
   FAILPOINT("layer.merge.before_stream");
-  if (!images_.stands_on(qmp, merge.target, merge.base)) images_.stream(qmp, merge.target, merge.base, key);
+  bool is_frozen = !is_active(merge.target);
+  try {
+    if (!images_.stands_on(qmp, merge.target, merge.base)) images_.stream(qmp, merge.target, merge.base, key);
+  } catch (const Error&) {
+    if (is_frozen) images_.seal(qmp, {merge.target}, key);
+    throw;
+  }
+  if (is_frozen) images_.seal(qmp, {merge.target}, key);
   FAILPOINT("layer.merge.after_stream");
   // Closed by name: a snapshot that is just being made may have opened a layer that no chain has yet.
   std::vector<LayerId> swallowed = chain_of(merge.target);

@@ -38,7 +38,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     images_.open_chain(daemon->qmp(), chain, writable, secret);
     // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
     images_.close_others(daemon->qmp(), chain);
-    images_.seal(daemon->qmp(), chain, secret);
+    images_.seal(daemon->qmp(), {chain.begin() + (writable ? 1 : 0), chain.end()}, secret);
     if (then) then(daemon->qmp());
   } catch (const Error& fault) {
     if (!was_open) discard_chain(key);  // else it may serve others
