@@ -7,7 +7,7 @@ RUN_OPTIONS ?=
 PYTEST_OPTIONS ?=
 CONFORMANCE ?=
 # More than there are processors: tests wait for storage more than they compute.
-TEST_WORKERS ?= 3
+TEST_WORKERS ?= 4
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -34,7 +34,7 @@ $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset $(PRESET) >/dev/null
 
 test-unit: build ## unit and contract tests of the preset
-	@$(BUILD)/src/varve_tests --gtest_brief=1
+	@seq 0 $$(($(TEST_WORKERS) - 1)) | GTEST_TOTAL_SHARDS=$(TEST_WORKERS) GTEST_BRIEF=1 xargs -P $(TEST_WORKERS) -I{} env GTEST_SHARD_INDEX={} $(BUILD)/src/varve_tests
 
 test-functional: build ## the real binary, driven by real clients
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile tests/functional tests/compat $(PYTEST_OPTIONS)

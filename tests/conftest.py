@@ -41,7 +41,5 @@ def own_server():
 @pytest.fixture(scope="module")
 def member(server):
     """A user with the role member in a project of its own."""
-    server.openstack("project", "create", "team")
-    server.openstack("user", "create", "--password", "secret-1", "alice")
-    server.run("openstack", "role", "add", "--project", "team", "--user", "alice", "member")
+    server.new_user("alice", "secret-1", "team")
     return server.login("alice", "secret-1", "team")

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/offload.h"
 #include "base/spares.h"
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
@@ -55,16 +56,13 @@ std::unique_ptr<store::Database> open_database(const Config& config, Spares& spa
 }
 
 bool keys_are_needed(store::Database& db) {
-  bool needed = false;
-  store::Work look = [&](store::Transaction& tx) {
-    needed = !store::query<std::string>(tx.connection(),
-                                        "SELECT encryption_key_id FROM volumes WHERE encryption_key_id IS NOT NULL "
-                                        "UNION ALL SELECT encryption_key_id FROM backups WHERE encryption_key_id IS "
-                                        "NOT NULL LIMIT 1")
-                  .empty();
-  };
-  db.read(look);
-  return needed;
+  return db.read([&](store::Transaction& tx) {
+    return !store::query<std::string>(tx.connection(),
+                                      "SELECT encryption_key_id FROM volumes WHERE encryption_key_id IS NOT NULL "
+                                      "UNION ALL SELECT encryption_key_id FROM backups WHERE encryption_key_id IS "
+                                      "NOT NULL LIMIT 1")
+                .empty();
+  });
 }
 
 }  // namespace
@@ -81,8 +79,8 @@ class App::Impl {
             [this](std::shared_ptr<http::Request> request) { return dispatcher_.handle(std::move(request)); },
             [this](const Error& error, const std::string&) { return dispatcher_.fault(error, nullptr); }, clock_, rng_),
         db_(open_database(config_, spares_, clock_, rng_)),
-        identity_(*db_, clock_, rng_, config_.identity),
-        keystone_(clock_, config_.keystone),
+        identity_(*db_, clock_, rng_, calls_.passwords, config_.identity),
+        keystone_(clock_, calls_.keystone, config_.keystone),
         daemons_(config_.run_directory, config_.storage_daemon, config_.timeouts),
         keys_(config_.directory / "keys", config_.root_key, keys_are_needed(*db_), rng_),
         objects_(object_store(config_)),
@@ -102,8 +100,10 @@ class App::Impl {
         exports_(*db_, backend_, exporter_),
         glance_(config_.glance, [this](const model::Actor& actor) { return token_for(actor); }),
         qemu_img_(config_.directory / "staging"),
-        images_(*db_, backend_, glance_, qemu_img_, placing_, exports_, tasks_, clock_, config_.directory / "staging"),
-        backups_(*db_, backend_, *objects_, keys_, placing_, exports_, tasks_, quotas_, clock_, rng_, config_.services),
+        images_(*db_, backend_, glance_, qemu_img_, placing_, exports_, tasks_, calls_.images, clock_,
+                config_.directory / "staging"),
+        backups_(*db_, backend_, *objects_, keys_, placing_, exports_, tasks_, calls_.objects, quotas_, clock_, rng_,
+                 config_.services),
         volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, images_, backups_, placing_, clock_, rng_,
                  config_.services),
         groups_(*db_, backend_, exports_, tasks_, quotas_, types_, volumes_, clock_, rng_, config_.services),
@@ -136,8 +136,11 @@ class App::Impl {
     ops_.register_routes(dispatcher_);
   }
 
-  // What a connection still holds may use the rest.
-  ~Impl() { server_.reset(); }
+  // Calls that outlast the drain still come back to the server's threads, and what a connection holds may use the rest.
+  ~Impl() {
+    calls_.end();
+    server_.reset();
+  }
 
   void start() {
     tasks_.start();
@@ -176,8 +179,7 @@ class App::Impl {
       if (draining_) throw Error(ErrorCode::Unavailable, "varved stops: the backup is not complete");
     };
     // Fails when another database is at the path of ours.
-    store::Work nothing = [](store::Transaction&) {};
-    db_->write_blocking(nothing);
+    db_->write_blocking([](store::Transaction&) {});
     return recovery::back_up_store(config_.directory, backend_, target, between);
   }
 
@@ -240,6 +242,18 @@ class App::Impl {
     files::replace_atomically(openrc(), text);
   }
 
+  // Of requests, which wait for them.
+  struct Calls {
+    Offload passwords{1};
+    Offload keystone{4};
+    Offload images{2};
+    Offload objects{2};
+
+    void end() {
+      for (Offload* calls : {&passwords, &keystone, &images, &objects}) calls->end();
+    }
+  };
+
   const Config config_;
   StopWatch stop_watch_;
   StoreLock lock_;
@@ -247,6 +261,7 @@ class App::Impl {
   SystemClock clock_;
   SystemRng rng_;
   std::atomic<bool> draining_{false};
+  Calls calls_;
   std::optional<http::Server> server_;  // has its address before anything else is begun; serves when all is there
   std::unique_ptr<store::Database> db_;
   identity::EmbeddedIdentity identity_;

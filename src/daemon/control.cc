@@ -110,7 +110,7 @@ void Control::start() {
     throw files::fault_of(errno, "cannot listen on " + socket_.string());
   }
   ::chmod(socket_.c_str(), 0600);
-  thread_ = std::thread([this] { run(); });
+  thread_ = Thread("control", [this] { run(); });
 }
 
 void Control::stop() {

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <thread>
 
+#include "base/thread.h"
 #include "base/unique_fd.h"
 
 namespace varve::daemon {
@@ -31,7 +31,7 @@ class Control {
   const Handler handler_;
   UniqueFd listener_;
   UniqueFd stop_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 // The answer of the daemon that listens there, for as long as it takes; nullopt: none does. Error(Unavailable): it has

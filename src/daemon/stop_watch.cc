@@ -18,12 +18,12 @@ StopWatch::~StopWatch() {
     ended_ = true;
   }
   wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void StopWatch::begin() {
   require_answer();
-  thread_ = std::thread([this] { run(); });
+  thread_ = Thread("stop watch", [this] { run(); });
 }
 
 void StopWatch::require_answer() {

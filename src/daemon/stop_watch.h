@@ -4,9 +4,9 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 
 #include "base/disk_probe.h"
+#include "base/thread.h"
 
 namespace varve::daemon {
 
@@ -31,7 +31,7 @@ class StopWatch {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool ended_ = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace varve::daemon

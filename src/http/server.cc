@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "http/connection.h"
 
 namespace varve::http {
@@ -34,7 +35,7 @@ class Worker {
 
   void start() {
     asio::co_spawn(io_, sweep(), asio::detached);
-    thread_ = std::thread([this] { run(); });
+    thread_ = Thread("http", [this] { io_.run(); });
   }
 
   asio::io_context& io() { return io_; }
@@ -66,23 +67,10 @@ class Worker {
   void stop() {
     work_.reset();
     io_.stop();
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
  private:
-  // What a connection or a use case throws ends there; what gets here must not end the process either.
-  void run() {
-    for (bool again = true; again;) {
-      again = false;
-      try {
-        io_.run();
-      } catch (const std::exception& fault) {
-        log::error("a thread of the server goes on after an exception", {{"error", fault.what()}});
-        again = true;
-      }
-    }
-  }
-
   // One coarse timer instead of a timer for each operation.
   asio::awaitable<void> sweep() {
     for (;;) {
@@ -103,7 +91,7 @@ class Worker {
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::steady_timer sweeper_;
   std::list<std::shared_ptr<ConnectionBase>> connections_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace
@@ -193,10 +181,8 @@ class Server::Impl {
         refuse(std::move(socket));
         continue;
       }
-      auto* moved = new tcp::socket(std::move(socket));
-      asio::post(worker.io(), [this, &worker, moved] {
-        std::unique_ptr<tcp::socket> owned(moved);
-        worker.serve(std::move(*owned), tls_.get());
+      asio::post(worker.io(), [this, &worker, socket = std::move(socket)]() mutable {
+        worker.serve(std::move(socket), tls_.get());
       });
     }
   }

@@ -42,7 +42,7 @@ milliseconds since(steady_clock::time_point when) {
 QmpClient::QmpClient(std::filesystem::path socket, std::string name, const Patience& patience, Peer peer)
     : path_(std::move(socket)), name_(std::move(name)), patience_(patience), unsettled_(peer == Peer::Adopted) {
   asked_[kGreeting] = {steady_clock::now()};
-  thread_ = std::thread([this] { run(); });
+  thread_ = Thread("qmp", [this] { run(); });
 }
 
 QmpClient::~QmpClient() {

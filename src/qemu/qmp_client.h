@@ -20,8 +20,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 
+#include "base/thread.h"
 #include "base/unique_fd.h"
 #include "qemu/timeouts.h"
 
@@ -133,7 +133,7 @@ class QmpClient {
   std::mutex settle_mutex_;
   std::atomic<bool> unsettled_;                           // may have jobs that nobody waits for
   std::chrono::steady_clock::time_point settle_again_{};  // not before, as it failed
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace varve::qemu

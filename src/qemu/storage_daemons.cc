@@ -52,7 +52,7 @@ StorageDaemons::StorageDaemons(fs::path root, std::string program, const Timeout
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   files::make_directory(root_);
   recall();
-  watcher_ = std::thread([this] { watch(); });
+  watcher_ = Thread("daemons", [this] { watch(); });
 }
 
 StorageDaemons::~StorageDaemons() {

@@ -18,10 +18,10 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/keyed_mutex.h"
+#include "base/thread.h"
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
 
@@ -130,7 +130,7 @@ class StorageDaemons {
   std::mutex callback_mutex_;  // held while it runs, so that who takes it back can go
   std::function<void(const std::string&)> on_lost_;
   UniqueFd wake_;  // tells watch() that daemons_ changed
-  std::thread watcher_;
+  Thread watcher_;
 };
 
 }  // namespace varve::qemu

@@ -88,13 +88,12 @@ std::set<std::string> Recovery::unknown_daemons() const {
   }
   if (unknown.empty()) return unknown;
   std::unique_ptr<store::Database> db = store::open_sqlite(file_, kQueue);
-  store::Work look = [&](store::Transaction& tx) {
+  db->read([&](store::Transaction& tx) {
     std::erase_if(unknown, [&](const std::string& key) {
       VolumeId volume(key);
       return !tx.attachments().of_volume(volume).empty() || tx.tasks().works_on(volume);
     });
-  };
-  db->read(look);
+  });
   return unknown;
 }
 
@@ -147,16 +146,15 @@ void Recovery::build(const fs::path& fresh, Report& report, const Remains& prese
 void Recovery::fill(const fs::path& file, const Remains& present, bool all, Report& report) {
   std::unique_ptr<store::Database> db = store::open_sqlite(file, kQueue);
   if (all) {
-    store::Work catalogue = [&](store::Transaction& tx) {
+    db->write_blocking([&](store::Transaction& tx) {
       Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
       rows.put_catalogue();
       report.restored.catalogue = rows.restored().catalogue;
-    };
-    db->write_blocking(catalogue);
+    });
     services::VolumeTypes(*db, clock_, rng_, options_.settings).seed();
   }
   std::int64_t from_catalogue = report.restored.catalogue;
-  store::Work volumes = [&](store::Transaction& tx) {
+  auto volumes = [&](store::Transaction& tx) {
     Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
     rows.put_volumes();
     report.restored = rows.restored();

@@ -204,8 +204,7 @@ BackupReport back_up_store(const fs::path& store, backends::Backend& backend, co
   {
     Fitting fitting(store, copy, report);
     std::unique_ptr<store::Database> db = store::open_sqlite(copy / "varve.db", 1);
-    store::Work fit = [&](store::Transaction& tx) { fitting.fit(tx); };
-    db->write_blocking(fit);
+    db->write_blocking([&](store::Transaction& tx) { fitting.fit(tx); });
   }
   files::remove_durably(copy / kUnfinished);
   if (::rename(copy.c_str(), target.c_str()) != 0) {

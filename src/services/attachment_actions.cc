@@ -15,7 +15,7 @@ using model::Volume;
 using model::VolumeStatus;
 
 asio::awaitable<void> Attachments::reserve(model::Actor actor, VolumeId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (volume.multiattach) {
       require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "reserve");
@@ -23,38 +23,33 @@ asio::awaitable<void> Attachments::reserve(model::Actor actor, VolumeId id) {
       require_status(volume, {VolumeStatus::Available}, "reserve");
     }
     move_volume(tx, volume, VolumeStatus::Attaching);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> Attachments::unreserve(model::Actor actor, VolumeId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (volume.status == VolumeStatus::Attaching) settle_volume(tx, id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> Attachments::begin_detaching(model::Actor actor, VolumeId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::InUse}, "begin detaching");
     move_volume(tx, volume, VolumeStatus::Detaching);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> Attachments::roll_detaching(model::Actor actor, VolumeId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (volume.status == VolumeStatus::Detaching) move_volume(tx, volume, VolumeStatus::InUse);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor actor, AttachmentSpec spec) {
-  Attachment attachment;
-  store::Work write = [&](store::Transaction& tx) {
+  Begun begun = co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     require_status(volume,
                    {VolumeStatus::Available, VolumeStatus::Attaching, VolumeStatus::Reserved, VolumeStatus::InUse},
@@ -65,35 +60,37 @@ asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor acto
     };
     auto found = std::find_if(present.begin(), present.end(), same_host);
     if (found != present.end()) {
-      attachment = *found;
+      Attachment& attachment = *found;
       attachment.connector = spec.connector;
       attachment.host_name = spec.host_name;  // who may ask again, and end it
       tx.attachments().update(attachment);
-      return;
+      return begin_start(tx, actor, attachment);
     }
     if (!present.empty() && !volume.multiattach) {
       throw Error(ErrorCode::InvalidState, "Invalid volume: Volume " + volume.id.str() +
                                                " is connected to another host and is not multiattach.");
     }
-    attachment = new_attachment(actor, volume, spec);
+    Attachment attachment = new_attachment(actor, volume, spec);
     tx.attachments().insert(attachment);
     if (volume.status == VolumeStatus::Available) move_volume(tx, volume, VolumeStatus::Attaching);
-  };
-  co_return co_await write_and_serve(actor, spec.volume_id, write, attachment);
+    return begin_start(tx, actor, attachment);
+  });
+  co_return co_await served(actor, begun);
 }
 
 asio::awaitable<void> Attachments::terminate_connection(model::Actor actor, VolumeId id,
                                                         std::optional<std::string> host) {
-  std::vector<model::Task> stops;
-  store::Work write = [&](store::Transaction& tx) {
+  std::vector<TaskId> all = co_await db_.write([&](store::Transaction& tx) {
+    std::vector<TaskId> stops;
     Volume volume = tx.volumes().get(actor.scope(), id);
     for (const Attachment& one : tx.attachments().of_volume(volume.id)) {
       if (!one.export_uri || (host && one.host_name != host)) continue;
       bool never_attached = one.status == AttachmentStatus::Attaching;
       stops.push_back(begin_stop(tx, actor, one, never_attached));
     }
-  };
-  co_await stop_exports(write, stops);
+    return stops;
+  });
+  co_await tasks_.ended(all, settings_.export_timeout);
 }
 
 void Attachments::attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id,
@@ -137,13 +134,12 @@ void Attachments::attach_in(store::Transaction& tx, const model::Actor& actor, c
 }
 
 asio::awaitable<void> Attachments::attach(model::Actor actor, VolumeId id, AttachSpec spec) {
-  store::Work write = [&](store::Transaction& tx) { attach_in(tx, actor, id, spec); };
-  co_await db_.write(write);
+  co_await db_.write([&](store::Transaction& tx) { attach_in(tx, actor, id, spec); });
 }
 
 asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::optional<std::string> attachment_id) {
-  std::vector<model::Task> stops;
-  store::Work write = [&](store::Transaction& tx) {
+  std::vector<TaskId> all = co_await db_.write([&](store::Transaction& tx) {
+    std::vector<TaskId> stops;
     Volume volume = tx.volumes().get(actor.scope(), id);
     std::vector<Attachment> present = tx.attachments().of_volume(id);
     if (!attachment_id && present.size() > 1) {
@@ -156,31 +152,34 @@ asio::awaitable<void> Attachments::detach(model::Actor actor, VolumeId id, std::
       if (!attachment_id || one.id.str() == *attachment_id) stops.push_back(begin_stop(tx, actor, one, true));
     }
     if (stops.empty()) settle_volume(tx, id);
-  };
-  co_await stop_exports(write, stops);
+    return stops;
+  });
+  co_await tasks_.ended(all, settings_.export_timeout);
 }
 
 asio::awaitable<void> Attachments::detach_all(model::Actor actor, VolumeId id) {
-  std::vector<model::Task> stops;
-  store::Work write = [&](store::Transaction& tx) {
+  std::vector<TaskId> all = co_await db_.write([&](store::Transaction& tx) {
+    std::vector<TaskId> stops;
     tx.volumes().get(actor.scope(), id);
     for (const Attachment& one : tx.attachments().of_volume(id)) stops.push_back(begin_stop(tx, actor, one, true));
-  };
-  co_await stop_exports(write, stops);
+    return stops;
+  });
+  co_await tasks_.ended(all, settings_.export_timeout);
 }
 
 asio::awaitable<void> Attachments::swap(model::Actor actor, VolumeId from, VolumeId to) {
   if (from == to) throw Error(ErrorCode::InvalidInput, "Volume " + to.str() + " cannot take the place of itself.");
-  std::vector<model::Task> stops;
-  store::Work write = [&](store::Transaction& tx) {
+  std::vector<TaskId> all = co_await db_.write([&](store::Transaction& tx) {
+    std::vector<TaskId> stops;
     tx.volumes().get(actor.scope(), from);
     for (const Attachment& one : tx.attachments().of_volume(from)) {
       if (one.status != AttachmentStatus::Attached) continue;
       attach_in(tx, actor, to, {one.instance_id, one.host_name, one.mountpoint.value_or("na"), one.mode});
       stops.push_back(begin_stop(tx, actor, one, true));
     }
-  };
-  co_await stop_exports(write, stops);
+    return stops;
+  });
+  co_await tasks_.ended(all, settings_.export_timeout);
 }
 
 }  // namespace varve::services

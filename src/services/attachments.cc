@@ -120,32 +120,28 @@ void Attachments::require_attachable(store::Transaction& tx, const Volume& volum
 }
 
 asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSpec spec) {
-  Attachment attachment;
-  store::Work write = [&](store::Transaction& tx) {
+  Begun begun = co_await db_.write([&](store::Transaction& tx) -> Begun {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     require_attachable(tx, volume, spec);
-    attachment = new_attachment(actor, volume, spec);
+    Attachment attachment = new_attachment(actor, volume, spec);
     tx.attachments().insert(attachment);
     if (!spec.snapshot_id && volume.status == VolumeStatus::Available) {
       move_volume(tx, volume, spec.connector ? VolumeStatus::Attaching : VolumeStatus::Reserved);
     }
-  };
-  if (!spec.connector) {
-    co_await db_.write(write);
-    co_return attachment;
-  }
-  co_return co_await write_and_serve(actor, spec.volume_id, write, attachment);
+    if (!spec.connector) return {attachment, std::nullopt};
+    return begin_start(tx, actor, attachment);
+  });
+  co_return co_await served(actor, begun);
 }
 
 asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentId id, AttachmentSpec spec) {
-  Attachment attachment;
-  store::Work write = [&](store::Transaction& tx) {
-    attachment = tx.attachments().get(actor.scope(), id);
+  Begun begun = co_await db_.write([&](store::Transaction& tx) -> Begun {
+    Attachment attachment = tx.attachments().get(actor.scope(), id);
     Volume volume = tx.volumes().get(std::nullopt, attachment.volume_id);
     if (attachment.status == AttachmentStatus::Detaching) {
       invalid_volume("attachment " + id.str() + " is being deleted.");
     }
-    if (attachment.export_uri) return;  // connected already: the same answer again
+    if (attachment.export_uri) return {attachment, std::nullopt};  // connected already: the same answer again
     attachment.connector = spec.connector;
     if (spec.host_name) attachment.host_name = spec.host_name;
     if (spec.mountpoint) attachment.mountpoint = spec.mountpoint;
@@ -156,34 +152,33 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
     if (!attachment.snapshot_id && volume.status == VolumeStatus::Reserved) {
       move_volume(tx, volume, VolumeStatus::Attaching);
     }
-  };
-  // The task is of the attachment's volume, which never changes.
-  VolumeId volume = show(actor, id).volume_id;
-  co_return co_await write_and_serve(actor, volume, write, attachment);
+    return begin_start(tx, actor, attachment);
+  });
+  co_return co_await served(actor, begun);
 }
 
-// One commit changes the attachment and brings the task that serves it, unless it is served already. The row is the
-// one that `write` leaves in `attachment`; both live in the caller's frame.
-asio::awaitable<Attachment> Attachments::write_and_serve(model::Actor actor, VolumeId volume, store::Work& write,
-                                                         Attachment& attachment) {
-  Task task = tasks_.make(TaskKind::StartExport, actor, volume);
-  store::Work write_with_task = [&](store::Transaction& tx) {
-    write(tx);
-    if (attachment.export_uri) return;
-    task.attachment_id = attachment.id.str();
-    task.snapshot_id = attachment.snapshot_id;
-    task.project_id = attachment.project_id;
-    tx.tasks().insert(task);
-  };
-  co_await db_.write(write_with_task);
-  if (attachment.export_uri) co_return attachment;
-  co_await tasks_.run_and_wait(task, settings_.export_timeout);
-  co_return show(actor, attachment.id);
+Attachments::Begun Attachments::begin_start(store::Transaction& tx, const model::Actor& actor,
+                                            const Attachment& attachment) {
+  if (attachment.export_uri) return {attachment, std::nullopt};
+  Task task = tasks_.make(TaskKind::StartExport, actor, attachment.volume_id);
+  task.attachment_id = attachment.id.str();
+  task.snapshot_id = attachment.snapshot_id;
+  task.project_id = attachment.project_id;
+  tx.tasks().insert(task);
+  return {attachment, task.id};
 }
 
-// forget: the attachment goes with its export; otherwise it stays, unconnected.
-Task Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, const Attachment& attachment,
-                             bool forget) {
+asio::awaitable<Attachment> Attachments::served(model::Actor actor, Begun begun) {
+  if (!begun.task) co_return begun.attachment;
+  std::vector<TaskId> task{*begun.task};
+  co_await tasks_.ended(task, settings_.export_timeout);
+  co_return show(actor, begun.attachment.id);
+}
+
+// forget: the attachment goes with its export; otherwise it stays, unconnected. Which exports end is decided in the
+// commit that ends them: what another call has ended meanwhile is not among them.
+TaskId Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, const Attachment& attachment,
+                               bool forget) {
   Task task = tasks_.make(TaskKind::StopExport, actor, attachment.volume_id);
   task.attachment_id = attachment.id.str();
   task.snapshot_id = attachment.snapshot_id;
@@ -194,21 +189,11 @@ Task Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, 
   present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
   tx.attachments().update(present);
   tx.tasks().insert(task);
-  return task;
-}
-
-// Which exports end is decided in the commit that ends them: what another call has ended meanwhile is not among them.
-asio::awaitable<void> Attachments::stop_exports(store::Work& write, std::vector<Task>& stops) {
-  store::Work write_anew = [&](store::Transaction& tx) {
-    stops.clear();
-    write(tx);
-  };
-  co_await db_.write(write_anew);
-  co_await tasks_.run_and_wait(std::move(stops), settings_.export_timeout);
+  return task.id;
 }
 
 asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Attachment attachment = tx.attachments().get(actor.scope(), id);
     if (attachment.status == AttachmentStatus::Attached) return;
     if (attachment.status != AttachmentStatus::Attaching && attachment.status != AttachmentStatus::Reserved) {
@@ -220,39 +205,29 @@ asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id)
     attachment.updated_at = attachment.attached_at;
     tx.attachments().update(attachment);
     if (!attachment.snapshot_id) settle_volume(tx, attachment.volume_id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<std::vector<Attachment>> Attachments::remove(model::Actor actor, AttachmentId id) {
-  Attachment attachment;
-  std::vector<Task> stops;
-  store::Work write = [&](store::Transaction& tx) {
-    attachment = tx.attachments().get(actor.scope(), id);
-    stops.push_back(begin_stop(tx, actor, attachment, true));
-  };
-  co_await stop_exports(write, stops);
-  std::vector<Attachment> left;
-  store::Work read = [&](store::Transaction& tx) { left = tx.attachments().of_volume(attachment.volume_id); };
-  db_.read(read);
-  co_return left;
+  VolumeId volume;
+  std::vector<TaskId> stops = co_await db_.write([&](store::Transaction& tx) {
+    Attachment attachment = tx.attachments().get(actor.scope(), id);
+    volume = attachment.volume_id;
+    return std::vector{begin_stop(tx, actor, attachment, true)};
+  });
+  co_await tasks_.ended(stops, settings_.export_timeout);
+  co_return db_.read([&](store::Transaction& tx) { return tx.attachments().of_volume(volume); });
 }
 
 Attachment Attachments::show(const model::Actor& actor, const AttachmentId& id) const {
-  Attachment attachment;
-  store::Work read = [&](store::Transaction& tx) { attachment = tx.attachments().get(actor.scope(), id); };
-  db_.read(read);
-  return attachment;
+  return db_.read([&](store::Transaction& tx) { return tx.attachments().get(actor.scope(), id); });
 }
 
 model::Page<Attachment> Attachments::list(const model::PageQuery& query) const {
-  model::Page<Attachment> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.attachments().get(query.project_id, AttachmentId(*query.marker));
-    page = tx.attachments().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.attachments().list(query);
+  });
 }
 
 void Attachments::register_tasks() {

@@ -64,11 +64,15 @@ class Attachments {
 
  private:
   void register_tasks();
-  boost::asio::awaitable<model::Attachment> write_and_serve(model::Actor actor, VolumeId volume, store::Work& write,
-                                                            model::Attachment& attachment);
-  model::Task begin_stop(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment,
-                         bool forget);
-  boost::asio::awaitable<void> stop_exports(store::Work& write, std::vector<model::Task>& stops);
+  // An attachment, and the task that serves it if it is not served yet.
+  struct Begun {
+    model::Attachment attachment;
+    std::optional<TaskId> task;
+  };
+  Begun begin_start(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment);
+  boost::asio::awaitable<model::Attachment> served(model::Actor actor, Begun begun);
+  TaskId begin_stop(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment,
+                    bool forget);
   void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);
   model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);
   void attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, const AttachSpec& spec);

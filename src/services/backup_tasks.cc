@@ -4,7 +4,6 @@
 
 #include "base/digest.h"
 #include "base/failpoint.h"
-#include "base/offload.h"
 #include "blocks/device.h"
 #include "services/backups.h"
 #include "services/states.h"
@@ -70,38 +69,28 @@ Archive Backups::archive_of(const Backup& backup) const {
 }
 
 boost::asio::awaitable<BackedUpVolume> Backups::described(model::Actor actor, BackupId id) {
-  std::optional<Backup> found;
-  store::Work look = [&](store::Transaction& tx) { found = tx.backups().find(actor.scope(), id); };
-  db_.read(look);
+  std::optional<Backup> found = db_.read([&](store::Transaction& tx) { return tx.backups().find(actor.scope(), id); });
   if (!found) throw Error(ErrorCode::NotFound, "Backup " + id.str() + " could not be found.", Reason::InvalidBackupId);
-  Backup backup = *found;
-  std::function<BackedUpVolume()> read = [this, backup] {
-    return decode_volume(archive_of(backup).required_manifest().volume);
-  };
-  co_return co_await offload(calls_, std::move(read));
+  auto read = [this, backup = *found] { return decode_volume(archive_of(backup).required_manifest().volume); };
+  co_return co_await calls_.run(std::move(read));
 }
 
 Backup Backups::backup_of(const Task& task) const {
-  Backup backup;
-  store::Work read = [&](store::Transaction& tx) {
-    backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
-  };
-  db_.read(read);
-  return backup;
+  return db_.read(
+      [&](store::Transaction& tx) { return tx.backups().get(std::nullopt, BackupId(task.target.value())); });
 }
 
 void Backups::run_backup(const Task& task) {
   Backup backup;
   BackedUpVolume described;
   std::optional<Backup> parent;
-  store::Work read = [&](store::Transaction& tx) {
+  db_.read([&](store::Transaction& tx) {
     backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
     Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
     described = {volume.name,     volume.description, type_of(tx, volume).name,
                  volume.bootable, volume.metadata,    volume.image_metadata};
     if (backup.parent_id) parent = tx.backups().get(std::nullopt, BackupId(*backup.parent_id));
-  };
-  db_.read(read);
+  });
   SnapshotId source(task.snapshot_id.value());
   bool own_snapshot = !backup.snapshot_id;
   Archive archive = archive_of(backup);
@@ -126,24 +115,22 @@ void Backups::run_backup(const Task& task) {
     exports_.release({task.volume_id, source}, AttachmentId(task.id.str()));
     backend_.delete_snapshot(task.volume_id, source);
   }
-  store::Work note = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     backup.object_count = 0;
     for (const backups::Chunk& chunk : done->chunks) backup.object_count += chunk.archive == 0 ? 1 : 0;
     tx.backups().update(backup);
-  };
-  db_.write_blocking(note);
+  });
 }
 
 void Backups::undo_backup(const Task& task) {
   SnapshotId source(task.snapshot_id.value());
   std::optional<Backup> backup;
   bool own_snapshot = false;
-  store::Work read = [&](store::Transaction& tx) {
+  db_.read([&](store::Transaction& tx) {
     backup = tx.backups().find(std::nullopt, BackupId(task.target.value()));
     // Its row is gone once the task has failed, and the backup may be.
     own_snapshot = backup ? !backup->snapshot_id : !tx.snapshots().find(std::nullopt, source);
-  };
-  db_.read(read);
+  });
   exports_.release({task.volume_id, source}, AttachmentId(task.id.str()));
   if (own_snapshot) backend_.delete_snapshot(task.volume_id, source);
   // Who set its status thinks that it is whole.
@@ -167,9 +154,7 @@ void Backups::release_source(store::Transaction& tx, const Task& task) const {
 // Before the volume is said to be restored into: one of which a restoration has failed can be restored into again.
 void Backups::make_empty(const Task& task) {
   placing_.schedule(task.volume_id, std::nullopt);
-  Volume volume;
-  store::Work look = [&](store::Transaction& tx) { volume = tx.volumes().get(std::nullopt, task.volume_id); };
-  db_.read(look);
+  Volume volume = db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
   placing_.create_empty(volume);
 }
 
@@ -177,12 +162,11 @@ void Backups::run_restore(const Task& task) {
   Backup backup = backup_of(task);
   bool fresh = task.kind == TaskKind::CreateVolumeFromBackup;
   if (fresh) make_empty(task);
-  store::Work begin = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
     move_to(volume, VolumeStatus::RestoringBackup);
     tx.volumes().update(volume);
-  };
-  db_.write_blocking(begin);
+  });
   FAILPOINT("backup.before_restore");
   Exports::Use fill = [&](const std::string& uri, const std::function<bool()>& cut_off) {
     blocks::Device device(uri, [&] { return tasks_.stopping() || cut_off(); });
@@ -204,9 +188,7 @@ void Backups::end_restore(store::Transaction& tx, const Task& task, VolumeStatus
 // Objects that an imported record shares stay.
 void Backups::run_remove(const Task& task) {
   Backup backup = backup_of(task);
-  bool shared = false;
-  store::Work look = [&](store::Transaction& tx) { shared = tx.backups().shares_archive(backup); };
-  db_.read(look);
+  bool shared = db_.read([&](store::Transaction& tx) { return tx.backups().shares_archive(backup); });
   if (!shared) Archive(objects_, backup.archive, "", rng_).remove();
   FAILPOINT("backup.after_remove");
 }

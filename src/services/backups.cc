@@ -1,6 +1,5 @@
 #include "services/backups.h"
 
-#include "base/offload.h"
 #include "base/text.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
@@ -18,8 +17,8 @@ using model::Volume;
 using model::VolumeStatus;
 
 Backups::Backups(store::Database& db, backends::Backend& backend, backups::ObjectStore& objects, keys::KeyManager& keys,
-                 Placing& placing, Exports& exports, TaskRunner& tasks, Quotas& quotas, Clock& clock, Rng& rng,
-                 const Settings& settings)
+                 Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls, Quotas& quotas, Clock& clock,
+                 Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
       objects_(objects),
@@ -27,15 +26,12 @@ Backups::Backups(store::Database& db, backends::Backend& backend, backups::Objec
       placing_(placing),
       exports_(exports),
       tasks_(tasks),
+      calls_(calls),
       quotas_(quotas),
       clock_(clock),
       rng_(rng),
       settings_(settings) {
   register_tasks();
-}
-
-Backups::~Backups() {
-  calls_.join();
 }
 
 namespace {
@@ -84,7 +80,7 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
   backup.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::BackupVolume, actor, spec.volume_id);
   task.target = backup.id.str();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     backup.volume_id = volume.id;
     backup.size_gib = volume.size_gib;
@@ -123,49 +119,41 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
     quotas_.require_backup(tx, backup.project_id, backup.size_gib);
     tx.backups().insert(backup);
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return backup;
 }
 
 BackupDetail Backups::show(const model::Actor& actor, const BackupId& id) const {
-  BackupDetail detail;
-  store::Work read = [&](store::Transaction& tx) {
-    detail = {tx.backups().get(actor.scope(), id), tx.backups().has_dependents(id)};
-  };
-  db_.read(read);
-  return detail;
+  return db_.read([&](store::Transaction& tx) {
+    return BackupDetail{tx.backups().get(actor.scope(), id), tx.backups().has_dependents(id)};
+  });
 }
 
 model::Page<BackupDetail> Backups::list(const model::PageQuery& query) const {
-  model::Page<BackupDetail> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.backups().get(query.project_id, BackupId(*query.marker));
     model::Page<Backup> found = tx.backups().list(query);
     std::set<std::string> parents = tx.backups().parents(query.project_id);
+    model::Page<BackupDetail> page;
     page.count = found.count;
     for (Backup& backup : found.rows) {
       bool dependents = parents.contains(backup.id.str());
       page.rows.push_back({std::move(backup), dependents});
     }
-  };
-  db_.read(read);
-  return page;
+    return page;
+  });
 }
 
 asio::awaitable<Backup> Backups::update(model::Actor actor, BackupId id, BackupChange change) {
-  Backup backup;
-  store::Work write = [&](store::Transaction& tx) {
-    backup = tx.backups().get(actor.scope(), id);
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    Backup backup = tx.backups().get(actor.scope(), id);
     if (change.name) backup.name = *change.name;
     if (change.description) backup.description = *change.description;
     if (change.metadata) backup.metadata = *change.metadata;
     backup.updated_at = clock_.now();
     tx.backups().update(backup);
-  };
-  co_await db_.write(write);
-  co_return backup;
+    return backup;
+  });
 }
 
 namespace {
@@ -183,7 +171,7 @@ bool has_task(store::Transaction& tx, const BackupId& id) {
 asio::awaitable<void> Backups::remove(model::Actor actor, BackupId id, bool force) {
   Task task = tasks_.make(TaskKind::DeleteBackup, actor, VolumeId());
   task.target = id.str();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Backup backup = tx.backups().get(actor.scope(), id);
     bool at_rest = backup.status == BackupStatus::Available || backup.status == BackupStatus::Error ||
                    backup.status == BackupStatus::ErrorDeleting;
@@ -197,9 +185,7 @@ asio::awaitable<void> Backups::remove(model::Actor actor, BackupId id, bool forc
     tx.backups().update(backup);
     task.project_id = backup.project_id;
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
 }
 
 asio::awaitable<void> Backups::reset_status(model::Actor actor, BackupId id, std::string status) {
@@ -207,7 +193,7 @@ asio::awaitable<void> Backups::reset_status(model::Actor actor, BackupId id, std
     throw Error(ErrorCode::InvalidInput,
                 "Invalid input for field/attribute status. Value: " + status + ". 'available' or 'error' is wanted");
   }
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Backup backup = tx.backups().get(actor.scope(), id);
     if (has_task(tx, id)) {
       invalid_backup("Backup " + id.str() + " is " + std::string(to_string(backup.status)) + ": a task works on it.");
@@ -215,8 +201,7 @@ asio::awaitable<void> Backups::reset_status(model::Actor actor, BackupId id, std
     backup.status = *model::parse_backup_status(status);
     backup.updated_at = clock_.now();
     tx.backups().update(backup);
-  };
-  co_await db_.write(write);
+  });
 }
 
 Backup Backups::begin_restore(store::Transaction& tx, const model::Actor& actor, const BackupId& id) const {
@@ -235,9 +220,8 @@ Backup Backups::begin_restore(store::Transaction& tx, const model::Actor& actor,
 asio::awaitable<Volume> Backups::restore(model::Actor actor, BackupId id, VolumeId volume_id) {
   Task task = tasks_.make(TaskKind::RestoreBackup, actor, volume_id);
   task.target = id.str();
-  Volume volume;
-  store::Work write = [&](store::Transaction& tx) {
-    volume = tx.volumes().get(actor.scope(), volume_id);
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), volume_id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::ErrorRestoring}, "restore a backup into it");
     if (!tx.attachments().of_volume(volume_id).empty()) {
       throw Error(ErrorCode::InvalidState,
@@ -253,10 +237,8 @@ asio::awaitable<Volume> Backups::restore(model::Actor actor, BackupId id, Volume
     tx.volumes().update(volume);
     task.project_id = volume.project_id;
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
-  co_return volume;
+    return volume;
+  });
 }
 
 asio::awaitable<Backup> Backups::import_record(model::Actor actor, Backup record) {
@@ -264,14 +246,12 @@ asio::awaitable<Backup> Backups::import_record(model::Actor actor, Backup record
   record.user_id = actor.user_id;
   record.status = BackupStatus::Available;
   record.service = objects_.kind();
-  std::function<bool()> look = [this, record] {
-    return is_uuid(record.archive) && archive_of(record).manifest().has_value();
-  };
-  bool there = co_await offload(calls_, std::move(look));
+  auto look = [this, record] { return is_uuid(record.archive) && archive_of(record).manifest().has_value(); };
+  bool there = co_await calls_.run(std::move(look));
   if (!there) {
     invalid("the object store has no objects of backup " + record.id.str() + " (" + record.archive + ").");
   }
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     std::optional<Backup> present = tx.backups().find(std::nullopt, record.id);
     if (present) {
       throw Error(ErrorCode::Conflict, "Invalid backup: Backup " + record.id.str() + " already exists.");
@@ -282,8 +262,7 @@ asio::awaitable<Backup> Backups::import_record(model::Actor actor, Backup record
     quotas_.require_backup(tx, record.project_id, record.size_gib);
     record.updated_at = clock_.now();
     tx.backups().insert(record);
-  };
-  co_await db_.write(write);
+  });
   co_return record;
 }
 

@@ -4,13 +4,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "backends/backend.h"
 #include "backups/archive.h"
+#include "base/offload.h"
 #include "model/actor.h"
 #include "model/page.h"
 #include "services/exports.h"
@@ -59,10 +59,8 @@ BackedUpVolume decode_volume(const std::string& text);
 class Backups {
  public:
   Backups(store::Database& db, backends::Backend& backend, backups::ObjectStore& objects, keys::KeyManager& keys,
-          Placing& placing, Exports& exports, TaskRunner& tasks, Quotas& quotas, Clock& clock, Rng& rng,
+          Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls, Quotas& quotas, Clock& clock, Rng& rng,
           const Settings& settings);
-
-  ~Backups();
 
   boost::asio::awaitable<model::Backup> create(model::Actor actor, BackupSpec spec);
   BackupDetail show(const model::Actor& actor, const BackupId& id) const;
@@ -105,11 +103,11 @@ class Backups {
   Placing& placing_;
   Exports& exports_;
   TaskRunner& tasks_;
+  Offload& calls_;  // of the object store, that a request waits for
   Quotas& quotas_;
   Clock& clock_;
   Rng& rng_;
   const Settings& settings_;
-  boost::asio::thread_pool calls_{2};  // calls of the object store that a request waits for
 };
 
 }  // namespace varve::services

@@ -15,15 +15,12 @@ void Damages::follow() {
   follow_volumes();
   follow_snapshots();
   if (stopping_) return;
-  store::Work forget = [](store::Transaction& tx) { tx.damages().forget_those_without_rows(); };
-  db_.write_blocking(forget);
+  db_.write_blocking([](store::Transaction& tx) { tx.damages().forget_those_without_rows(); });
+  std::vector<VolumeId> damaged = db_.read([](store::Transaction& tx) { return tx.damages().volumes(); });
   std::set<VolumeId> lost;
-  store::Work look = [&](store::Transaction& tx) {
-    for (const VolumeId& volume : tx.damages().volumes()) {
-      if (!backend_.has_volume(volume)) lost.insert(volume);
-    }
-  };
-  db_.read(look);
+  for (const VolumeId& volume : damaged) {
+    if (!backend_.has_volume(volume)) lost.insert(volume);
+  }
   backend_.expect(std::move(lost));
   seen_ = now;
 }
@@ -32,15 +29,14 @@ void Damages::follow_volumes() {
   VolumeId last;
   for (std::vector<VolumeId> page; !stopping_;) {
     std::vector<model::Damage> changed;
-    store::Work look = [&](store::Transaction& tx) {
+    db_.read([&](store::Transaction& tx) {
       page = tx.volumes().ids_after(last, kPage);
       for (const VolumeId& id : page) {
         std::string reason = backend_.damage(id, std::nullopt).value_or("");
         auto known = tx.damages().find(id.str());
         if (known ? known->reason != reason : !reason.empty()) changed.push_back({id.str(), id, reason, clock_.now()});
       }
-    };
-    db_.read(look);
+    });
     if (page.empty()) return;
     last = page.back();
     settle(changed);
@@ -51,7 +47,7 @@ void Damages::follow_snapshots() {
   SnapshotId last;
   for (std::vector<std::pair<SnapshotId, VolumeId>> page; !stopping_;) {
     std::vector<model::Damage> changed;
-    store::Work look = [&](store::Transaction& tx) {
+    db_.read([&](store::Transaction& tx) {
       page = tx.snapshots().ids_after(last, kPage);
       for (const auto& [id, volume] : page) {
         std::string reason = backend_.damage(volume, id).value_or("");
@@ -60,8 +56,7 @@ void Damages::follow_snapshots() {
           changed.push_back({id.str(), volume, reason, clock_.now()});
         }
       }
-    };
-    db_.read(look);
+    });
     if (page.empty()) return;
     last = page.back().first;
     settle(changed);
@@ -71,7 +66,7 @@ void Damages::follow_snapshots() {
 // A reason of "": the bytes can be read.
 void Damages::settle(const std::vector<model::Damage>& found) {
   if (found.empty()) return;
-  store::Work write = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     for (const model::Damage& one : found) {
       if (one.id == one.volume_id.str()) {
         settle_volume(tx, one);
@@ -79,8 +74,7 @@ void Damages::settle(const std::vector<model::Damage>& found) {
         settle_snapshot(tx, one);
       }
     }
-  };
-  db_.write_blocking(write);
+  });
 }
 
 // A row of a volume or snapshot, after it is noted: whether its status changed.

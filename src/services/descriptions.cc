@@ -78,19 +78,19 @@ Descriptions::~Descriptions() {
 
 void Descriptions::start() {
   pending_.everything = true;
-  db_.on_commit([this](const store::Touched& touched) { note(touched); });
-  thread_ = std::thread([this] { run(); });
+  commits_ = db_.on_commit([this](const store::Touched& touched) { note(touched); });
+  thread_ = Thread("descriptions", [this] { run(); });
 }
 
 void Descriptions::stop() {
-  db_.on_commit({});
+  commits_.reset();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
     deadline_ = clock_.steady() + kStopWithin;
   }
   wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void Descriptions::note(const store::Touched& touched) {
@@ -176,8 +176,7 @@ void Descriptions::sweep() {
   std::vector<VolumeId> ids;
   VolumeId last;
   do {
-    store::Work read = [&](store::Transaction& tx) { ids = tx.volumes().ids_after(last, kSweepPage); };
-    db_.read(read);
+    db_.read([&](store::Transaction& tx) { ids = tx.volumes().ids_after(last, kSweepPage); });
     for (const VolumeId& id : ids) {
       if (stopping()) return;
       describe(id, false);
@@ -196,40 +195,37 @@ void Descriptions::sweep() {
 }
 
 void Descriptions::write_catalogue() {
-  json::object tables;
-  store::Work read = [&](store::Transaction& tx) {
+  json::object tables = db_.read([](store::Transaction& tx) {
+    json::object out;
     for (std::string_view name : store::catalogue_tables()) {
       store::PlainTable table(tx.connection(), std::string(name), {"password_hash"});
-      tables[name] = table.select(tx.connection(), "ORDER BY 1, 2", {});
+      out[name] = table.select(tx.connection(), "ORDER BY 1, 2", {});
     }
-  };
-  db_.read(read);
+    return out;
+  });
   replace(catalogue_file(store_), json::serialize(json::object{{"version", kVersion}, {"tables", std::move(tables)}}));
 }
 
 std::optional<std::string> Descriptions::text_of(const VolumeId& volume) {
-  json::object out;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) -> std::optional<std::string> {
     store::Connection& db = tx.connection();
     if (!tables_) tables_ = {{db, "volumes"}, {db, "snapshots"}, {db, "attachments"}, {db, "damages"}};
     std::vector<store::Value> id = store::values(volume);
     json::array rows = tables_->volumes.select(db, "WHERE id = :id", id);
-    if (rows.empty()) return;
+    if (rows.empty()) return std::nullopt;
     std::string type;
     if (auto row = tx.volumes().find(std::nullopt, volume)) {
       if (auto found = tx.volume_types().find(row->volume_type_id)) type = found->name;
     }
     constexpr std::string_view kOfVolume = "WHERE volume_id = :id ORDER BY created_at, id";
-    out = {{"version", kVersion},
-           {"volume", rows.front()},
-           {"type", type},
-           {"snapshots", tables_->snapshots.select(db, kOfVolume, id)},
-           {"attachments", tables_->attachments.select(db, kOfVolume, id)},
-           {"damages", tables_->damages.select(db, "WHERE volume_id = :id ORDER BY id", id)}};
-  };
-  db_.read(read);
-  if (out.empty()) return std::nullopt;
-  return json::serialize(out);
+    json::object out{{"version", kVersion},
+                     {"volume", rows.front()},
+                     {"type", type},
+                     {"snapshots", tables_->snapshots.select(db, kOfVolume, id)},
+                     {"attachments", tables_->attachments.select(db, kOfVolume, id)},
+                     {"damages", tables_->damages.select(db, "WHERE volume_id = :id ORDER BY id", id)}};
+    return json::serialize(out);
+  });
 }
 
 // changed: this very volume was, so that a missing row was given up. Else the database may be an older one than what is

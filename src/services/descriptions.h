@@ -19,11 +19,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unordered_set>
 
 #include "backends/backend.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "store/database.h"
 #include "store/plain_rows.h"
 
@@ -95,7 +95,8 @@ class Descriptions {
   Pending pending_;
   bool stopping_ = false;
   std::optional<std::chrono::steady_clock::time_point> deadline_;  // of a stop
-  std::thread thread_;
+  store::Database::Subscription commits_;
+  Thread thread_;
 };
 
 }  // namespace varve::services

@@ -375,7 +375,7 @@ std::string summary_of(const Explanation& told) {
 
 Explanation Explaining::explain(const model::Actor& actor, Explained kind, const std::string& id) const {
   Explanation out;
-  store::Work read_all = [&](store::Transaction& tx) {
+  db_.read([&](store::Transaction& tx) {
     out = {};
     Object object = read(tx, actor, kind, id);
     out.resource = kind;
@@ -391,8 +391,7 @@ Explanation Explaining::explain(const model::Actor& actor, Explained kind, const
       find_reason(tx, object, out);
       look_at_exports(object, out);
     }
-  };
-  db_.read(read_all);
+  });
   out.summary = summary_of(out);
   return out;
 }

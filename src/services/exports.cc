@@ -17,8 +17,8 @@ ExportSource source_of(const model::Attachment& attachment) {
 }
 
 Exports::State Exports::read(const ExportSource& source, const std::optional<AttachmentId>& wanted) {
-  State state;
-  store::Work work = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
+    State state;
     if (auto row = tx.volumes().find(std::nullopt, source.volume)) {
       auto type = tx.volume_types().find(row->volume_type_id);
       if (type) state.qos = limits_of(tx, *type, row->size_gib);
@@ -33,9 +33,8 @@ Exports::State Exports::read(const ExportSource& source, const std::optional<Att
         (ends ? state.ending : state.exported).push_back(attachment);
       }
     }
-  };
-  db_.read(work);
-  return state;
+    return state;
+  });
 }
 
 model::BlockDevice Exports::open(const ExportSource& source, const State& state) {
@@ -68,13 +67,12 @@ void Exports::start(const ExportSource& source, const AttachmentId& attachment) 
 }
 
 void Exports::record(const AttachmentId& attachment, const std::string& uri) {
-  store::Work write = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     if (auto row = tx.attachments().find(std::nullopt, attachment)) {
       row->export_uri = uri;
       tx.attachments().update(*row);
     }
-  };
-  db_.write_blocking(write);
+  });
 }
 
 void Exports::stop(const ExportSource& source, const AttachmentId& attachment) {

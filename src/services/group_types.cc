@@ -27,7 +27,7 @@ void require_free_name(store::Transaction& tx, const std::string& name, const Gr
 }  // namespace
 
 void GroupTypes::seed() {
-  store::Work write = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     if (tx.group_types().find_by_name(kConsistencyGroupType)) return;
     GroupType type;
     type.id = GroupTypeId(rng_.uuid());
@@ -36,32 +36,25 @@ void GroupTypes::seed() {
     type.specs = {{"consistent_group_snapshot_enabled", "<is> True"}};
     type.created_at = clock_.now();
     tx.group_types().insert(type);
-  };
-  db_.write_blocking(write);
+  });
 }
 
 model::Page<GroupType> GroupTypes::list(const model::PageQuery& query) const {
-  model::Page<GroupType> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) get(tx, *query.marker);
-    page = tx.group_types().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.group_types().list(query);
+  });
 }
 
 GroupType GroupTypes::show(const model::Actor& actor, const std::string& id) const {
-  GroupType type;
-  store::Work read = [&](store::Transaction& tx) { type = get(tx, id); };
-  db_.read(read);
+  GroupType type = db_.read([&](store::Transaction& tx) { return get(tx, id); });
   if (!type.is_public && !actor.admin) not_found(id);
   return type;
 }
 
 GroupType GroupTypes::default_type() const {
-  std::optional<GroupType> type;
-  store::Work read = [&](store::Transaction& tx) { type = tx.group_types().find_by_name(kConsistencyGroupType); };
-  db_.read(read);
+  std::optional<GroupType> type =
+      db_.read([&](store::Transaction& tx) { return tx.group_types().find_by_name(kConsistencyGroupType); });
   if (!type) throw Error(ErrorCode::NotFound, "Default group type can not be found.");
   return *type;
 }
@@ -74,18 +67,16 @@ asio::awaitable<GroupType> GroupTypes::create(GroupTypeSpec spec) {
   type.is_public = spec.is_public;
   type.specs = spec.specs;
   type.created_at = clock_.now();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     require_free_name(tx, type.name, type.id);
     tx.group_types().insert(type);
-  };
-  co_await db_.write(write);
+  });
   co_return type;
 }
 
 asio::awaitable<GroupType> GroupTypes::update(std::string id, GroupTypeChange change) {
-  GroupType type;
-  store::Work write = [&](store::Transaction& tx) {
-    type = get(tx, id);
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    GroupType type = get(tx, id);
     if (change.name) {
       require_free_name(tx, *change.name, type.id);
       type.name = *change.name;
@@ -94,43 +85,39 @@ asio::awaitable<GroupType> GroupTypes::update(std::string id, GroupTypeChange ch
     if (change.is_public) type.is_public = *change.is_public;
     type.updated_at = clock_.now();
     tx.group_types().update(type);
-  };
-  co_await db_.write(write);
-  co_return type;
+    return type;
+  });
 }
 
 asio::awaitable<void> GroupTypes::remove(std::string id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     GroupType type = get(tx, id);
     if (tx.group_types().in_use(type.id)) {
       throw Error(ErrorCode::InvalidState,
                   "Target group type is still in use: groups of type " + type.name + " exist.");
     }
     tx.group_types().remove(type.id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> GroupTypes::merge_specs(std::string id, model::Metadata specs) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     GroupType type = get(tx, id);
     for (const auto& [key, value] : specs) type.specs[key] = value;
     type.updated_at = clock_.now();
     tx.group_types().update(type);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> GroupTypes::remove_spec(std::string id, std::string key) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     GroupType type = get(tx, id);
     if (type.specs.erase(key) == 0) {
       throw Error(ErrorCode::NotFound, "Group Type " + id + " has no specs with key " + key + ".");
     }
     type.updated_at = clock_.now();
     tx.group_types().update(type);
-  };
-  co_await db_.write(write);
+  });
 }
 
 }  // namespace varve::services

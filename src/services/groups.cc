@@ -74,7 +74,7 @@ asio::awaitable<VolumeGroup> Groups::create(model::Actor actor, GroupSpec spec) 
     throw Error(ErrorCode::InvalidInput, "Availability zone '" + group.availability_zone + "' is invalid.");
   }
   if (spec.volume_types.empty()) invalid("volume_types must be provided to create group.");
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     std::optional<model::GroupType> type = tx.group_types().find(GroupTypeId(spec.group_type));
     if (!type) type = tx.group_types().find_by_name(spec.group_type);
     if (!type) throw Error(ErrorCode::NotFound, "Group type " + spec.group_type + " could not be found.");
@@ -86,8 +86,7 @@ asio::awaitable<VolumeGroup> Groups::create(model::Actor actor, GroupSpec spec) 
     }
     quotas_.require_group(tx, actor.project_id);
     tx.groups().insert(group);
-  };
-  co_await db_.write(write);
+  });
   co_return group;
 }
 
@@ -95,10 +94,7 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
   if (spec.group_snapshot_id.has_value() == spec.source_group_id.has_value()) {
     invalid("Either 'group_snapshot_id' or 'source_group_id' must be provided to create group from source, not both.");
   }
-  VolumeGroup group;
-  std::vector<VolumeSpec> wanted;
-  store::Work write = [&](store::Transaction& tx) {
-    wanted.clear();
+  co_return co_await db_.write([&](store::Transaction& tx) {
     GroupId source_id(spec.source_group_id.value_or(""));
     std::vector<Snapshot> snapshots;
     if (spec.group_snapshot_id) {
@@ -112,7 +108,7 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
     }
     VolumeGroup source = tx.groups().get(actor.project_id, source_id);
     if (spec.source_group_id) require_available(source, "copy it");
-    group = source;
+    VolumeGroup group = source;
     group.id = GroupId(rng_.uuid());
     group.user_id = actor.user_id;
     group.name = spec.name;
@@ -122,42 +118,40 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
     group.status = GroupStatus::Creating;
     group.created_at = clock_.now();
     group.updated_at.reset();
+    quotas_.require_group(tx, actor.project_id);
+    tx.groups().insert(group);
     VolumeSpec volume;
     volume.group_id = group.id.str();
     for (const Snapshot& snapshot : snapshots) {
       volume.snapshot_id = snapshot.id.str();
-      wanted.push_back(volume);
+      volumes_.begin_copy(tx, actor, volume);
     }
-    for (const Volume& one : spec.source_group_id ? tx.groups().volumes(source.id) : std::vector<Volume>()) {
+    std::vector<Volume> volumes;
+    if (spec.source_group_id) volumes = tx.groups().volumes(source.id);
+    for (const Volume& one : volumes) {
       volume.source_volume_id = one.id.str();
       volume.name = one.name;
-      wanted.push_back(volume);
+      volumes_.begin_copy(tx, actor, volume);
     }
-    if (wanted.empty()) invalid("the source of the group has no volumes.");
-    quotas_.require_group(tx, actor.project_id);
-    tx.groups().insert(group);
-  };
-  // The group and all its volumes are one commit.
-  co_await volumes_.create_several(actor, write, wanted);
-  co_return group;
+    if (snapshots.empty() && volumes.empty()) invalid("the source of the group has no volumes.");
+    return group;
+  });
 }
 
 GroupDetail Groups::show(const model::Actor& actor, const GroupId& id) const {
-  GroupDetail detail;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
+    GroupDetail detail;
     detail.group = tx.groups().get(actor.scope(), id);
-    detail.volumes.clear();
     for (const Volume& volume : tx.groups().volumes(id)) detail.volumes.push_back(volume.id);
-  };
-  db_.read(read);
-  return detail;
+    return detail;
+  });
 }
 
 model::Page<GroupDetail> Groups::list(const model::PageQuery& query, bool with_volumes) const {
-  model::Page<GroupDetail> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.groups().get(query.project_id, GroupId(*query.marker));
     model::Page<VolumeGroup> found = tx.groups().list(query);
+    model::Page<GroupDetail> page;
     page.count = found.count;
     for (VolumeGroup& group : found.rows) {
       GroupDetail detail;
@@ -167,13 +161,12 @@ model::Page<GroupDetail> Groups::list(const model::PageQuery& query, bool with_v
       detail.group = std::move(group);
       page.rows.push_back(std::move(detail));
     }
-  };
-  db_.read(read);
-  return page;
+    return page;
+  });
 }
 
 asio::awaitable<void> Groups::update(model::Actor actor, GroupId id, GroupChange change) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     VolumeGroup group = tx.groups().get(actor.scope(), id);
     require_available(group, "update it");
     for (const std::string& one : change.remove_volumes) {
@@ -200,14 +193,11 @@ asio::awaitable<void> Groups::update(model::Actor actor, GroupId id, GroupChange
     if (change.description) group.description = *change.description;
     group.updated_at = clock_.now();
     tx.groups().update(group);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> Groups::remove(model::Actor actor, GroupId id, bool with_volumes) {
-  std::vector<VolumeId> doomed;
-  store::Work write = [&](store::Transaction& tx) {
-    doomed.clear();
+  co_await db_.write([&](store::Transaction& tx) {
     VolumeGroup group = tx.groups().get(actor.scope(), id);
     if (group.status != GroupStatus::Available && group.status != GroupStatus::Error &&
         group.status != GroupStatus::ErrorDeleting) {
@@ -215,8 +205,8 @@ asio::awaitable<void> Groups::remove(model::Actor actor, GroupId id, bool with_v
                     std::string(to_string(group.status)) + ".");
     }
     if (tx.group_snapshots().of_group(id)) invalid_group("Group " + id.str() + " still has group snapshots.");
-    for (const Volume& volume : tx.groups().volumes(id)) doomed.push_back(volume.id);
-    if (doomed.empty()) {
+    std::vector<Volume> volumes = tx.groups().volumes(id);
+    if (volumes.empty()) {
       tx.groups().remove(id);
       return;
     }
@@ -226,19 +216,18 @@ asio::awaitable<void> Groups::remove(model::Actor actor, GroupId id, bool with_v
     group.status = GroupStatus::Deleting;
     group.updated_at = clock_.now();
     tx.groups().update(group);
-  };
-  co_await volumes_.remove_several(actor, write, doomed);
+    for (const Volume& volume : volumes) volumes_.begin_remove(tx, actor, volume.id, false, false);
+  });
 }
 
 asio::awaitable<void> Groups::reset_status(model::Actor actor, GroupId id, std::string status) {
   GroupStatus to = settable(status);
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     VolumeGroup group = tx.groups().get(actor.scope(), id);
     group.status = to;
     group.updated_at = clock_.now();
     tx.groups().update(group);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<GroupSnapshot> Groups::create_snapshot(model::Actor actor, GroupSnapshotSpec spec) {
@@ -252,7 +241,7 @@ asio::awaitable<GroupSnapshot> Groups::create_snapshot(model::Actor actor, Group
   made.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::CreateGroupSnapshot, actor, VolumeId());
   task.target = made.id.str();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     VolumeGroup group = tx.groups().get(actor.scope(), spec.group_id);
     require_available(group, "snapshot it");
     made.project_id = task.project_id = group.project_id;
@@ -276,33 +265,23 @@ asio::awaitable<GroupSnapshot> Groups::create_snapshot(model::Actor actor, Group
       tx.snapshots().insert(snapshot);
     }
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return made;
 }
 
 GroupSnapshot Groups::show_snapshot(const model::Actor& actor, const GroupSnapshotId& id) const {
-  GroupSnapshot snapshot;
-  store::Work read = [&](store::Transaction& tx) { snapshot = tx.group_snapshots().get(actor.scope(), id); };
-  db_.read(read);
-  return snapshot;
+  return db_.read([&](store::Transaction& tx) { return tx.group_snapshots().get(actor.scope(), id); });
 }
 
 model::Page<GroupSnapshot> Groups::list_snapshots(const model::PageQuery& query) const {
-  model::Page<GroupSnapshot> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.group_snapshots().get(query.project_id, GroupSnapshotId(*query.marker));
-    page = tx.group_snapshots().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.group_snapshots().list(query);
+  });
 }
 
 asio::awaitable<void> Groups::remove_snapshot(model::Actor actor, GroupSnapshotId id) {
-  std::vector<Task> tasks;
-  store::Work write = [&](store::Transaction& tx) {
-    tasks.clear();
+  co_await db_.write([&](store::Transaction& tx) {
     GroupSnapshot group = tx.group_snapshots().get(actor.scope(), id);
     if (group.status != GroupStatus::Available && group.status != GroupStatus::Error &&
         group.status != GroupStatus::ErrorDeleting) {
@@ -311,7 +290,8 @@ asio::awaitable<void> Groups::remove_snapshot(model::Actor actor, GroupSnapshotI
                   "delete it, but it is " +
                       std::string(to_string(group.status)) + ".");
     }
-    for (Snapshot& snapshot : tx.group_snapshots().snapshots(id)) {
+    std::vector<Snapshot> snapshots = tx.group_snapshots().snapshots(id);
+    for (Snapshot& snapshot : snapshots) {
       if (tx.tasks().snapshot_is_source(snapshot.id) || !tx.attachments().of_snapshot(snapshot.id).empty()) {
         throw Error(ErrorCode::InvalidState,
                     "Invalid GroupSnapshot: its snapshot " + snapshot.id.str() + " is in use.");
@@ -322,39 +302,32 @@ asio::awaitable<void> Groups::remove_snapshot(model::Actor actor, GroupSnapshotI
       task.snapshot_id = snapshot.id.str();
       task.project_id = snapshot.project_id;
       tx.tasks().insert(task);
-      tasks.push_back(std::move(task));
     }
-    if (tasks.empty()) {
+    if (snapshots.empty()) {
       tx.group_snapshots().remove(id);
       return;
     }
     group.status = GroupStatus::Deleting;
     group.updated_at = clock_.now();
     tx.group_snapshots().update(group);
-  };
-  co_await db_.write(write);
-  for (const Task& task : tasks) tasks_.enqueue(task);
+  });
 }
 
 asio::awaitable<void> Groups::reset_snapshot_status(model::Actor actor, GroupSnapshotId id, std::string status) {
   GroupStatus to = settable(status);
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     GroupSnapshot group = tx.group_snapshots().get(actor.scope(), id);
     group.status = to;
     group.updated_at = clock_.now();
     tx.group_snapshots().update(group);
-  };
-  co_await db_.write(write);
+  });
 }
 
 // One point in time: no client of any of the volumes can write while the snapshots are taken. Those of an attempt that
 // was cut off are of an earlier time: they go first.
 void Groups::run_snapshot(const Task& task) {
-  std::vector<Snapshot> snapshots;
-  store::Work read = [&](store::Transaction& tx) {
-    snapshots = tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value()));
-  };
-  db_.read(read);
+  std::vector<Snapshot> snapshots = db_.read(
+      [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value())); });
   for (const Snapshot& snapshot : snapshots) backend_.delete_snapshot(snapshot.volume_id, snapshot.id);
   std::vector<VolumeId> volumes;
   for (const Snapshot& snapshot : snapshots) volumes.push_back(snapshot.volume_id);
@@ -387,11 +360,8 @@ void Groups::register_tasks() {
   TaskHandler snapshot;
   snapshot.run = [this](const Task& task) { run_snapshot(task); };
   snapshot.undo = [this](const Task& task) {
-    std::vector<Snapshot> snapshots;
-    store::Work read = [&](store::Transaction& tx) {
-      snapshots = tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value()));
-    };
-    db_.read(read);
+    std::vector<Snapshot> snapshots = db_.read(
+        [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value())); });
     for (const Snapshot& one : snapshots) {
       if (one.status != SnapshotStatus::Available) backend_.delete_snapshot(one.volume_id, one.id);
     }

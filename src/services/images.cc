@@ -5,7 +5,6 @@
 #include "base/failpoint.h"
 #include "base/files.h"
 #include "base/log.h"
-#include "base/offload.h"
 #include "blocks/device.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
@@ -60,8 +59,8 @@ class Images::Staged {
 };
 
 Images::Images(store::Database& db, backends::Backend& backend, images::ImageService& service,
-               images::Converter& converter, Placing& placing, Exports& exports, TaskRunner& tasks, Clock& clock,
-               std::filesystem::path staging)
+               images::Converter& converter, Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls,
+               Clock& clock, std::filesystem::path staging)
     : db_(db),
       backend_(backend),
       service_(service),
@@ -69,6 +68,7 @@ Images::Images(store::Database& db, backends::Backend& backend, images::ImageSer
       placing_(placing),
       exports_(exports),
       tasks_(tasks),
+      calls_(calls),
       clock_(clock),
       staging_(std::move(staging)) {
   std::filesystem::remove_all(staging_);
@@ -76,19 +76,15 @@ Images::Images(store::Database& db, backends::Backend& backend, images::ImageSer
   register_tasks();
 }
 
-Images::~Images() {
-  calls_.join();
-}
-
 images::Cancelled Images::cancelled() const {
   return [this] { return tasks_.stopping(); };
 }
 
 asio::awaitable<images::Image> Images::usable(model::Actor actor, std::string id) {
-  std::function<images::Image()> show = [this, actor, id] { return service_.show(actor, id); };
+  auto show = [this, actor, id] { return service_.show(actor, id); };
   images::Image image;
   try {
-    image = co_await offload(calls_, std::move(show));
+    image = co_await calls_.run(std::move(show));
   } catch (const Error& fault) {
     if (fault.code() != ErrorCode::NotFound) throw;
     invalid("Invalid image identifier or unable to access requested image " + id + ".", Reason::InvalidImage);
@@ -122,20 +118,16 @@ model::Metadata Images::metadata_of(const images::Image& image) {
 }
 
 Volume Images::volume_of(const Task& task) {
-  Volume volume;
-  store::Work read = [&](store::Transaction& tx) { volume = tx.volumes().get(std::nullopt, task.volume_id); };
-  db_.read(read);
-  return volume;
+  return db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
 }
 
 void Images::run_create(const Task& task) {
   Volume volume = placing_.schedule(task.volume_id, std::nullopt);
-  store::Work begin = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
     move_to(volume, VolumeStatus::Downloading);
     tx.volumes().update(volume);
-  };
-  db_.write_blocking(begin);
+  });
   fill(task, volume);
 }
 
@@ -174,7 +166,7 @@ asio::awaitable<void> Images::reimage(model::Actor actor, VolumeId id, std::stri
   images::Image image = co_await usable(actor, image_id);
   Task task = tasks_.make(TaskKind::ReimageVolume, actor, id);
   task.target = image.id;
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (reserved) {
       require_status(volume, {VolumeStatus::Available, VolumeStatus::Error, VolumeStatus::Reserved}, "re-image it");
@@ -190,9 +182,7 @@ asio::awaitable<void> Images::reimage(model::Actor actor, VolumeId id, std::stri
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
 }
 
 asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSpec spec) {
@@ -205,20 +195,19 @@ asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSp
     }
   };
   Upload made;
-  store::Work look = [&](store::Transaction& tx) {
+  db_.read([&](store::Transaction& tx) {
     made.volume = tx.volumes().get(actor.scope(), id);
     made.type = type_of(tx, made.volume);
     require(made.volume);
-  };
-  db_.read(look);
+  });
   for (const auto& [key, value] : made.volume.image_metadata) {
     if (std::ranges::find(kOfTheImage, key) == std::end(kOfTheImage)) spec.image.properties[key] = value;
   }
-  std::function<images::Image()> create = [this, actor, image = spec.image] { return service_.create(actor, image); };
-  made.image = co_await offload(calls_, std::move(create));
+  auto create = [this, actor, image = spec.image] { return service_.create(actor, image); };
+  made.image = co_await calls_.run(std::move(create));
   Task task = tasks_.make(TaskKind::UploadVolume, actor, id);
   task.target = made.image.id;
-  store::Work write = [&](store::Transaction& tx) {
+  auto begin = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require(volume);
     task.resume_status = std::string(to_string(volume.status));
@@ -226,23 +215,19 @@ asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSp
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
     tx.tasks().insert(task);
-    made.volume = volume;
+    return volume;
   };
   std::exception_ptr fault;
   try {
-    co_await db_.write(write);
+    made.volume = co_await db_.write(begin);
   } catch (const Error&) {
     fault = std::current_exception();
   }
   if (fault) {
-    std::function<bool()> remove = [this, actor, image = made.image.id] {
-      service_.remove(actor, image);
-      return true;
-    };
-    co_await offload(calls_, std::move(remove));
+    auto remove = [this, actor, image = made.image.id] { service_.remove(actor, image); };
+    co_await calls_.run(std::move(remove));
     std::rethrow_exception(fault);
   }
-  tasks_.enqueue(task);
   co_return made;
 }
 
@@ -284,26 +269,22 @@ void Images::undo_upload(const Task& task) {
 }
 
 asio::awaitable<model::Metadata> Images::set_metadata(model::Actor actor, VolumeId id, model::Metadata metadata) {
-  model::Metadata all;
-  store::Work write = [&](store::Transaction& tx) {
+  co_return co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     for (const auto& [key, value] : metadata) volume.image_metadata[key] = value;
     tx.volumes().update(volume);
-    all = volume.image_metadata;
-  };
-  co_await db_.write(write);
-  co_return all;
+    return volume.image_metadata;
+  });
 }
 
 asio::awaitable<void> Images::remove_metadata(model::Actor actor, VolumeId id, std::string key) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (volume.image_metadata.erase(key) == 0) {
       throw Error(ErrorCode::NotFound, "Volume " + id.str() + " has no image metadata with key " + key + ".");
     }
     tx.volumes().update(volume);
-  };
-  co_await db_.write(write);
+  });
 }
 
 void Images::register_tasks() {

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
 
 #include "backends/backend.h"
+#include "base/offload.h"
 #include "images/converter.h"
 #include "images/image_service.h"
 #include "model/actor.h"
@@ -32,8 +32,8 @@ struct Upload {
 class Images {
  public:
   Images(store::Database& db, backends::Backend& backend, images::ImageService& service, images::Converter& converter,
-         Placing& placing, Exports& exports, TaskRunner& tasks, Clock& clock, std::filesystem::path staging);
-  ~Images();
+         Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls, Clock& clock,
+         std::filesystem::path staging);
 
   // An image that a volume can be made from now. Throws Error(InvalidInput) for one that is not there, not active, or
   // of a format that cannot be read.
@@ -71,9 +71,9 @@ class Images {
   Placing& placing_;
   Exports& exports_;
   TaskRunner& tasks_;
+  Offload& calls_;  // of the image service, that a request waits for
   Clock& clock_;
   const std::filesystem::path staging_;
-  boost::asio::thread_pool calls_{2};  // calls of the image service that a request waits for
 };
 
 }  // namespace varve::services

@@ -5,9 +5,8 @@
 namespace varve::services {
 
 Job Jobs::show(const model::Actor& actor, const std::string& id) const {
-  Job job;
-  store::Work read = [&](store::Transaction& tx) {
-    job = {id, false, {}};
+  Job job = db_.read([&](store::Transaction& tx) {
+    Job job{id, false, {}};
     std::vector<model::Task> tasks;
     if (auto one = tx.tasks().find(actor.project_id, TaskId(id))) {
       tasks.push_back(std::move(*one));
@@ -23,8 +22,8 @@ Job Jobs::show(const model::Actor& actor, const std::string& id) const {
       }
       job.parts.push_back(std::move(part));
     }
-  };
-  db_.read(read);
+    return job;
+  });
   if (job.parts.empty()) throw Error(ErrorCode::NotFound, "There is no job " + id + ".", Reason::UnknownJob);
   return job;
 }

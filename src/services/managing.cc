@@ -35,15 +35,14 @@ std::vector<Manageable> Managing::all(const std::string& pool, bool snapshots) c
   for (Found& found : backend_.found()) {
     if (found.snapshot.has_value() == snapshots && found.pool == pool) out.push_back({std::move(found), std::nullopt});
   }
-  store::Work read = [&](store::Transaction& tx) {
+  db_.read([&](store::Transaction& tx) {
     for (Manageable& one : out) {
       if (snapshots && tx.snapshots().find(std::nullopt, *one.found.snapshot)) one.owner = one.found.snapshot->str();
       if (!snapshots && one.found.volume && tx.volumes().find(std::nullopt, *one.found.volume)) {
         one.owner = one.found.volume->str();
       }
     }
-  };
-  db_.read(read);
+  });
   return out;
 }
 
@@ -87,7 +86,7 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
   }
   Task task = tasks_.make(TaskKind::ManageVolume, actor, volume.id);
   task.target = spec.source;
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     for (const Task& other : tx.tasks().live_with_target(TaskKind::ManageVolume, spec.source)) {
       invalid("Unable to manage existing: " + spec.source + " is being managed as " + other.volume_id.str() + ".");
     }
@@ -97,9 +96,7 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
     quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
     tx.volumes().insert(volume);
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return volume;
 }
 
@@ -119,20 +116,18 @@ asio::awaitable<Snapshot> Managing::manage_snapshot(model::Actor actor, ManageSn
   Task task = tasks_.make(TaskKind::ManageSnapshot, actor, spec.volume_id);
   task.snapshot_id = snapshot.id.str();
   task.target = found.snapshot->str();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     snapshot.project_id = task.project_id = volume.project_id;
     quotas_.require_snapshot(tx, volume.project_id, type_of(tx, volume), snapshot.size_gib);
     tx.snapshots().insert(snapshot);
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return snapshot;
 }
 
 asio::awaitable<void> Managing::unmanage_volume(model::Actor actor, VolumeId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::Error}, "unmanage it");
     if (!tx.attachments().of_volume(id).empty()) {
@@ -148,12 +143,11 @@ asio::awaitable<void> Managing::unmanage_volume(model::Actor actor, VolumeId id)
       throw Error(ErrorCode::InvalidState, "Invalid volume: a task works on volume " + id.str() + ".");
     }
     tx.volumes().remove(id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> Managing::unmanage_snapshot(model::Actor actor, SnapshotId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
     if (snapshot.status != SnapshotStatus::Available && snapshot.status != SnapshotStatus::Error) {
       throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() +
@@ -164,8 +158,7 @@ asio::awaitable<void> Managing::unmanage_snapshot(model::Actor actor, SnapshotId
       throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() + " is in use.");
     }
     tx.snapshots().remove(id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 void Managing::register_tasks() {

@@ -149,28 +149,21 @@ void Messages::storage_daemon_died(store::Transaction& tx, const model::Volume& 
 }
 
 model::Page<model::Message> Messages::list(const model::PageQuery& query) const {
-  model::Page<model::Message> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.messages().get(query.project_id, MessageId(*query.marker));
-    page = tx.messages().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.messages().list(query);
+  });
 }
 
 model::Message Messages::show(const model::Actor& actor, const MessageId& id) const {
-  model::Message message;
-  store::Work read = [&](store::Transaction& tx) { message = tx.messages().get(actor.scope(), id); };
-  db_.read(read);
-  return message;
+  return db_.read([&](store::Transaction& tx) { return tx.messages().get(actor.scope(), id); });
 }
 
 boost::asio::awaitable<void> Messages::remove(model::Actor actor, MessageId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     tx.messages().get(actor.scope(), id);
     tx.messages().remove(id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 }  // namespace varve::services

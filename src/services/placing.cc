@@ -85,23 +85,18 @@ std::string Placing::pick(store::Transaction& tx, const model::VolumeType& type,
 }
 
 model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::string>& preferred) {
-  model::Volume volume;
-  std::optional<std::string> chosen;
-  store::Work look = [&](store::Transaction& tx) {
-    volume = tx.volumes().get(std::nullopt, id);
+  auto [present, pool] = db_.read([&](store::Transaction& tx) {
+    model::Volume volume = tx.volumes().get(std::nullopt, id);
     model::VolumeType type = type_of(tx, volume);
-    std::string pool = pick(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool));
-    if (pool != volume.pool) chosen = pool;
-  };
-  db_.read(look);
-  if (!chosen) return volume;
-  store::Work note = [&](store::Transaction& tx) {
-    volume = tx.volumes().get(std::nullopt, id);
-    volume.pool = *chosen;
+    return std::pair(volume, pick(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool)));
+  });
+  if (pool == present.pool) return present;
+  return db_.write_blocking([&](store::Transaction& tx) {
+    model::Volume volume = tx.volumes().get(std::nullopt, id);
+    volume.pool = pool;
     tx.volumes().update(volume);
-  };
-  db_.write_blocking(note);
-  return volume;
+    return volume;
+  });
 }
 
 void Placing::create_empty(const model::Volume& volume) {
@@ -116,12 +111,10 @@ void Placing::create_empty(const model::Volume& volume) {
 
 void Placing::drop_key(const model::Volume& volume) {
   if (!volume.encryption_key_id) return;
-  bool needed = false;
-  store::Work look = [&](store::Transaction& tx) {
-    needed = tx.volumes().another_uses_key(*volume.encryption_key_id, volume.id) ||
-             tx.backups().uses_key(*volume.encryption_key_id);
-  };
-  db_.read(look);
+  bool needed = db_.read([&](store::Transaction& tx) {
+    return tx.volumes().another_uses_key(*volume.encryption_key_id, volume.id) ||
+           tx.backups().uses_key(*volume.encryption_key_id);
+  });
   if (needed) return;
   keys_.remove(KeyId(*volume.encryption_key_id));
   backend_.forget_key(KeyId(*volume.encryption_key_id));

@@ -88,10 +88,7 @@ QuotaSet Quotas::collect(store::Transaction& tx, const ProjectId& project, bool 
 }
 
 QuotaSet Quotas::show(const ProjectId& project, bool with_use) const {
-  QuotaSet set;
-  store::Work read = [&](store::Transaction& tx) { set = collect(tx, project, with_use); };
-  db_.read(read);
-  return set;
+  return db_.read([&](store::Transaction& tx) { return collect(tx, project, with_use); });
 }
 
 QuotaSet Quotas::defaults() const {
@@ -99,7 +96,7 @@ QuotaSet Quotas::defaults() const {
 }
 
 boost::asio::awaitable<void> Quotas::update(ProjectId project, std::map<std::string, std::int64_t> limits) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     for (const auto& [resource, limit] : limits) {
       if (!is_known(tx, resource)) {
         throw Error(ErrorCode::InvalidInput,
@@ -111,13 +108,11 @@ boost::asio::awaitable<void> Quotas::update(ProjectId project, std::map<std::str
       }
       tx.quotas().set(project, resource, limit);
     }
-  };
-  co_await db_.write(write);
+  });
 }
 
 boost::asio::awaitable<void> Quotas::reset(ProjectId project) {
-  store::Work write = [&](store::Transaction& tx) { tx.quotas().clear(project); };
-  co_await db_.write(write);
+  co_await db_.write([&](store::Transaction& tx) { tx.quotas().clear(project); });
 }
 
 namespace {

@@ -42,7 +42,7 @@ void Reconciler::start() {
     wake_.notify_all();
   });
   restorer_.start();
-  for (unsigned i = 0; i < kMaintainers; ++i) threads_.emplace_back([this, i] { run(i == 0); });
+  for (unsigned i = 0; i < kMaintainers; ++i) threads_.emplace_back("maintenance", [this, i] { run(i == 0); });
 }
 
 void Reconciler::stop() {
@@ -57,7 +57,6 @@ void Reconciler::stop() {
   damages_.stop();
   if (threads_.empty()) return;
   backend_.interrupt_maintenance();
-  for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }
 
@@ -89,9 +88,8 @@ void Reconciler::run(bool first) {
 }
 
 int Reconciler::heal_orphans() {
-  int healed = 0;
-  store::Work heal = [&](store::Transaction& tx) {
-    healed = 0;
+  return db_.write_blocking([&](store::Transaction& tx) {
+    int healed = 0;
     std::set<VolumeId> volumes;
     std::set<std::string> snapshots;
     std::set<std::string> targets;
@@ -133,9 +131,8 @@ int Reconciler::heal_orphans() {
       tx.group_snapshots().update(group);
       ++healed;
     }
-  };
-  db_.write_blocking(heal);
-  return healed;
+    return healed;
+  });
 }
 
 }  // namespace varve::services

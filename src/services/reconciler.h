@@ -4,10 +4,10 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "backends/backend.h"
+#include "base/thread.h"
 #include "services/damages.h"
 #include "services/restorer.h"
 #include "store/database.h"
@@ -43,7 +43,7 @@ class Reconciler {
   std::uint64_t work_ = 1;  // notices so far
   bool followed_ = false;   // it is known what is damaged
   bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
 };
 
 }  // namespace varve::services

@@ -19,7 +19,7 @@ constexpr std::size_t kMostUntold = 1000;
 }  // namespace
 
 void Restorer::start() {
-  thread_ = std::thread([this] { run(); });
+  thread_ = Thread("restorer", [this] { run(); });
 }
 
 void Restorer::stop() {
@@ -28,7 +28,7 @@ void Restorer::stop() {
     stopping_ = true;
   }
   wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  thread_.join();
 }
 
 void Restorer::missing(const ExportSource& source) {
@@ -85,12 +85,11 @@ void Restorer::want_all() {
     std::lock_guard lock(mutex_);
     if (!all_) return;
   }
-  std::vector<ExportSource> sources;
-  store::Work read = [&](store::Transaction& tx) {
-    sources.clear();
-    for (const model::Attachment& one : tx.attachments().exported()) sources.push_back(source_of(one));
-  };
-  db_.read(read);
+  std::vector<ExportSource> sources = db_.read([&](store::Transaction& tx) {
+    std::vector<ExportSource> out;
+    for (const model::Attachment& one : tx.attachments().exported()) out.push_back(source_of(one));
+    return out;
+  });
   std::lock_guard lock(mutex_);
   for (const ExportSource& source : sources) want(source, clock_.steady());
   all_ = false;
@@ -161,14 +160,13 @@ void Restorer::tell_owners() {
     untold = untold_;
   }
   if (untold.empty()) return;
-  store::Work tell = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     for (const ExportSource& source : untold) {
       if (auto row = tx.volumes().find(std::nullopt, source.volume)) {
         messages_.storage_daemon_died(tx, *row, source.snapshot);
       }
     }
-  };
-  db_.write_blocking(tell);
+  });
   std::lock_guard lock(mutex_);
   untold_.erase(untold_.begin(), untold_.begin() + static_cast<std::ptrdiff_t>(untold.size()));
 }

@@ -8,10 +8,10 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "services/exports.h"
 #include "services/messages.h"
 #include "services/tasks.h"
@@ -77,7 +77,7 @@ class Restorer {
   std::vector<ExportSource> untold_;      // whose owners do not know that the storage daemon died
   bool all_ = true;                       // what the store has is to be added
   bool stopping_ = false;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace varve::services

@@ -31,7 +31,7 @@ asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spe
   snapshot.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::CreateSnapshot, actor, spec.volume_id);
   task.snapshot_id = snapshot.id.str();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     using Status = model::VolumeStatus;
     if (spec.force) {
@@ -59,40 +59,30 @@ asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spe
     task.project_id = volume.project_id;
     tx.snapshots().insert(snapshot);
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return snapshot;
 }
 
 Snapshot Snapshots::show(const model::Actor& actor, const SnapshotId& id) const {
-  Snapshot snapshot;
-  store::Work read = [&](store::Transaction& tx) { snapshot = tx.snapshots().get(actor.scope(), id); };
-  db_.read(read);
-  return snapshot;
+  return db_.read([&](store::Transaction& tx) { return tx.snapshots().get(actor.scope(), id); });
 }
 
 model::Page<Snapshot> Snapshots::list(const model::PageQuery& query) const {
-  model::Page<Snapshot> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.snapshots().get(query.project_id, SnapshotId(*query.marker));
-    page = tx.snapshots().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.snapshots().list(query);
+  });
 }
 
 asio::awaitable<Snapshot> Snapshots::change(model::Actor actor, SnapshotId id, std::function<void(Snapshot&)> apply) {
-  Snapshot snapshot;
-  store::Work write = [&](store::Transaction& tx) {
-    snapshot = tx.snapshots().get(actor.scope(), id);
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
     require_user_made(snapshot);
     apply(snapshot);
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);
-  };
-  co_await db_.write(write);
-  co_return snapshot;
+    return snapshot;
+  });
 }
 
 asio::awaitable<Snapshot> Snapshots::update(model::Actor actor, SnapshotId id, SnapshotChange what) {
@@ -124,10 +114,7 @@ asio::awaitable<void> Snapshots::remove_metadata(model::Actor actor, SnapshotId 
 }
 
 asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool force) {
-  Task task;
-  bool work = false;
-  store::Work write = [&](store::Transaction& tx) {
-    work = false;
+  co_await db_.write([&](store::Transaction& tx) {
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
     require_user_made(snapshot);
     if (snapshot.status == SnapshotStatus::Deleting && (!force || tx.tasks().works_on(id))) return;
@@ -154,14 +141,11 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
     snapshot.status = SnapshotStatus::Deleting;
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);
-    task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);
+    Task task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);
     task.snapshot_id = id.str();
     task.project_id = snapshot.project_id;
     tx.tasks().insert(task);
-    work = true;
-  };
-  co_await db_.write(write);
-  if (work) tasks_.enqueue(task);
+  });
 }
 
 namespace {
@@ -191,7 +175,7 @@ asio::awaitable<void> Snapshots::set_status(model::Actor actor, SnapshotId id, s
                                             std::optional<std::string> progress) {
   std::optional<SnapshotStatus> to = model::parse_snapshot_status(status);
   if (!to) throw Error(ErrorCode::InvalidInput, "Must specify a valid status: '" + status + "' is none.");
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
     bool is_deleted = std::ranges::any_of(tx.tasks().live_of(snapshot.volume_id), [](const model::Task& task) {
       return task.kind == model::TaskKind::DeleteVolume;
@@ -205,8 +189,7 @@ asio::awaitable<void> Snapshots::set_status(model::Actor actor, SnapshotId id, s
     snapshot.status = *to;
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);
-  };
-  co_await db_.write(write);
+  });
 }
 
 backends::Usage Snapshots::usage(const model::Actor& actor, const SnapshotId& id) const {

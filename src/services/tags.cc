@@ -50,36 +50,29 @@ void require_tags(const model::Metadata& tags) {
 }
 
 model::Metadata Tags::show(const model::Actor& actor, Tagged kind, const std::string& id) const {
-  model::Metadata tags;
-  store::Work read = [&](store::Transaction& tx) {
-    tags = kind == Tagged::Volumes ? tx.volumes().get(actor.scope(), VolumeId(id)).tags
+  return db_.read([&](store::Transaction& tx) {
+    return kind == Tagged::Volumes ? tx.volumes().get(actor.scope(), VolumeId(id)).tags
                                    : tx.snapshots().get(actor.scope(), SnapshotId(id)).tags;
-  };
-  db_.read(read);
-  return tags;
+  });
 }
 
 boost::asio::awaitable<model::Metadata> Tags::change(model::Actor actor, Tagged kind, std::string id,
                                                      std::function<void(model::Metadata&)> apply) {
-  model::Metadata all;
-  store::Work write = [&](store::Transaction& tx) {
+  co_return co_await db_.write([&](store::Transaction& tx) {
     if (kind == Tagged::Volumes) {
       model::Volume volume = tx.volumes().get(actor.scope(), VolumeId(id));
       apply(volume.tags);
       volume.updated_at = clock_.now();
       tx.volumes().update(volume);
-      all = volume.tags;
-    } else {
-      model::Snapshot snapshot = tx.snapshots().get(actor.scope(), SnapshotId(id));
-      require_user_made(snapshot);
-      apply(snapshot.tags);
-      snapshot.updated_at = clock_.now();
-      tx.snapshots().update(snapshot);
-      all = snapshot.tags;
+      return volume.tags;
     }
-  };
-  co_await db_.write(write);
-  co_return all;
+    model::Snapshot snapshot = tx.snapshots().get(actor.scope(), SnapshotId(id));
+    require_user_made(snapshot);
+    apply(snapshot.tags);
+    snapshot.updated_at = clock_.now();
+    tx.snapshots().update(snapshot);
+    return snapshot.tags;
+  });
 }
 
 boost::asio::awaitable<model::Metadata> Tags::set(model::Actor actor, Tagged kind, std::string id, model::Metadata tags,
@@ -104,11 +97,9 @@ boost::asio::awaitable<void> Tags::remove(model::Actor actor, Tagged kind, std::
 }
 
 std::map<std::string, std::set<std::string>> Tags::all(const model::Actor& actor, Tagged kind) const {
-  std::vector<model::Metadata> rows;
-  store::Work read = [&](store::Transaction& tx) {
-    rows = kind == Tagged::Volumes ? tx.volumes().tags(actor.project_id) : tx.snapshots().tags(actor.project_id);
-  };
-  db_.read(read);
+  std::vector<model::Metadata> rows = db_.read([&](store::Transaction& tx) {
+    return kind == Tagged::Volumes ? tx.volumes().tags(actor.project_id) : tx.snapshots().tags(actor.project_id);
+  });
   std::map<std::string, std::set<std::string>> out;
   for (const model::Metadata& tags : rows) {
     for (const auto& [key, value] : tags) out[key].insert(value);

@@ -1,5 +1,7 @@
 #include "services/tasks.h"
 
+#include <set>
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -41,33 +43,35 @@ void TaskRunner::handle(model::TaskKind kind, TaskHandler handler) {
 }
 
 void TaskRunner::start() {
-  std::vector<model::Task> left;
-  std::vector<model::Task> to_undo;
-  store::Work take_over = [&](store::Transaction& tx) {
-    to_undo = tx.tasks().to_undo();
-    left = tx.tasks().live();
+  std::vector<model::Task> to_undo = db_.read([](store::Transaction& tx) { return tx.tasks().to_undo(); });
+  std::vector<model::Task> left = db_.write_blocking([&](store::Transaction& tx) {
+    std::vector<model::Task> left = tx.tasks().live();
     for (model::Task& task : left) {
       task.owner = owner_;
       task.lease_until = clock_.now() + settings_.task_lease;
       ++task.attempts;
       tx.tasks().update(task);
     }
-  };
-  db_.write_blocking(take_over);
-  for (model::Task& task : left) {
+    return left;
+  });
+  for (const model::Task& task : left) {
     log::info("unfinished task taken over",
               {{"task", task.id}, {"kind", to_string(task.kind)}, {"attempt", task.attempts}});
     enqueue(task);
   }
   for (const model::Task& task : to_undo) undos_.add(task);
+  commits_ = db_.on_commit([this](const store::Touched& touched) {
+    for (const model::Task& task : touched.begun) enqueue(task);
+  });
   workers_.start();
   bulk_workers_.start();
   free_workers_.start();
   undos_.start();
-  ticker_ = std::thread([this] { tick(); });
+  ticker_ = Thread("tasks", [this] { tick(); });
 }
 
 void TaskRunner::stop() {
+  commits_.reset();
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -78,7 +82,7 @@ void TaskRunner::stop() {
   bulk_workers_.stop();
   free_workers_.stop();
   undos_.stop();
-  if (ticker_.joinable()) ticker_.join();
+  ticker_.join();
 }
 
 model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume) {
@@ -209,43 +213,58 @@ std::size_t TaskRunner::waiting() const {
   return pending_;
 }
 
-asio::awaitable<void> TaskRunner::run_and_wait(model::Task task, std::chrono::seconds timeout) {
-  std::vector<model::Task> one{std::move(task)};
-  return run_and_wait(std::move(one), timeout);
+namespace {
+
+// What waits for tasks on an executor of one thread.
+struct Outcome {
+  explicit Outcome(const asio::any_io_executor& executor) : timer(executor) {}
+  void end(const TaskId& task, const std::optional<Error>& with) {
+    if (running.erase(task) == 0) return;
+    if (with && !fault) fault = with;
+    if (running.empty()) timer.cancel();
+  }
+  asio::steady_timer timer;
+  std::set<TaskId> running;
+  std::optional<Error> fault;  // the first
+};
+
+std::optional<Error> fault_of(const model::Task& task) {
+  if (task.state != model::TaskState::Failed) return std::nullopt;
+  return Error(parse_error_code(task.error_code.value_or("")).value_or(ErrorCode::Internal), task.error.value_or(""));
 }
 
-asio::awaitable<void> TaskRunner::run_and_wait(std::vector<model::Task> tasks, std::chrono::seconds timeout) {
-  if (tasks.empty()) co_return;
+}  // namespace
+
+asio::awaitable<void> TaskRunner::ended(std::vector<TaskId> tasks, std::chrono::seconds timeout) {
   asio::any_io_executor executor = co_await asio::this_coro::executor;
-  struct Outcome {
-    explicit Outcome(const asio::any_io_executor& ex) : timer(ex) {}
-    asio::steady_timer timer;
-    std::size_t running = 0;
-    std::optional<Error> fault;  // the first
-  };
   auto outcome = std::make_shared<Outcome>(executor);
-  outcome->timer.expires_after(timeout);
-  outcome->running = tasks.size();
+  outcome->running.insert(tasks.begin(), tasks.end());
   {
     std::lock_guard lock(mutex_);
-    for (const model::Task& task : tasks) {
-      waiters_[task.id] = [outcome, executor](std::optional<Error> fault) {
-        asio::post(executor, [outcome, fault = std::move(fault)] {
-          if (fault && !outcome->fault) outcome->fault = fault;
-          if (--outcome->running == 0) outcome->timer.cancel();
-        });
+    for (const TaskId& task : tasks) {
+      waiters_[task] = [outcome, executor, task](std::optional<Error> fault) {
+        asio::post(executor, [outcome, task, fault = std::move(fault)] { outcome->end(task, fault); });
       };
     }
   }
-  for (const model::Task& task : tasks) enqueue(task);
-  boost::system::error_code cancelled;
-  auto token = asio::redirect_error(asio::use_awaitable, cancelled);
-  co_await outcome->timer.async_wait(token);
+  // One that ended before anybody waited for it told nobody: its row does.
+  db_.read([&](store::Transaction& tx) {
+    for (const TaskId& id : tasks) {
+      std::optional<model::Task> task = tx.tasks().find(std::nullopt, id);
+      if (task && task->ended_at) outcome->end(id, fault_of(*task));
+    }
+  });
+  if (!outcome->running.empty()) {
+    outcome->timer.expires_after(timeout);
+    boost::system::error_code cancelled;
+    auto token = asio::redirect_error(asio::use_awaitable, cancelled);
+    co_await outcome->timer.async_wait(token);
+  }
   {
     std::lock_guard lock(mutex_);
-    for (const model::Task& task : tasks) waiters_.erase(task.id);
+    for (const TaskId& task : tasks) waiters_.erase(task);
   }
-  if (outcome->running > 0)
+  if (!outcome->running.empty())
     throw Error(ErrorCode::Unavailable, "the storage takes longer than usual; the work goes on");
   if (outcome->fault) throw Error(*outcome->fault);
 }
@@ -280,12 +299,11 @@ void TaskRunner::tick() {
     undos_.look();
     try {
       bool busy = waiting() > 0;
-      store::Work renew = [&](store::Transaction& tx) {
+      db_.write_blocking([&](store::Transaction& tx) {
         if (busy) tx.tasks().renew(owner_, clock_.now() + settings_.task_lease);
         tx.tasks().forget_ended_before(clock_.now() - settings_.task_history);
         tx.messages().forget_expired_before(clock_.now());
-      };
-      db_.write_blocking(renew);
+      });
     } catch (const std::exception& fault) {
       log::error("task leases were not renewed", {{"error", fault.what()}});
     }
@@ -383,7 +401,7 @@ model::Task TaskRunner::end_task(const model::Task& task, const std::optional<Er
     ended.error = told->message();
     ended.error_code = std::string(to_string(told->code()));
   }
-  store::Work end = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     tx.tasks().update(ended);
     if (told) {
       handler.fail(tx, task, *told);
@@ -391,8 +409,7 @@ model::Task TaskRunner::end_task(const model::Task& task, const std::optional<Er
     } else {
       handler.finish(tx, task);
     }
-  };
-  db_.write_blocking(end);
+  });
   Waiter waiter;
   {
     std::lock_guard lock(mutex_);

@@ -18,13 +18,13 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/rng.h"
+#include "base/thread.h"
 #include "model/actor.h"
 #include "model/resources.h"
 #include "services/messages.h"
@@ -81,15 +81,13 @@ class TaskRunner {
   // Lets running tasks end; queued ones stay live in the store for the next start.
   void stop();
 
-  // A new task of this daemon, to be inserted in a transaction and enqueued after its commit. Throws Error(Unavailable)
-  // when too many wait already.
+  // A new task of this daemon: whoever inserts it (Transaction::tasks()) has it run by the commit. Throws
+  // Error(Unavailable) when too many wait already.
   model::Task make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume);
-  void enqueue(const model::Task& task);
 
-  // Enqueues them all and waits for the end of the last. A failed task throws its Error; when they take longer than the
-  // timeout Error(Unavailable) is thrown. The others go on by themselves.
-  boost::asio::awaitable<void> run_and_wait(std::vector<model::Task> tasks, std::chrono::seconds timeout);
-  boost::asio::awaitable<void> run_and_wait(model::Task task, std::chrono::seconds timeout);
+  // Waits until they all have ended. A failed one throws its Error; when they take longer than the timeout
+  // Error(Unavailable) is thrown, and they go on by themselves.
+  boost::asio::awaitable<void> ended(std::vector<TaskId> tasks, std::chrono::seconds timeout);
 
   // Work without a row (a restored export, a check): runs on threads of its own. Whoever posts it sees to its failure.
   void post(std::function<void()> job);
@@ -120,6 +118,7 @@ class TaskRunner {
   };
   using Waiter = std::function<void(std::optional<Error>)>;
 
+  void enqueue(const model::Task& task);
   void work(const model::Task& task, Progress& progress);
   void tick();
   void run_unended();
@@ -151,7 +150,8 @@ class TaskRunner {
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // tasks that have not ended
   std::atomic<bool> stopping_{false};
-  std::thread ticker_;
+  store::Database::Subscription commits_;
+  Thread ticker_;
   WorkerPool workers_;
   WorkerPool bulk_workers_;
   WorkerPool free_workers_;  // of post()

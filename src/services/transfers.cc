@@ -58,7 +58,7 @@ asio::awaitable<NewTransfer> Transfers::create(model::Actor actor, VolumeId id, 
   transfer.name = name;
   transfer.key_hash = hash_key(made.auth_key);
   transfer.no_snapshots = no_snapshots;
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_transferable(tx, volume, no_snapshots);
     transfer.project_id = volume.project_id;
@@ -68,31 +68,24 @@ asio::awaitable<NewTransfer> Transfers::create(model::Actor actor, VolumeId id, 
     tx.volumes().update(volume);
     tx.transfers().insert(transfer);
     FAILPOINT("transfer.before_commit");
-  };
-  co_await db_.write(write);
+  });
   FAILPOINT("transfer.after_commit");
   co_return made;
 }
 
 Transfer Transfers::show(const model::Actor& actor, const TransferId& id) const {
-  Transfer transfer;
-  store::Work read = [&](store::Transaction& tx) { transfer = tx.transfers().get(actor.scope(), id); };
-  db_.read(read);
-  return transfer;
+  return db_.read([&](store::Transaction& tx) { return tx.transfers().get(actor.scope(), id); });
 }
 
 model::Page<Transfer> Transfers::list(const model::PageQuery& query) const {
-  model::Page<Transfer> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.transfers().get(query.project_id, TransferId(*query.marker));
-    page = tx.transfers().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.transfers().list(query);
+  });
 }
 
 asio::awaitable<void> Transfers::remove(model::Actor actor, TransferId id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Transfer transfer = tx.transfers().get(actor.scope(), id);
     Volume volume = tx.volumes().get(std::nullopt, transfer.volume_id);
     if (volume.status == VolumeStatus::AwaitingTransfer) move_to(volume, VolumeStatus::Available);
@@ -100,8 +93,7 @@ asio::awaitable<void> Transfers::remove(model::Actor actor, TransferId id) {
     tx.volumes().update(volume);
     tx.transfers().remove(id);
     FAILPOINT("transfer.before_commit");
-  };
-  co_await db_.write(write);
+  });
   FAILPOINT("transfer.after_commit");
 }
 
@@ -110,7 +102,7 @@ asio::awaitable<Transfer> Transfers::accept(model::Actor actor, TransferId id, s
   guard_.require_calm(guesser);
   Transfer transfer;
   bool good = false;
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     transfer = tx.transfers().get(std::nullopt, id);
     good = equal_constant_time(transfer.key_hash, hash_key(auth_key));
     if (!good) return;
@@ -132,8 +124,7 @@ asio::awaitable<Transfer> Transfers::accept(model::Actor actor, TransferId id, s
     }
     tx.transfers().remove(id);
     FAILPOINT("transfer.before_commit");
-  };
-  co_await db_.write(write);
+  });
   FAILPOINT("transfer.after_commit");
   if (!good) {
     guard_.failed(guesser);

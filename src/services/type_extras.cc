@@ -33,48 +33,40 @@ TypeEncryption encryption_of(store::Transaction& tx, const model::VolumeType& ty
 }  // namespace
 
 model::Page<QosSpec> TypeExtras::list_specs(const model::PageQuery& query) const {
-  model::Page<QosSpec> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.qos_specs().get(QosSpecId(*query.marker));
-    page = tx.qos_specs().list(query);
-  };
-  db_.read(read);
-  return page;
+    return tx.qos_specs().list(query);
+  });
 }
 
 QosSpec TypeExtras::show_spec(const std::string& id) const {
-  QosSpec spec;
-  store::Work read = [&](store::Transaction& tx) { spec = tx.qos_specs().get(QosSpecId(id)); };
-  db_.read(read);
-  return spec;
+  return db_.read([&](store::Transaction& tx) { return tx.qos_specs().get(QosSpecId(id)); });
 }
 
 asio::awaitable<QosSpec> TypeExtras::create_spec(QosSpec spec) {
   spec.id = QosSpecId(rng_.uuid());
   spec.created_at = clock_.now();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     if (tx.qos_specs().find_by_name(spec.name)) {
       throw Error(ErrorCode::Conflict, "QoS Specs " + spec.name + " already exists.");
     }
     tx.qos_specs().insert(spec);
-  };
-  co_await db_.write(write);
+  });
   co_return spec;
 }
 
 asio::awaitable<void> TypeExtras::set_keys(std::string id, model::Metadata specs, std::optional<std::string> consumer) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     for (const auto& [key, value] : specs) spec.specs[key] = value;
     if (consumer) spec.consumer = *consumer;
     spec.updated_at = clock_.now();
     tx.qos_specs().update(spec);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> TypeExtras::remove_keys(std::string id, std::vector<std::string> keys) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     for (const std::string& key : keys) {
       if (spec.specs.erase(key) == 0) {
@@ -83,12 +75,11 @@ asio::awaitable<void> TypeExtras::remove_keys(std::string id, std::vector<std::s
     }
     spec.updated_at = clock_.now();
     tx.qos_specs().update(spec);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> TypeExtras::remove_spec(std::string id, bool force) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     std::vector<model::VolumeType> types = tx.qos_specs().types(spec.id);
     if (!types.empty() && !force) {
@@ -100,21 +91,15 @@ asio::awaitable<void> TypeExtras::remove_spec(std::string id, bool force) {
       tx.volume_types().update(type);
     }
     tx.qos_specs().remove(spec.id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 std::vector<model::VolumeType> TypeExtras::associations(const std::string& id) const {
-  std::vector<model::VolumeType> types;
-  store::Work read = [&](store::Transaction& tx) {
-    types = tx.qos_specs().types(tx.qos_specs().get(QosSpecId(id)).id);
-  };
-  db_.read(read);
-  return types;
+  return db_.read([&](store::Transaction& tx) { return tx.qos_specs().types(tx.qos_specs().get(QosSpecId(id)).id); });
 }
 
 asio::awaitable<void> TypeExtras::associate(std::string id, std::string type_id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     model::VolumeType type = type_of(tx, type_id);
     if (type.qos_spec_id && *type.qos_spec_id != id) {
@@ -123,12 +108,11 @@ asio::awaitable<void> TypeExtras::associate(std::string id, std::string type_id)
     }
     type.qos_spec_id = spec.id.str();
     tx.volume_types().update(type);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> TypeExtras::disassociate(std::string id, std::optional<std::string> type_id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     if (type_id) type_of(tx, *type_id);
     for (model::VolumeType& type : tx.qos_specs().types(spec.id)) {
@@ -136,35 +120,30 @@ asio::awaitable<void> TypeExtras::disassociate(std::string id, std::optional<std
       type.qos_spec_id.reset();
       tx.volume_types().update(type);
     }
-  };
-  co_await db_.write(write);
+  });
 }
 
 std::optional<TypeEncryption> TypeExtras::encryption(const std::string& type) const {
-  std::optional<TypeEncryption> found;
-  store::Work read = [&](store::Transaction& tx) { found = tx.type_encryptions().of_type(type_of(tx, type).id); };
-  db_.read(read);
-  return found;
+  return db_.read([&](store::Transaction& tx) { return tx.type_encryptions().of_type(type_of(tx, type).id); });
 }
 
 asio::awaitable<TypeEncryption> TypeExtras::create_encryption(TypeEncryption encryption) {
   encryption.id = EncryptionId(rng_.uuid());
   encryption.created_at = clock_.now();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = type_of(tx, encryption.volume_type_id.str());
     if (tx.type_encryptions().of_type(type.id)) {
       throw Error(ErrorCode::InvalidState, "Volume type encryption for type " + type.id.str() + " already exists.");
     }
     require_unused(tx, type);
     tx.type_encryptions().insert(encryption);
-  };
-  co_await db_.write(write);
+  });
   co_return encryption;
 }
 
 asio::awaitable<TypeEncryption> TypeExtras::update_encryption(std::string type_id, EncryptionChange change) {
-  TypeEncryption encryption;
-  store::Work write = [&](store::Transaction& tx) {
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    TypeEncryption encryption;
     model::VolumeType type = type_of(tx, type_id);
     encryption = encryption_of(tx, type);
     require_unused(tx, type);
@@ -174,56 +153,47 @@ asio::awaitable<TypeEncryption> TypeExtras::update_encryption(std::string type_i
     if (change.key_size) encryption.key_size = *change.key_size;
     encryption.updated_at = clock_.now();
     tx.type_encryptions().update(encryption);
-  };
-  co_await db_.write(write);
-  co_return encryption;
+    return encryption;
+  });
 }
 
 asio::awaitable<void> TypeExtras::remove_encryption(std::string type_id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = type_of(tx, type_id);
     TypeEncryption encryption = encryption_of(tx, type);
     require_unused(tx, type);
     tx.type_encryptions().remove(encryption.id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 std::vector<DefaultType> TypeExtras::defaults() const {
-  std::vector<DefaultType> out;
-  store::Work read = [&](store::Transaction& tx) {
-    out.clear();
+  return db_.read([&](store::Transaction& tx) {
+    std::vector<DefaultType> out;
     for (auto& [project, type] : tx.default_types().all()) out.push_back({project, type});
-  };
-  db_.read(read);
-  return out;
+    return out;
+  });
 }
 
 std::optional<VolumeTypeId> TypeExtras::default_of(const ProjectId& project) const {
-  std::optional<VolumeTypeId> type;
-  store::Work read = [&](store::Transaction& tx) { type = tx.default_types().of_project(project); };
-  db_.read(read);
-  return type;
+  return db_.read([&](store::Transaction& tx) { return tx.default_types().of_project(project); });
 }
 
 asio::awaitable<VolumeTypeId> TypeExtras::set_default(ProjectId project, std::string name_or_id) {
-  VolumeTypeId id;
-  store::Work write = [&](store::Transaction& tx) {
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    VolumeTypeId id;
     std::optional<model::VolumeType> type = tx.volume_types().find_by_name(name_or_id);
     id = type ? type->id : type_of(tx, name_or_id).id;
     tx.default_types().set(project, id);
-  };
-  co_await db_.write(write);
-  co_return id;
+    return id;
+  });
 }
 
 asio::awaitable<void> TypeExtras::clear_default(ProjectId project) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     if (!tx.default_types().clear(project)) {
       throw Error(ErrorCode::NotFound, "Default type for project " + project.str() + " not found.");
     }
-  };
-  co_await db_.write(write);
+  });
 }
 
 }  // namespace varve::services

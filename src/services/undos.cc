@@ -45,8 +45,7 @@ bool Undos::is_over(const model::Task& task) {
   bool remembered = clock_.now() - task.ended_at.value_or(task.created_at) < settings_.task_history;
   if (!undo_(task)) return !remembered;
   try {
-    store::Work note = [&](store::Transaction& tx) { tx.tasks().note_undone(task.id); };
-    db_.write_blocking(note);
+    db_.write_blocking([&](store::Transaction& tx) { tx.tasks().note_undone(task.id); });
   } catch (const std::exception& fault) {
     log::warning("the end of an undo was not written", {{"task", task.id}, {"error", fault.what()}});
     return false;

@@ -155,19 +155,18 @@ void Volumes::settle_encryption(store::Transaction& tx, const VolumeSpec& spec, 
   }
 }
 
-// The row of one volume, and its task, which is inserted too.
-VolumeDetail Volumes::add(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec,
-                          const Sources& sources, std::int64_t number, Task& task) const {
+std::pair<VolumeDetail, TaskId> Volumes::begin_create(store::Transaction& tx, const model::Actor& actor,
+                                                      const VolumeSpec& spec, const Sources& sources,
+                                                      const Place& place) const {
   Volume volume = volume_of(actor, spec);
   volume.id = VolumeId(rng_.uuid());
-  volume.name = numbered(spec.name, number, spec.count);
+  volume.name = numbered(spec.name, place.number, spec.count);
   volume.created_at = clock_.now();
   TaskKind kind = sources.image    ? TaskKind::CreateVolumeFromImage
                   : sources.backup ? TaskKind::CreateVolumeFromBackup
                                    : TaskKind::CreateVolume;
-  std::optional<std::string> batch = task.batch_id;
-  task = tasks_.make(kind, actor, volume.id);
-  task.batch_id = batch;
+  Task task = tasks_.make(kind, actor, volume.id);
+  task.batch_id = place.batch;
   task.snapshot_id = spec.snapshot_id;
   if (sources.image) take_image(*sources.image, volume, task);
   if (sources.backup) take_backup(*sources.backup, volume);
@@ -176,7 +175,9 @@ VolumeDetail Volumes::add(store::Transaction& tx, const model::Actor& actor, con
   quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
   tx.volumes().insert(volume);
   tx.tasks().insert(task);
-  return {volume, type.name, {}, host_of(settings_, backend_, volume.pool), in_consistency_group(tx, volume)};
+  VolumeDetail detail{
+      volume, type.name, {}, host_of(settings_, backend_, volume.pool), in_consistency_group(tx, volume)};
+  return {std::move(detail), task.id};
 }
 
 asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec spec) {
@@ -204,35 +205,21 @@ asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec s
     if (wanted != sources.image->properties.end()) spec.volume_type = wanted->second;
   }
   if (spec.backup_id) sources.backup = co_await backups_.described(actor, BackupId(*spec.backup_id));
-  CreatedVolumes created;
-  std::vector<Task> tasks;
-  std::string batch = rng_.uuid();
-  store::Work write = [&](store::Transaction& tx) {
-    created.volumes.clear();
-    tasks.clear();
-    for (std::int64_t number = 1; number <= spec.count; ++number) {
-      Task task;
-      if (spec.count > 1) task.batch_id = batch;
-      created.volumes.push_back(add(tx, actor, spec, sources, number, task));
-      tasks.push_back(std::move(task));
+  Place place;
+  if (spec.count > 1) place.batch = rng_.uuid();
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    CreatedVolumes created;
+    for (place.number = 1; place.number <= spec.count; ++place.number) {
+      auto [volume, task] = begin_create(tx, actor, spec, sources, place);
+      created.volumes.push_back(std::move(volume));
+      created.job = place.batch ? TaskId(*place.batch) : task;
     }
-  };
-  co_await db_.write(write);
-  created.job = spec.count > 1 ? TaskId(batch) : tasks.front().id;
-  for (const Task& task : tasks) tasks_.enqueue(task);
-  co_return created;
+    return created;
+  });
 }
 
-asio::awaitable<void> Volumes::create_several(model::Actor actor, store::Work before,
-                                              const std::vector<VolumeSpec>& specs) {
-  std::vector<Task> tasks;
-  store::Work write = [&](store::Transaction& tx) {
-    tasks.clear();
-    before(tx);
-    for (const VolumeSpec& spec : specs) add(tx, actor, spec, {}, 1, tasks.emplace_back());
-  };
-  co_await db_.write(write);
-  for (const Task& task : tasks) tasks_.enqueue(task);
+void Volumes::begin_copy(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec) const {
+  begin_create(tx, actor, spec, {}, {});
 }
 
 }  // namespace varve::services

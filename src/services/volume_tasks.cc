@@ -14,10 +14,8 @@ using model::VolumeStatus;
 void Volumes::run_create(const Task& task) {
   std::optional<std::string> source_pool;
   if (task.target) {
-    store::Work look = [&](store::Transaction& tx) {
-      source_pool = tx.volumes().get(std::nullopt, VolumeId(*task.target)).pool;
-    };
-    db_.read(look);
+    db_.read(
+        [&](store::Transaction& tx) { source_pool = tx.volumes().get(std::nullopt, VolumeId(*task.target)).pool; });
   }
   Volume volume = placing_.schedule(task.volume_id, source_pool);
   if (volume.snapshot_id) {
@@ -50,14 +48,13 @@ void Volumes::run_retype(const Task& task) {
   std::optional<model::VolumeType> type;
   std::string pool;
   model::QosLimits qos;
-  store::Work read = [&](store::Transaction& tx) {
+  db_.read([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
     type = tx.volume_types().find(VolumeTypeId(task.target.value()));
     if (!type) return;
     qos = limits_of(tx, *type, volume.size_gib);
     pool = suits(backend_, volume.pool, *type) ? volume.pool : placing_.pick(tx, *type, std::nullopt);
-  };
-  db_.read(read);
+  });
   if (!type) throw Error(ErrorCode::NotFound, "the volume type is gone");
   if (pool != volume.pool) move_to_pool(volume.id, pool);
   backend_.set_qos(task.volume_id, qos);
@@ -65,19 +62,17 @@ void Volumes::run_retype(const Task& task) {
 
 void Volumes::move_to_pool(const VolumeId& id, const std::string& pool) {
   backend_.migrate(id, pool);
-  store::Work note = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(std::nullopt, id);
     volume.pool = pool;
     volume.migration_status = "success";
     tx.volumes().update(volume);
-  };
-  db_.write_blocking(note);
+  });
 }
 
 void Volumes::run_delete(const Task& task) {
-  std::optional<Volume> volume;
-  store::Work read = [&](store::Transaction& tx) { volume = tx.volumes().find(std::nullopt, task.volume_id); };
-  db_.read(read);
+  std::optional<Volume> volume =
+      db_.read([&](store::Transaction& tx) { return tx.volumes().find(std::nullopt, task.volume_id); });
   backend_.delete_volume(task.volume_id);
   if (volume) placing_.drop_key(*volume);
 }

@@ -43,7 +43,7 @@ void require_free_name(store::Transaction& tx, const std::string& name, const st
 }  // namespace
 
 void VolumeTypes::seed() {
-  store::Work write = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     if (!tx.volume_types().all().empty()) return;
     std::string zones;
     for (const std::string& zone : settings_.availability_zones) zones += (zones.empty() ? "" : ",") + zone;
@@ -59,8 +59,7 @@ void VolumeTypes::seed() {
       if (settings_.profile == Profile::Evs) type.extra_specs["multiattach"] = "<is> True";
       tx.volume_types().insert(type);
     }
-  };
-  db_.write_blocking(write);
+  });
 }
 
 namespace {
@@ -72,40 +71,33 @@ bool may_use(store::Transaction& tx, const model::Actor& actor, const model::Vol
 }  // namespace
 
 std::vector<model::VolumeType> VolumeTypes::list(const model::Actor& actor) const {
-  std::vector<model::VolumeType> types;
-  store::Work read = [&](store::Transaction& tx) {
-    types = tx.volume_types().all();
+  return db_.read([&](store::Transaction& tx) {
+    std::vector<model::VolumeType> types = tx.volume_types().all();
     std::erase_if(types, [&](const model::VolumeType& type) { return !may_use(tx, actor, type); });
-  };
-  db_.read(read);
-  return types;
+    return types;
+  });
 }
 
 model::VolumeType VolumeTypes::show(const model::Actor& actor, const std::string& id) const {
-  model::VolumeType type;
-  store::Work read = [&](store::Transaction& tx) {
-    type = get(tx, id);
+  return db_.read([&](store::Transaction& tx) {
+    model::VolumeType type = get(tx, id);
     if (!may_use(tx, actor, type)) not_found(id);
-  };
-  db_.read(read);
-  return type;
+    return type;
+  });
 }
 
 std::vector<ProjectId> VolumeTypes::access(const std::string& id) const {
-  std::vector<ProjectId> projects;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (type.is_public) {
       throw Error(ErrorCode::NotFound, "Access list not available for public volume types.");
     }
-    projects = tx.volume_types().projects_with_access(type.id);
-  };
-  db_.read(read);
-  return projects;
+    return tx.volume_types().projects_with_access(type.id);
+  });
 }
 
 boost::asio::awaitable<void> VolumeTypes::grant(std::string id, ProjectId project) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (type.is_public) {
       throw Error(ErrorCode::Conflict, "Type access modification is not applicable to public volume type " + id + ".");
@@ -115,35 +107,27 @@ boost::asio::awaitable<void> VolumeTypes::grant(std::string id, ProjectId projec
                   "Volume type access for " + id + " / " + project.str() + " combination already exists.");
     }
     tx.volume_types().grant(type.id, project);
-  };
-  co_await db_.write(write);
+  });
 }
 
 boost::asio::awaitable<void> VolumeTypes::revoke(std::string id, ProjectId project) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (!tx.volume_types().revoke(type.id, project)) {
       throw Error(ErrorCode::NotFound,
                   "Volume type access not found for " + id + " / " + project.str() + " combination.");
     }
-  };
-  co_await db_.write(write);
+  });
 }
 
 model::VolumeType VolumeTypes::named(const model::Actor& actor, const std::string& name_or_id) const {
-  model::VolumeType type;
-  store::Work read = [&](store::Transaction& tx) { type = resolve(tx, actor, name_or_id); };
-  db_.read(read);
-  return type;
+  return db_.read([&](store::Transaction& tx) { return resolve(tx, actor, name_or_id); });
 }
 
 model::VolumeType VolumeTypes::default_type(const model::Actor& actor) const {
   model::Actor everybody = actor;
   everybody.admin = true;
-  model::VolumeType type;
-  store::Work read = [&](store::Transaction& tx) { type = resolve(tx, everybody, std::nullopt); };
-  db_.read(read);
-  return type;
+  return db_.read([&](store::Transaction& tx) { return resolve(tx, everybody, std::nullopt); });
 }
 
 model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const model::Actor& actor,
@@ -168,18 +152,16 @@ boost::asio::awaitable<model::VolumeType> VolumeTypes::create(VolumeTypeSpec spe
   type.is_public = spec.is_public;
   type.extra_specs = spec.extra_specs;
   type.created_at = clock_.now();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     require_free_name(tx, type.name, type.id.str());
     tx.volume_types().insert(type);
-  };
-  co_await db_.write(write);
+  });
   co_return type;
 }
 
 boost::asio::awaitable<model::VolumeType> VolumeTypes::update(std::string id, VolumeTypeChange change) {
-  model::VolumeType type;
-  store::Work write = [&](store::Transaction& tx) {
-    type = get(tx, id);
+  co_return co_await db_.write([&](store::Transaction& tx) {
+    model::VolumeType type = get(tx, id);
     if (change.name) {
       require_free_name(tx, *change.name, id);
       type.name = *change.name;
@@ -188,13 +170,12 @@ boost::asio::awaitable<model::VolumeType> VolumeTypes::update(std::string id, Vo
     if (change.is_public) type.is_public = *change.is_public;
     type.updated_at = clock_.now();
     tx.volume_types().update(type);
-  };
-  co_await db_.write(write);
-  co_return type;
+    return type;
+  });
 }
 
 boost::asio::awaitable<void> VolumeTypes::remove(std::string id) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (tx.volume_types().in_use(type.id)) {
       throw Error(ErrorCode::InvalidState,
@@ -204,31 +185,28 @@ boost::asio::awaitable<void> VolumeTypes::remove(std::string id) {
       throw Error(ErrorCode::Forbidden, "The volume type " + id + " is the default volume type and cannot be deleted.");
     }
     tx.volume_types().remove(type.id);
-  };
-  co_await db_.write(write);
+  });
 }
 
 boost::asio::awaitable<model::Metadata> VolumeTypes::merge_extra_specs(std::string id, model::Metadata specs) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     for (const auto& [key, value] : specs) type.extra_specs[key] = value;
     type.updated_at = clock_.now();
     tx.volume_types().update(type);
-  };
-  co_await db_.write(write);
+  });
   co_return specs;
 }
 
 boost::asio::awaitable<void> VolumeTypes::remove_extra_spec(std::string id, std::string key) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (type.extra_specs.erase(key) == 0) {
       throw Error(ErrorCode::NotFound, "Volume Type " + id + " has no extra specs with key " + key + ".");
     }
     type.updated_at = clock_.now();
     tx.volume_types().update(type);
-  };
-  co_await db_.write(write);
+  });
 }
 
 }  // namespace varve::services

@@ -44,17 +44,14 @@ Volumes::Volumes(store::Database& db, backends::Backend& backend, Exports& expor
 }
 
 VolumeDetail Volumes::show(const model::Actor& actor, const VolumeId& id) const {
-  VolumeDetail detail;
-  store::Work read = [&](store::Transaction& tx) { detail = detail_of(tx, tx.volumes().get(actor.scope(), id)); };
-  db_.read(read);
-  return detail;
+  return db_.read([&](store::Transaction& tx) { return detail_of(tx, tx.volumes().get(actor.scope(), id)); });
 }
 
 model::Page<VolumeDetail> Volumes::list(const model::PageQuery& query) const {
-  model::Page<VolumeDetail> page;
-  store::Work read = [&](store::Transaction& tx) {
+  return db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.volumes().get(query.project_id, VolumeId(*query.marker));
     model::Page<Volume> found = tx.volumes().list(query);
+    model::Page<VolumeDetail> page;
     page.count = found.count;
     std::map<VolumeTypeId, std::string> names;
     for (const model::VolumeType& type : tx.volume_types().all()) names[type.id] = type.name;
@@ -73,43 +70,35 @@ model::Page<VolumeDetail> Volumes::list(const model::PageQuery& query) const {
       }
       page.rows.push_back({std::move(volume), std::move(name), std::move(own), std::move(host), old});
     }
-  };
-  db_.read(read);
-  return page;
+    return page;
+  });
 }
 
 VolumeSummary Volumes::summary(const store::Scope& scope) const {
-  VolumeSummary summary;
-  store::Work read = [&](store::Transaction& tx) {
-    summary = {tx.volumes().usage(scope, std::nullopt), tx.volumes().metadata(scope)};
-  };
-  db_.read(read);
-  return summary;
+  return db_.read([&](store::Transaction& tx) -> VolumeSummary {
+    return {tx.volumes().usage(scope, std::nullopt), tx.volumes().metadata(scope)};
+  });
 }
 
 asio::awaitable<VolumeDetail> Volumes::update(model::Actor actor, VolumeId id, VolumeChange change) {
-  VolumeDetail detail;
-  store::Work write = [&](store::Transaction& tx) {
+  co_return co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (change.name) volume.name = *change.name;
     if (change.description) volume.description = *change.description;
     if (change.metadata) change_metadata(volume.metadata, *change.metadata, false);
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
-    detail = detail_of(tx, volume);
-  };
-  co_await db_.write(write);
-  co_return detail;
+    return detail_of(tx, volume);
+  });
 }
 
 asio::awaitable<void> Volumes::change(model::Actor actor, VolumeId id, std::function<void(Volume&)> apply) {
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     apply(volume);
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
-  };
-  co_await db_.write(write);
+  });
 }
 
 asio::awaitable<void> Volumes::set_bootable(model::Actor actor, VolumeId id, bool bootable) {
@@ -159,7 +148,7 @@ asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, Vol
   if (reset.migration_status && std::ranges::find(kMigration, *reset.migration_status) == std::end(kMigration)) {
     invalid("Must specify a valid migration_status: '" + *reset.migration_status + "' is none.");
   }
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (to && tx.tasks().works_on(id)) require_status(volume, {*to}, "reset it while a task works on it");
     if (to == VolumeStatus::InUse && tx.attachments().of_volume(id).empty()) {
@@ -170,12 +159,11 @@ asio::awaitable<void> Volumes::reset_status(model::Actor actor, VolumeId id, Vol
     if (reset.migration_status == "none") volume.migration_status.reset();
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
-  };
-  co_await db_.write(write);
+  });
 }
 
-void Volumes::begin_remove(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, bool cascade,
-                           bool force, Task& task) const {
+TaskId Volumes::begin_remove(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, bool cascade,
+                             bool force) const {
   Volume volume = tx.volumes().get(actor.scope(), id);
   auto refuse = [&](const std::string& why) {
     throw Error(ErrorCode::InvalidState,
@@ -213,35 +201,20 @@ void Volumes::begin_remove(store::Transaction& tx, const model::Actor& actor, co
   volume.status = VolumeStatus::Deleting;
   volume.updated_at = clock_.now();
   tx.volumes().update(volume);
-  task = tasks_.make(TaskKind::DeleteVolume, actor, id);
+  Task task = tasks_.make(TaskKind::DeleteVolume, actor, id);
   task.project_id = volume.project_id;
   tx.tasks().insert(task);
+  return task.id;
 }
 
 asio::awaitable<TaskId> Volumes::remove(model::Actor actor, VolumeId id, bool cascade, bool force) {
-  Task task;
-  store::Work write = [&](store::Transaction& tx) { begin_remove(tx, actor, id, cascade, force, task); };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
-  co_return task.id;
-}
-
-asio::awaitable<void> Volumes::remove_several(model::Actor actor, store::Work before,
-                                              const std::vector<VolumeId>& ids) {
-  std::vector<Task> tasks;
-  store::Work write = [&](store::Transaction& tx) {
-    tasks.clear();
-    before(tx);
-    for (const VolumeId& id : ids) begin_remove(tx, actor, id, false, false, tasks.emplace_back());
-  };
-  co_await db_.write(write);
-  for (const Task& task : tasks) tasks_.enqueue(task);
+  co_return co_await db_.write([&](store::Transaction& tx) { return begin_remove(tx, actor, id, cascade, force); });
 }
 
 asio::awaitable<TaskId> Volumes::extend(model::Actor actor, VolumeId id, std::int64_t new_size_gib) {
   Task task = tasks_.make(TaskKind::ExtendVolume, actor, id);
   task.size_gib = new_size_gib;
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse, VolumeStatus::ErrorExtending}, "extend",
                    Reason::VolumeNotExtendable);
@@ -266,16 +239,14 @@ asio::awaitable<TaskId> Volumes::extend(model::Actor actor, VolumeId id, std::in
     tx.volumes().update(volume);
     task.project_id = volume.project_id;
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return task.id;
 }
 
 asio::awaitable<TaskId> Volumes::rollback(model::Actor actor, VolumeId id, SnapshotId snapshot_id) {
   Task task = tasks_.make(TaskKind::RollbackVolume, actor, id);
   task.snapshot_id = snapshot_id.str();
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     model::Snapshot snapshot = tx.snapshots().get(actor.scope(), snapshot_id);
     if (snapshot.volume_id != id) {
@@ -304,9 +275,7 @@ asio::awaitable<TaskId> Volumes::rollback(model::Actor actor, VolumeId id, Snaps
     tx.snapshots().update(snapshot);
     task.project_id = volume.project_id;
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return task.id;
 }
 
@@ -328,7 +297,7 @@ asio::awaitable<TaskId> Volumes::migrate(model::Actor actor, VolumeId id, std::s
   }
   Task task = tasks_.make(TaskKind::MigrateVolume, actor, id);
   task.target = pool;
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "migrate it");
     if (pool_name(backend_, volume.pool) == pool) invalid("Destination host must be different than the current host.");
@@ -337,15 +306,13 @@ asio::awaitable<TaskId> Volumes::migrate(model::Actor actor, VolumeId id, std::s
     tx.volumes().update(volume);
     task.project_id = volume.project_id;
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return task.id;
 }
 
 asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::string new_type, bool may_migrate) {
   Task task = tasks_.make(TaskKind::RetypeVolume, actor, id);
-  store::Work write = [&](store::Transaction& tx) {
+  co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     model::VolumeType type = types_.resolve(tx, actor, new_type);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "retype");
@@ -375,9 +342,7 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
     tx.volumes().update(volume);
     task.project_id = volume.project_id;
     tx.tasks().insert(task);
-  };
-  co_await db_.write(write);
-  tasks_.enqueue(task);
+  });
   co_return task.id;
 }
 

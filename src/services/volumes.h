@@ -85,11 +85,10 @@ class Volumes {
 
   // All of them or none.
   boost::asio::awaitable<CreatedVolumes> create(model::Actor actor, VolumeSpec spec);
-  // For groups: `before` and one volume a spec (of snapshots or volumes) in one commit, their tasks after it. `before`
-  // may fill in the specs.
-  boost::asio::awaitable<void> create_several(model::Actor actor, store::Work before,
-                                              const std::vector<VolumeSpec>& specs);
-  boost::asio::awaitable<void> remove_several(model::Actor actor, store::Work before, const std::vector<VolumeId>& ids);
+  // Parts of the commits of a group: a volume that has its bytes from a snapshot or a volume, and its removal.
+  void begin_copy(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec) const;
+  TaskId begin_remove(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, bool cascade,
+                      bool force) const;
   VolumeDetail show(const model::Actor& actor, const VolumeId& id) const;
   model::Page<VolumeDetail> list(const model::PageQuery& query) const;
   VolumeSummary summary(const store::Scope& scope) const;
@@ -131,10 +130,14 @@ class Volumes {
     std::optional<images::Image> image;
     std::optional<BackedUpVolume> backup;
   };
-  VolumeDetail add(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, const Sources& sources,
-                   std::int64_t number, model::Task& task) const;
-  void begin_remove(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, bool cascade, bool force,
-                    model::Task& task) const;
+  // Which of a batch it is; a batch of one has no id.
+  struct Place {
+    std::optional<std::string> batch;
+    std::int64_t number = 1;
+  };
+  std::pair<VolumeDetail, TaskId> begin_create(store::Transaction& tx, const model::Actor& actor,
+                                               const VolumeSpec& spec, const Sources& sources,
+                                               const Place& place) const;
   void settle_spec(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec, model::Volume& volume,
                    model::Task& task) const;
 

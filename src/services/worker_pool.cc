@@ -19,7 +19,7 @@ void WorkerPool::start() {
 }
 
 void WorkerPool::stop() {
-  std::vector<std::thread> threads;
+  std::vector<Thread> threads;  // joined after the lock is let go of
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -27,7 +27,6 @@ void WorkerPool::stop() {
     threads.swap(threads_);
   }
   wake_.notify_all();
-  for (std::thread& thread : threads) thread.join();
 }
 
 void WorkerPool::push(Job job) {
@@ -90,7 +89,7 @@ bool WorkerPool::may_begin() const {
 void WorkerPool::add_thread() {
   if (stopping_ || threads_.size() > limit_ + spare_) return;
   try {
-    threads_.emplace_back([this] { work(); });
+    threads_.emplace_back("worker", [this] { work(); });
   } catch (const std::system_error& fault) {
     log::error("no thread could be started", {{"error", fault.what()}});
   }

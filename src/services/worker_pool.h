@@ -10,10 +10,10 @@
 #include <functional>
 #include <mutex>
 #include <set>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 namespace varve::services {
 
@@ -52,7 +52,7 @@ class WorkerPool {
   unsigned idle_ = 0;
   bool looking_ = false;  // a thread looks again and again whether a job may begin
   bool stopping_ = false;
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
 };
 
 }  // namespace varve::services

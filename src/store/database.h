@@ -1,18 +1,22 @@
 // The store: transactions over all tables.
 //
-// `fn(Transaction&)` is plain synchronous code without effects outside the transaction, since it may run again. What it
-// throws undoes its own changes, nobody else's, and reaches the caller.
+// A transaction is a function of a Transaction&: plain synchronous code without effects outside of it, since it may run
+// again. What it returns is returned. What it throws undoes its own changes, nobody else's, and reaches the caller.
 // write(): returns after the commit is on disk (synchronous=FULL). Many callers share one commit: one writer thread
-// drains the queue into one SQLite transaction, each fn in a savepoint of its own. read(): a consistent view, on the
-// calling thread, microseconds. A full disk fails single writes with Error(NoSpace) and stops nothing: the writer goes
-// on, and room has been kept for those that free space (reserve.h). Sees every write that was acknowledged before it.
-// Any thread. A coroutine resumes on its own executor.
+// drains the queue into one SQLite transaction, each function in a savepoint of its own. read(): a consistent view, on
+// the calling thread, microseconds. A full disk fails single writes with Error(NoSpace) and stops nothing: the writer
+// goes on, and room has been kept for those that free space (reserve.h). Sees every write that was acknowledged before
+// it. Any thread. A coroutine resumes on its own executor; the _blocking ones are for threads that are not an
+// io_context's.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "store/backup_tables.h"
 #include "store/group_tables.h"
@@ -51,15 +55,40 @@ class Transaction {
 
 using Work = std::function<void(Transaction&)>;
 
+template <class F>
+using Result = std::invoke_result_t<F&, Transaction&>;
+
 class Database {
  public:
   virtual ~Database() = default;
-  virtual boost::asio::awaitable<void> write(Work work) = 0;
-  virtual void write_blocking(const Work& work) = 0;  // for threads that are not an io_context's
-  virtual void read(const Work& work) = 0;
 
-  // Called after each commit that touched something, on the writer's thread: it must be quick and must not throw.
-  virtual void on_commit(std::function<void(const Touched&)> listener) = 0;
+  template <class F>
+  boost::asio::awaitable<Result<F>> write(F fn) {
+    Outcome<F> outcome(fn);
+    co_await commit([&outcome](Transaction& tx) { outcome.run(tx); });
+    co_return outcome.take();
+  }
+
+  template <class F>
+  Result<F> write_blocking(F fn) {
+    Outcome<F> outcome(fn);
+    commit_blocking([&outcome](Transaction& tx) { outcome.run(tx); });
+    return outcome.take();
+  }
+
+  template <class F>
+  Result<F> read(F fn) {
+    Outcome<F> outcome(fn);
+    view([&outcome](Transaction& tx) { outcome.run(tx); });
+    return outcome.take();
+  }
+
+  // The listener is called after each commit that touched something, before its callers are answered, in the order of
+  // the commits, on the writer's thread: it must be quick and must not throw. Until what is returned is destroyed,
+  // which must be before the database is.
+  using Listener = std::function<void(const Touched&)>;
+  using Subscription = std::shared_ptr<void>;
+  [[nodiscard]] virtual Subscription on_commit(Listener listener) = 0;
 
   // False: writes are refused with Error(Unavailable). The present commit takes far longer than any should, since the
   // disk hangs (those that it writes end with it); or another file is at the database's path (place.h), which is known
@@ -69,6 +98,34 @@ class Database {
   // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may
   // be destroyed after this, not before.
   virtual void settle() = 0;
+
+ protected:
+  virtual boost::asio::awaitable<void> commit(Work work) = 0;
+  virtual void commit_blocking(Work work) = 0;
+  virtual void view(Work work) = 0;
+
+ private:
+  // The last run's result.
+  template <class F>
+  class Outcome {
+   public:
+    explicit Outcome(F& fn) : fn_(fn) {}
+    void run(Transaction& tx) {
+      if constexpr (std::is_void_v<Result<F>>) {
+        fn_(tx);
+      } else {
+        result_.emplace(fn_(tx));
+      }
+    }
+    Result<F> take() {
+      if constexpr (!std::is_void_v<Result<F>>) return std::move(*result_);
+    }
+
+   private:
+    struct Nothing {};
+    F& fn_;
+    std::optional<std::conditional_t<std::is_void_v<Result<F>>, Nothing, Result<F>>> result_;
+  };
 };
 
 // Opens (and creates, mode 0600) the file, migrates it, starts the writer. The destructor finishes the queue.

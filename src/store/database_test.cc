@@ -23,8 +23,7 @@ class DatabaseTest : public testing::Test {
     char pattern[] = "/tmp/varve-store-XXXXXX";
     directory_ = mkdtemp(pattern);
     db_ = open_sqlite(directory_ / "varve.db", 1000);
-    Work types = [](Transaction& tx) { tx.volume_types().insert(ssd()); };
-    db_->write_blocking(types);
+    db_->write_blocking([](Transaction& tx) { tx.volume_types().insert(ssd()); });
   }
   ~DatabaseTest() override {
     db_.reset();
@@ -59,22 +58,20 @@ class DatabaseTest : public testing::Test {
   }
 
   void fill_snapshots() {
-    Work fill = [](Transaction& tx) {
+    db_->write_blocking([](Transaction& tx) {
       tx.volumes().insert(volume("v1"));
       tx.snapshots().insert(snapshot("s1", 10, "b"));
       tx.snapshots().insert(snapshot("s2", 20, "a"));
       tx.snapshots().insert(snapshot("s3", 20, std::nullopt));
       tx.snapshots().insert(snapshot("s4", 30, "b"));
-    };
-    db_->write_blocking(fill);
+    });
   }
 
   std::string ids(const model::PageQuery& query) {
     std::string out;
-    Work list = [&](Transaction& tx) {
+    db_->read([&](Transaction& tx) {
       for (const auto& row : tx.snapshots().list(query).rows) out += row.id.str() + " ";
-    };
-    db_->read(list);
+    });
     return out;
   }
 
@@ -90,10 +87,8 @@ TEST_F(DatabaseTest, KeepsEveryFieldOfARow) {
   in.created_at = Timestamp(std::chrono::microseconds(1700000000123456));
   in.read_only = true;
   std::optional<model::Volume> out;
-  Work insert = [&](Transaction& tx) { tx.volumes().insert(in); };
-  db_->write_blocking(insert);
-  Work find = [&](Transaction& tx) { out = tx.volumes().find(std::nullopt, VolumeId("v1")); };
-  db_->read(find);
+  db_->write_blocking([&](Transaction& tx) { tx.volumes().insert(in); });
+  db_->read([&](Transaction& tx) { out = tx.volumes().find(std::nullopt, VolumeId("v1")); });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->name, in.name);
   EXPECT_EQ(out->description, std::nullopt);
@@ -105,24 +100,21 @@ TEST_F(DatabaseTest, KeepsEveryFieldOfARow) {
 }
 
 TEST_F(DatabaseTest, HidesAnotherProjectsRow) {
-  Work insert = [](Transaction& tx) { tx.volumes().insert(volume("v1", "p1")); };
-  db_->write_blocking(insert);
-  Work find = [](Transaction& tx) {
+  db_->write_blocking([](Transaction& tx) { tx.volumes().insert(volume("v1", "p1")); });
+  db_->read([](Transaction& tx) {
     EXPECT_TRUE(tx.volumes().find(ProjectId("p1"), VolumeId("v1")));
     EXPECT_FALSE(tx.volumes().find(ProjectId("p2"), VolumeId("v1")));
     EXPECT_THROW(tx.volumes().get(ProjectId("p2"), VolumeId("v1")), Error);
-  };
-  db_->read(find);
+  });
 }
 
 TEST_F(DatabaseTest, UndoesTheWholeOfAWorkThatThrows) {
-  Work broken = [](Transaction& tx) {
+  auto broken = [](Transaction& tx) {
     tx.volumes().insert(volume("v1"));
     throw Error(ErrorCode::InvalidInput, "no");
   };
   EXPECT_THROW(db_->write_blocking(broken), Error);
-  Work find = [](Transaction& tx) { EXPECT_FALSE(tx.volumes().find(std::nullopt, VolumeId("v1"))); };
-  db_->read(find);
+  db_->read([](Transaction& tx) { EXPECT_FALSE(tx.volumes().find(std::nullopt, VolumeId("v1"))); });
 }
 
 TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
@@ -130,7 +122,7 @@ TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
   int good = 0;
   int bad = 0;
   for (int i = 0; i < 100; ++i) {
-    Work work = [i](Transaction& tx) {
+    auto work = [i](Transaction& tx) {
       tx.volumes().insert(volume("v" + std::to_string(i)));
       if (i % 10 == 0) throw Error(ErrorCode::InvalidInput, "no");
     };
@@ -140,12 +132,11 @@ TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
   db_->settle();  // before io goes
   EXPECT_EQ(good, 90);
   EXPECT_EQ(bad, 10);
-  Work count = [](Transaction& tx) { EXPECT_EQ(tx.volumes().usage(ProjectId("p1"), std::nullopt).count, 90); };
-  db_->read(count);
+  db_->read([](Transaction& tx) { EXPECT_EQ(tx.volumes().usage(ProjectId("p1"), std::nullopt).count, 90); });
 }
 
 TEST_F(DatabaseTest, RefusesADoubleIdAsConflict) {
-  Work insert = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
+  auto insert = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
   db_->write_blocking(insert);
   try {
     db_->write_blocking(insert);
@@ -183,16 +174,15 @@ TEST_F(DatabaseTest, CountsAllMatchesBesideThePage) {
   fill_snapshots();
   model::PageQuery query{.project_id = ProjectId("p1"), .limit = 1, .with_count = true};
   query.filters.push_back({"name", model::Filter::Op::Equal, std::string("b")});
-  Work list = [&](Transaction& tx) {
+  db_->read([&](Transaction& tx) {
     auto page = tx.snapshots().list(query);
     EXPECT_EQ(page.rows.size(), 1U);
     EXPECT_EQ(page.count, 2);
-  };
-  db_->read(list);
+  });
 }
 
 TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
-  Work fill = [](Transaction& tx) {
+  db_->write_blocking([](Transaction& tx) {
     tx.volumes().insert(volume("v1"));
     auto put = [&](const std::string& id, model::Metadata metadata) {
       model::Snapshot row = snapshot(id, 1, std::nullopt);
@@ -203,8 +193,7 @@ TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
     put("s2", {{"k", "v2"}});
     put("s3", {{"a,\"k", "v"}});  // the pair's text inside a key
     put("s4", {{"k", "v"}});
-  };
-  db_->write_blocking(fill);
+  });
   model::PageQuery query{.project_id = ProjectId("p1")};
   query.filters.push_back({"metadata", model::Filter::Op::HasPair, encode_metadata_pair("k", "v")});
   EXPECT_EQ(ids(query), "s4 s1 ");
@@ -212,7 +201,7 @@ TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
 
 TEST_F(DatabaseTest, TellsWhatACommitTouched) {
   Touched seen;
-  db_->on_commit([&](const Touched& touched) {
+  Database::Subscription commits = db_->on_commit([&](const Touched& touched) {
     seen.volumes.insert(seen.volumes.end(), touched.volumes.begin(), touched.volumes.end());
     seen.catalogue |= touched.catalogue;
   });
@@ -220,21 +209,50 @@ TEST_F(DatabaseTest, TellsWhatACommitTouched) {
   EXPECT_EQ(std::ranges::count(seen.volumes, VolumeId("v1")), 5);
   EXPECT_FALSE(seen.catalogue);
   seen.volumes.clear();
-  Work remove = [](Transaction& tx) { tx.snapshots().remove(SnapshotId("s1")); };
-  db_->write_blocking(remove);
+  db_->write_blocking([](Transaction& tx) { tx.snapshots().remove(SnapshotId("s1")); });
   EXPECT_EQ(seen.volumes, std::vector{VolumeId("v1")});
   seen.volumes.clear();
-  Work quota = [](Transaction& tx) { tx.quotas().set(ProjectId("p1"), "volumes", 3); };
-  db_->write_blocking(quota);
+  db_->write_blocking([](Transaction& tx) { tx.quotas().set(ProjectId("p1"), "volumes", 3); });
   EXPECT_TRUE(seen.catalogue);
   EXPECT_TRUE(seen.volumes.empty());
-  db_->on_commit({});
+  commits.reset();
+  db_->write_blocking([](Transaction& tx) { tx.volumes().insert(volume("v2")); });
+  EXPECT_TRUE(seen.volumes.empty());
+}
+
+TEST_F(DatabaseTest, TellsOfTheTasksThatWereCommittedAndOfNoOthers) {
+  auto task = [](const std::string& id) {
+    model::Task out;
+    out.id = TaskId(id);
+    out.volume_id = VolumeId("v1");
+    return out;
+  };
+  std::string begun;
+  Database::Subscription commits = db_->on_commit([&](const Touched& touched) {
+    for (const model::Task& one : touched.begun) begun += one.id.str() + " ";
+  });
+  boost::asio::io_context io;
+  auto ignore = [](const std::exception_ptr&) {};
+  for (const char* id : {"t1", "t2", "t3"}) {
+    auto begin = [=](Transaction& tx) {
+      tx.tasks().insert(task(id));
+      if (std::string(id) == "t2") throw Error(ErrorCode::InvalidInput, "no");
+    };
+    boost::asio::co_spawn(io, db_->write(begin), ignore);
+  }
+  // It breaks the commit of all three, which are then tried one by one.
+  auto break_all = [](Transaction& tx) { tx.connection().script("ROLLBACK"); };
+  boost::asio::co_spawn(io, db_->write(break_all), ignore);
+  io.run();
+  db_->settle();
+  EXPECT_EQ(begun, "t1 t3 ");
+  db_->read([](Transaction& tx) { EXPECT_EQ(tx.tasks().live().size(), 2U); });
 }
 
 TEST_F(DatabaseTest, ARowComesBackFromItsPlainForm) {
   fill_snapshots();
   boost::json::array rows;
-  Work take = [&](Transaction& tx) {
+  db_->write_blocking([&](Transaction& tx) {
     PlainTable table(tx.connection(), "snapshots");
     rows = table.select(tx.connection(), "WHERE id = :id", values(std::string("s3")));
     rows.front().as_object()["later"] = "a field of a later release";
@@ -242,27 +260,24 @@ TEST_F(DatabaseTest, ARowComesBackFromItsPlainForm) {
     EXPECT_TRUE(table.insert(tx.connection(), rows.front().as_object()));
     EXPECT_FALSE(table.insert(tx.connection(), rows.front().as_object())) << "it is there";
     EXPECT_FALSE(table.insert(tx.connection(), {{"id", "s9"}})) << "a column must have a value";
-  };
-  db_->write_blocking(take);
-  Work look = [](Transaction& tx) {
+  });
+  db_->read([](Transaction& tx) {
     auto row = tx.snapshots().get(std::nullopt, SnapshotId("s3"));
     EXPECT_EQ(row.name, std::nullopt);
     EXPECT_EQ(row.size_gib, 1);
-  };
-  db_->read(look);
+  });
 }
 
 // Migration 8: the first types never meant to make their volumes multiattach; one that an operator made does.
 TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
   auto put = [&](const char* name, model::Metadata specs) {
-    store::Work write = [&](Transaction& tx) {
+    db_->write_blocking([&](Transaction& tx) {
       model::VolumeType type;
       type.id = VolumeTypeId(name);
       type.name = name;
       type.extra_specs = specs;
       tx.volume_types().insert(type);
-    };
-    db_->write_blocking(write);
+    });
   };
   put("GPSSD", {{"RESKEY:availability_zones", "az-1"}, {"multiattach", "<is> True"}});
   put("shared", {{"multiattach", "<is> True"}});
@@ -278,10 +293,9 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
   }
   db_ = open_sqlite(directory_ / "varve.db", 10);
   std::map<std::string, model::Metadata> specs;
-  store::Work read = [&](Transaction& tx) {
+  db_->read([&](Transaction& tx) {
     for (const model::VolumeType& type : tx.volume_types().all()) specs[type.name] = type.extra_specs;
-  };
-  db_->read(read);
+  });
   EXPECT_EQ(specs["GPSSD"], (model::Metadata{{"RESKEY:availability_zones", "az-1"}}));
   EXPECT_EQ(specs["shared"], (model::Metadata{{"multiattach", "<is> True"}}));
 }
@@ -307,15 +321,14 @@ TEST_F(DatabaseTest, WhatIsWrittenToFilesThatWereRemovedIsKept) {
   for (std::vector<std::string> removed :
        {std::vector<std::string>{"varve.db"}, {"varve.db-wal"}, {"varve.db", "varve.db-wal", "varve.db-shm"}}) {
     SCOPED_TRACE(removed.front() + " and " + std::to_string(removed.size() - 1));
-    Work clear = [](Transaction& tx) {
+    db_->write_blocking([](Transaction& tx) {
       for (const char* id : {"v1", "v2", "v3"}) {
         if (tx.volumes().find(std::nullopt, VolumeId(id))) tx.volumes().remove(VolumeId(id));
       }
-    };
-    db_->write_blocking(clear);
-    Work first = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
-    Work second = [](Transaction& tx) { tx.volumes().insert(volume("v2")); };
-    Work third = [](Transaction& tx) { tx.volumes().insert(volume("v3")); };
+    });
+    auto first = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
+    auto second = [](Transaction& tx) { tx.volumes().insert(volume("v2")); };
+    auto third = [](Transaction& tx) { tx.volumes().insert(volume("v3")); };
     db_->write_blocking(first);
     for (const std::string& name : removed) std::filesystem::remove(directory_ / name);
     db_->write_blocking(second);
@@ -333,24 +346,23 @@ TEST_F(DatabaseTest, WhatIsWrittenToFilesThatWereRemovedIsKept) {
 
 // No connection is opened to the other one: those that are open serve in turn.
 TEST_F(DatabaseTest, ReadsGoOnWhenAnotherDatabaseWasPutInItsPlace) {
-  Work look = [](Transaction& tx) { EXPECT_TRUE(tx.volume_types().find(VolumeTypeId("type-ssd"))); };
+  auto look = [](Transaction& tx) { EXPECT_TRUE(tx.volume_types().find(VolumeTypeId("type-ssd"))); };
   db_->read(look);
   std::filesystem::copy_file(directory_ / "varve.db", directory_ / "other");
   std::filesystem::rename(directory_ / "other", directory_ / "varve.db");
   std::future<void> second;
-  Work first = [&](Transaction& tx) {
+  db_->read([&](Transaction& tx) {
     look(tx);
     second = std::async(std::launch::async, [&] { db_->read(look); });
     EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout) << "the one is lent";
-  };
-  db_->read(first);
+  });
   EXPECT_NO_THROW(second.get());
 }
 
 TEST_F(DatabaseTest, NothingIsWrittenWhenAnotherDatabaseWasPutInItsPlace) {
   std::filesystem::copy_file(directory_ / "varve.db", directory_ / "other");
   std::filesystem::rename(directory_ / "other", directory_ / "varve.db");
-  Work change = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
+  auto change = [](Transaction& tx) { tx.volumes().insert(volume("v1")); };
   EXPECT_THROW(db_->write_blocking(change), Error);
   EXPECT_FALSE(db_->takes_changes());
 }

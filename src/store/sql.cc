@@ -243,6 +243,12 @@ class Connection::Impl {
   std::unordered_map<std::string, std::unique_ptr<Prepared>, Hash, std::equal_to<>> prepared_;
 };
 
+void Touched::add(Touched more) {
+  volumes.insert(volumes.end(), more.volumes.begin(), more.volumes.end());
+  catalogue |= more.catalogue;
+  std::ranges::move(more.begun, std::back_inserter(begun));
+}
+
 std::span<const std::string_view> catalogue_tables() {
   static constexpr std::string_view kTables[] = {"volume_types",
                                                  "volume_type_access",

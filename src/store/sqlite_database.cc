@@ -7,13 +7,14 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <list>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/unique_fd.h"
 #include "store/database.h"
 #include "store/migrations.h"
@@ -57,7 +58,7 @@ class SqliteDatabase final : public Database {
     reserve_ = std::make_unique<Reserve>(path_);
     place_ = std::make_shared<Place>(path_);
     keep_reserve();
-    thread_ = std::thread([this] { run_writer(); });
+    thread_ = Thread("store", [this] { run_writer(); });
   }
 
   ~SqliteDatabase() override {
@@ -69,7 +70,7 @@ class SqliteDatabase final : public Database {
     thread_.join();
   }
 
-  asio::awaitable<void> write(Work work) override {
+  asio::awaitable<void> commit(Work work) override {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
     auto initiate = [this, &work, &executor](auto handler) {
       auto pending = std::make_unique<Pending>();
@@ -84,9 +85,9 @@ class SqliteDatabase final : public Database {
                                                                                            asio::use_awaitable);
   }
 
-  void write_blocking(const Work& work) override {
+  void commit_blocking(Work work) override {
     auto pending = std::make_unique<Pending>();
-    pending->work = work;
+    pending->work = std::move(work);
     if (std::exception_ptr fault = wait_for(std::move(pending))) std::rethrow_exception(fault);
   }
 
@@ -97,7 +98,7 @@ class SqliteDatabase final : public Database {
     wait_for(std::move(mark));  // that its turn has come is all that is asked
   }
 
-  void read(const Work& work) override {
+  void view(Work work) override {
     std::unique_ptr<Connection> db = take_reader();
     try {
       db->script("BEGIN");
@@ -116,22 +117,28 @@ class SqliteDatabase final : public Database {
     return !stalled_locked() && !displaced_;
   }
 
-  void on_commit(std::function<void(const Touched&)> listener) override {
-    std::lock_guard lock(listener_mutex_);
-    listener_ = std::move(listener);
+  Subscription on_commit(Listener listener) override {
+    std::lock_guard lock(listeners_mutex_);
+    auto place = listeners_.insert(listeners_.end(), std::move(listener));
+    return {&*place, [this, place](void*) {
+              std::lock_guard again(listeners_mutex_);
+              listeners_.erase(place);
+            }};
   }
 
  private:
   // Before the callers wake: what they are told of is on its way to the listener.
   void tell() {
-    if (!writer_ || writer_->touched().empty()) return;
-    Touched& touched = writer_->touched();
-    {
-      std::lock_guard lock(listener_mutex_);
-      if (listener_) listener_(touched);
+    Touched touched = std::exchange(committed_, {});
+    if (touched.empty()) return;
+    std::lock_guard lock(listeners_mutex_);
+    for (const Listener& listener : listeners_) {
+      try {
+        listener(touched);
+      } catch (const std::exception& fault) {
+        log::error("somebody was not told of a commit", {{"error", fault.what()}});
+      }
     }
-    touched.volumes.clear();
-    touched.catalogue = false;
   }
 
   static Error held_up() {
@@ -239,6 +246,7 @@ class SqliteDatabase final : public Database {
       begin();
       for (auto& pending : batch) apply(*pending);
       writer_->script("COMMIT");
+      committed_.add(std::exchange(writer_->touched(), {}));
       return true;
     } catch (const std::exception& fault) {
       log::error("a commit failed; its writes are undone", {{"error", fault.what()}});
@@ -312,18 +320,22 @@ class SqliteDatabase final : public Database {
 
   void apply(Pending& pending) {
     writer_->script("SAVEPOINT one");
+    std::vector<model::Task>& begun = writer_->touched().begun;
+    std::size_t others = begun.size();
     try {
       Transaction tx(*writer_);
       pending.work(tx);
       writer_->script("RELEASE one");
     } catch (...) {
       pending.fault = std::current_exception();
+      begun.resize(others);
       writer_->script("ROLLBACK TO one");
       writer_->script("RELEASE one");
     }
   }
 
   void undo() {
+    writer_->touched() = {};
     try {
       writer_->script("ROLLBACK");
     } catch (const std::exception&) {
@@ -444,6 +456,7 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<Reserve> reserve_;    // outlives the connections
   std::unique_ptr<Connection> writer_;  // nullptr: it could not be opened again
   std::shared_ptr<Place> place_;
+  Touched committed_;        // of which nobody was told yet
   std::size_t changes_ = 0;  // since the reserve was looked at
 
   std::mutex mutex_;
@@ -454,15 +467,15 @@ class SqliteDatabase final : public Database {
   bool look_ = false;                                           // asked for, instead of at the next time
   std::optional<std::chrono::steady_clock::time_point> began_;  // the commit that is under way
 
-  std::mutex listener_mutex_;
-  std::function<void(const Touched&)> listener_;
+  std::mutex listeners_mutex_;
+  std::list<Listener> listeners_;
 
   std::mutex readers_mutex_;
   std::condition_variable readers_back_;
   std::vector<std::unique_ptr<Connection>> readers_;
   std::size_t lent_ = 0;
 
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace

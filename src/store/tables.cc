@@ -337,6 +337,11 @@ void ServiceStates::set(const model::ServiceState& state) {
   if (!update(db_, state)) insert(db_, state);
 }
 
+void Tasks::insert(const model::Task& task) {
+  store::insert(db_, task);
+  db_.touched().begun.push_back(task);
+}
+
 std::vector<model::Task> Tasks::live() {
   return select<model::Task>(db_, "WHERE state = 'live' ORDER BY created_at, id");
 }

@@ -211,7 +211,8 @@ class VolumeTypes {
 class Tasks {
  public:
   explicit Tasks(Connection& db) : db_(db) {}
-  void insert(const model::Task& task) { store::insert(db_, task); }
+  // Who listens for commits (the task runner) runs it after the commit.
+  void insert(const model::Task& task);
   void update(const model::Task& task) { store::update(db_, task); }
   std::vector<model::Task> live();
   std::vector<model::Task> to_undo();  // that failed and left something

@@ -1,5 +1,4 @@
-// What a connection's changes concerned, for those who keep a copy of it elsewhere: a hint where to look again. It may
-// name what was undone afterwards.
+// What a connection's changes concerned, for those who keep a copy of it elsewhere or have to act on it.
 #pragma once
 
 #include <span>
@@ -7,6 +6,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "model/resources.h"
 
 namespace varve::store {
 
@@ -15,10 +15,12 @@ namespace varve::store {
 std::span<const std::string_view> catalogue_tables();
 
 struct Touched {
-  std::vector<VolumeId> volumes;  // their rows, or those of their snapshots and attachments
-  bool catalogue = false;         // one of catalogue_tables()
+  std::vector<VolumeId> volumes;  // their rows, or those of their snapshots and attachments: a hint where to look again
+  bool catalogue = false;         // one of catalogue_tables(); a hint too: it may have been undone
+  std::vector<model::Task> begun;  // the tasks that were inserted, in their order: exactly those that were committed
 
-  bool empty() const { return volumes.empty() && !catalogue; }
+  bool empty() const { return volumes.empty() && !catalogue && begun.empty(); }
+  void add(Touched more);
 };
 
 }  // namespace varve::store

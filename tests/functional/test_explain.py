@@ -16,9 +16,7 @@ def status(client, volume):
 def team(server):
     """A member, a reader and, of another project, a stranger."""
     for project, user, role in (("team", "alice", "member"), ("team", "rita", "reader"), ("other", "bob", "member")):
-        server.run("openstack", "project", "create", "--or-show", project)
-        server.run("openstack", "user", "create", "--password", "secret-1", user)
-        server.run("openstack", "role", "add", "--project", project, "--user", user, role)
+        server.new_user(user, "secret-1", project, role)
     return [server.login(user, "secret-1", project) for project, user in (("team", "alice"), ("team", "rita"), ("other", "bob"))]
 
 

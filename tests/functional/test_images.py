@@ -34,9 +34,7 @@ def admin(cloud):
 
 @pytest.fixture(scope="module")
 def member(cloud):
-    cloud.openstack("project", "create", "team")
-    cloud.openstack("user", "create", "--password", "secret-1", "alice")
-    cloud.run("openstack", "role", "add", "--project", "team", "--user", "alice", "member")
+    cloud.new_user("alice", "secret-1", "team")
     return cloud.login("alice", "secret-1", "team")
 
 

@@ -39,9 +39,7 @@ def test_messages_are_filtered_and_came_with_3_3(failing):
 def test_another_projects_messages_are_not_there(failing, own_server):
     admin, _ = failing
     message, = admin.call("GET", "/messages", None, 200, "3.3")["messages"]
-    own_server.openstack("project", "create", "team")
-    own_server.openstack("user", "create", "--password", "secret-1", "alice")
-    own_server.run("openstack", "role", "add", "--project", "team", "--user", "alice", "member")
+    own_server.new_user("alice", "secret-1", "team")
     alice = own_server.login("alice", "secret-1", "team")
     assert alice.call("GET", "/messages", None, 200, "3.3")["messages"] == []
     assert alice.request("GET", f"/messages/{message['id']}", mv="3.3").status_code == 404

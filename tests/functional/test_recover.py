@@ -65,9 +65,7 @@ def filled(server):
     admin = server.start().login()
     secret = admin.call("POST", "/types", {"volume_type": {"name": "secret"}}, 200)["volume_type"]["id"]
     admin.call("POST", f"/types/{secret}/encryption", {"encryption": {"provider": "luks", "control_location": "front-end"}}, 200)
-    server.openstack("project", "create", "team")
-    server.openstack("user", "create", "--password", "secret-1", "alice")
-    server.run("openstack", "role", "add", "--project", "team", "--user", "alice", "member")
+    server.new_user("alice", "secret-1", "team")
     alice = server.login("alice", "secret-1", "team")
     made = {"plain": admin.create_volume(name="plain", description="d", volume_type="SSD", metadata={"k": "v"}),
             "secret": admin.create_volume(name="secret", volume_type="secret"),

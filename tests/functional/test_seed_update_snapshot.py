@@ -170,8 +170,7 @@ def test_no_token_is_refused(admin, snapshot):
 
 
 def test_a_reader_may_not_write(server, admin, snapshot):
-    server.openstack("user", "create", "--password", "secret-2", "bob")
-    server.run("openstack", "role", "add", "--project", "admin", "--user", "bob", "reader")
+    server.new_user("bob", "secret-2", "admin", "reader")
     bob = server.login("bob", "secret-2", "admin")
     assert bob.request("GET", f"/snapshots/{snapshot}").status_code == 200
     refused(bob.request("PUT", f"/snapshots/{snapshot}", {"snapshot": {"name": "x"}}), 403, "forbidden", "member")

@@ -1,4 +1,5 @@
 """A real Keystone beside varved: Debian's, with a database of its own."""
+import json
 import os
 import pathlib
 import shutil
@@ -41,6 +42,21 @@ make_server("127.0.0.1", port, initialize_public_application()).serve_forever()
 """
 
 
+# One process a command, but Keystone is loaded once.
+MANAGE = """
+import json, os, sys
+from keystone.cmd.manage import main
+common, commands = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+for command in commands:
+    child = os.fork()
+    if child == 0:
+        sys.argv = ["keystone-manage", *common, *command]
+        os._exit(main() or 0)
+    if os.waitpid(child, 0)[1] != 0:
+        sys.exit(f"{command[0]} failed")
+"""
+
+
 class Keystone:
     """admin/secret in the project admin; a service user varved/secret with the roles service and admin in the project service."""
 
@@ -65,10 +81,9 @@ class Keystone:
             (self.home / name).mkdir(mode=0o700)
         self.configure()
         user = ["--keystone-user", "root", "--keystone-group", "root"]
-        self.manage("db_sync")
-        self.manage("fernet_setup", *user)
-        self.manage("credential_setup", *user)
-        self.manage("bootstrap", "--bootstrap-password", "secret", "--bootstrap-public-url", self.url, "--bootstrap-internal-url", self.url, "--bootstrap-admin-url", self.url, "--bootstrap-region-id", "RegionOne")
+        urls = [word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", self.url)]
+        self.manage(["db_sync"], ["fernet_setup", *user], ["credential_setup", *user],
+                    ["bootstrap", "--bootstrap-password", "secret", *urls, "--bootstrap-region-id", "RegionOne"])
         self.serve()
         self.admin = admin = self.token("admin", "admin")
         roles = {r["name"]: r["id"] for r in self.call(admin, "GET", "/roles")["roles"]}
@@ -95,10 +110,9 @@ class Keystone:
                 return False
         wait_until(ready, 60, "Keystone to answer")
 
-    def manage(self, *arguments):
-        code = "import sys; from keystone.cmd.manage import main; sys.exit(main())"
-        subprocess.run([sys.executable, "-c", code, "--config-file", str(self.home / "keystone.conf"), *arguments], check=True,
-                       capture_output=True, timeout=120)
+    def manage(self, *commands):
+        common = ["--config-file", str(self.home / "keystone.conf")]
+        subprocess.run([sys.executable, "-c", MANAGE, json.dumps(common), json.dumps(commands)], check=True, timeout=240)
 
     def stop(self):
         if self.process:

@@ -134,6 +134,29 @@ class Server:
         done = self.run("openstack", *arguments, "-f", "json")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def identity(self, method, path, body=None):
+        """A call of the identity API by the administrator."""
+        token = self.login().token
+        reply = requests.request(method, self.url + "/identity/v3" + path, json=body, headers={"X-Auth-Token": token}, timeout=30)
+        assert reply.status_code < 300, reply.text
+        return reply.json() if reply.text else None
+
+    def named(self, kind, name):
+        """The id of the one with the name, or None."""
+        found = [one["id"] for one in self.identity("GET", f"/{kind}?name={name}")[kind] if one["name"] == name]
+        return found[0] if found else None
+
+    def grant(self, user, project, role):
+        path = f"/projects/{self.named('projects', project)}/users/{self.named('users', user)}/roles/{self.named('roles', role)}"
+        self.identity("PUT", path)
+
+    def new_user(self, name, password, project, role="member"):
+        """A user with the role in the project, which is made unless it is there."""
+        if not self.named("projects", project):
+            self.identity("POST", "/projects", {"project": {"name": project}})
+        self.identity("POST", "/users", {"user": {"name": name, "password": password}})
+        self.grant(name, project, role)
+
     def login(self, user=None, password=None, project=None):
         rc = self.openrc()
         domain = {"name": "Default"}

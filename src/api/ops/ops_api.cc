@@ -33,8 +33,7 @@ std::string_view state_of(const backends::Capacity& room) {
 // Can anything be read?
 bool is_readable(store::Database& db) {
   try {
-    store::Work probe = [](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); };
-    db.read(probe);
+    db.read([](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); });
     return true;
   } catch (const Error& fault) {
     log::warning("the store is not ready", {{"error", fault.message()}});

@@ -54,33 +54,25 @@ void require_target(store::Transaction& tx, const RoleAssignment& assignment) {
 }  // namespace
 
 std::vector<Domain> EmbeddedIdentity::domains() {
-  std::vector<Domain> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().all<Domain>(); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().all<Domain>(); });
 }
 
 Domain EmbeddedIdentity::domain(const std::string& id) {
-  Domain out;
-  store::Work work = [&](store::Transaction& tx) { out = get<Domain>(tx, "domain", id); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return get<Domain>(tx, "domain", id); });
 }
 
 asio::awaitable<Domain> EmbeddedIdentity::create_domain(ProjectSpec spec) {
   Domain made{rng_.hex(16), spec.name.value(), spec.description.value_or(""), spec.enabled.value_or(true)};
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     if (tx.identities().find_domain_by_name(made.name)) taken("domain", made.name);
     tx.identities().insert(made);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<Domain> EmbeddedIdentity::update_domain(std::string id, ProjectSpec spec) {
-  Domain changed;
-  store::Work work = [&](store::Transaction& tx) {
-    changed = get<Domain>(tx, "domain", id);
+  co_return co_await change([&](store::Transaction& tx) {
+    Domain changed = get<Domain>(tx, "domain", id);
     auto other = spec.name ? tx.identities().find_domain_by_name(*spec.name) : std::nullopt;
     if (other && other->id != id) taken("domain", *spec.name);
     if (id == kDefaultDomain && spec.enabled == false) {
@@ -90,13 +82,12 @@ asio::awaitable<Domain> EmbeddedIdentity::update_domain(std::string id, ProjectS
     changed.description = spec.description.value_or(changed.description);
     changed.enabled = spec.enabled.value_or(changed.enabled);
     tx.identities().update(changed);
-  };
-  co_await change(work);
-  co_return changed;
+    return changed;
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_domain(std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     Domain gone = get<Domain>(tx, "domain", id);
     if (gone.enabled)
       throw Error(ErrorCode::Forbidden, "Cannot delete a domain that is enabled, please disable it first.");
@@ -112,59 +103,46 @@ asio::awaitable<void> EmbeddedIdentity::remove_domain(std::string id) {
     }
     tx.identities().forget_target("domain", id);
     tx.identities().remove<Domain>(id);
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<Project> EmbeddedIdentity::projects() {
-  std::vector<Project> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().all<Project>(); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().all<Project>(); });
 }
 
 std::vector<Project> EmbeddedIdentity::projects_of(const UserId& user) {
-  std::vector<Project> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().projects_of(user); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().projects_of(user); });
 }
 
 Project EmbeddedIdentity::project(const std::string& id) {
-  Project out;
-  store::Work work = [&](store::Transaction& tx) { out = get<Project>(tx, "project", id); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return get<Project>(tx, "project", id); });
 }
 
 asio::awaitable<Project> EmbeddedIdentity::create_project(ProjectSpec spec) {
   Project made{ProjectId(rng_.hex(16)), spec.domain_id.value_or(kDefaultDomain), spec.name.value(),
                spec.description.value_or(""), spec.enabled.value_or(true)};
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<Domain>(tx, "domain", made.domain_id);
     require_free<Project>(tx, "project", made.domain_id, made.name, made.id.str());
     tx.identities().insert(made);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<Project> EmbeddedIdentity::update_project(std::string id, ProjectSpec spec) {
-  Project changed;
-  store::Work work = [&](store::Transaction& tx) {
-    changed = get<Project>(tx, "project", id);
+  co_return co_await change([&](store::Transaction& tx) {
+    Project changed = get<Project>(tx, "project", id);
     if (spec.name) require_free<Project>(tx, "project", changed.domain_id, *spec.name, id);
     changed.name = spec.name.value_or(changed.name);
     changed.description = spec.description.value_or(changed.description);
     changed.enabled = spec.enabled.value_or(changed.enabled);
     tx.identities().update(changed);
-  };
-  co_await change(work);
-  co_return changed;
+    return changed;
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_project(std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<Project>(tx, "project", id);
     // Bytes must never belong to nobody.
     if (tx.identities().project_has_volumes(ProjectId(id))) {
@@ -173,22 +151,15 @@ asio::awaitable<void> EmbeddedIdentity::remove_project(std::string id) {
     tx.identities().forget_target("project", id);
     tx.quotas().clear(ProjectId(id));
     tx.identities().remove<Project>(id);
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<User> EmbeddedIdentity::users() {
-  std::vector<User> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().all<User>(); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().all<User>(); });
 }
 
 User EmbeddedIdentity::user(const std::string& id) {
-  User out;
-  store::Work work = [&](store::Transaction& tx) { out = get<User>(tx, "user", id); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return get<User>(tx, "user", id); });
 }
 
 asio::awaitable<User> EmbeddedIdentity::create_user(UserSpec spec) {
@@ -203,21 +174,19 @@ asio::awaitable<User> EmbeddedIdentity::create_user(UserSpec spec) {
   // Without a password nobody can log in by one.
   made.password_hash = co_await hash(spec.password.value_or(rng_.token(32)));
   made.password_changed_at = clock_.now();
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<Domain>(tx, "domain", made.domain_id);
     require_free<User>(tx, "user", made.domain_id, made.name, made.id.str());
     tx.identities().insert(made);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<User> EmbeddedIdentity::update_user(std::string id, UserSpec spec) {
   std::optional<std::string> password_hash;
   if (spec.password) password_hash = co_await hash(*spec.password);
-  User changed;
-  store::Work work = [&](store::Transaction& tx) {
-    changed = get<User>(tx, "user", id);
+  co_return co_await change([&](store::Transaction& tx) {
+    User changed = get<User>(tx, "user", id);
     if (spec.name) require_free<User>(tx, "user", changed.domain_id, *spec.name, id);
     changed.name = spec.name.value_or(changed.name);
     changed.description = spec.description.value_or(changed.description);
@@ -229,9 +198,8 @@ asio::awaitable<User> EmbeddedIdentity::update_user(std::string id, UserSpec spe
       changed.password_changed_at = clock_.now();
     }
     tx.identities().update(changed);
-  };
-  co_await change(work);
-  co_return changed;
+    return changed;
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::change_password(std::string id, std::string original, std::string password,
@@ -245,25 +213,18 @@ asio::awaitable<void> EmbeddedIdentity::change_password(std::string id, std::str
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_user(std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<User>(tx, "user", id);
     tx.identities().remove<User>(id);
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<Role> EmbeddedIdentity::roles() {
-  std::vector<Role> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().all<Role>(); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().all<Role>(); });
 }
 
 Role EmbeddedIdentity::role(const std::string& id) {
-  Role out;
-  store::Work work = [&](store::Transaction& tx) { out = get<Role>(tx, "role", id); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return get<Role>(tx, "role", id); });
 }
 
 namespace {
@@ -283,65 +244,53 @@ bool is_built_in(const Role& role) {
 asio::awaitable<Role> EmbeddedIdentity::create_role(RoleSpec spec) {
   Role made{rng_.hex(16), {}};
   apply(spec, made);
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     if (tx.identities().find_role_by_name(made.name)) taken("role", made.name);
     tx.identities().insert(made);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<Role> EmbeddedIdentity::update_role(std::string id, RoleSpec spec) {
-  Role changed;
-  store::Work work = [&](store::Transaction& tx) {
-    changed = get<Role>(tx, "role", id);
+  co_return co_await change([&](store::Transaction& tx) {
+    Role changed = get<Role>(tx, "role", id);
     if (is_built_in(changed)) throw Error(ErrorCode::Forbidden, "The role " + changed.name + " cannot be changed.");
     apply(spec, changed);
     auto other = tx.identities().find_role_by_name(changed.name);
     if (other && other->id != id) taken("role", changed.name);
     tx.identities().update(changed);
-  };
-  co_await change(work);
-  co_return changed;
+    return changed;
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_role(std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     Role gone = get<Role>(tx, "role", id);
     if (gone.name == "admin") throw Error(ErrorCode::Forbidden, "The role admin cannot be deleted.");
     tx.identities().remove<Role>(id);
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<RoleAssignment> EmbeddedIdentity::assignments() {
-  std::vector<RoleAssignment> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().assignments(); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().assignments(); });
 }
 
 asio::awaitable<void> EmbeddedIdentity::assign(RoleAssignment assignment) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     require_target(tx, assignment);
     tx.identities().assign(assignment);
-  };
-  co_await change(work);
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::unassign(RoleAssignment assignment) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     require_target(tx, assignment);
     if (!tx.identities().unassign(assignment)) not_found("role assignment with role", assignment.role_id);
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<ApplicationCredential> EmbeddedIdentity::credentials(const UserId& user) {
-  std::vector<ApplicationCredential> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().credentials_of(user); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().credentials_of(user); });
 }
 
 asio::awaitable<NewCredential> EmbeddedIdentity::create_credential(std::shared_ptr<const Identity> owner,
@@ -366,23 +315,21 @@ asio::awaitable<NewCredential> EmbeddedIdentity::create_credential(std::shared_p
     credential.roles += (credential.roles.empty() ? "" : ",") + name;
   }
   credential.secret_hash = co_await hash(made.secret);
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     for (const auto& other : tx.identities().credentials_of(credential.user_id)) {
       if (other.name == credential.name) taken("application_credential", credential.name);
     }
     tx.identities().insert(credential);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_credential(UserId user, std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     ApplicationCredential gone = get<ApplicationCredential>(tx, "application credential", id);
     if (gone.user_id != user) not_found("application credential", id);
     tx.identities().remove<ApplicationCredential>(id);
-  };
-  co_await change(work);
+  });
 }
 
 }  // namespace varve::identity

@@ -1,8 +1,6 @@
 #include "identity/embedded/embedded_identity.h"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "base/error.h"
 #include "base/failpoint.h"
@@ -114,44 +112,31 @@ void EmbeddedIdentity::make_administrator(store::Transaction& tx, const std::str
 namespace {
 
 // One coroutine on the password thread. Free functions: coroutines that capture nothing.
-asio::awaitable<std::string> hash_there(std::string secret, Rng* rng) {
-  co_return hash_password(secret, *rng);
-}
-asio::awaitable<bool> verify_there(std::string secret, std::string hash) {
-  co_return verify_password(secret, hash);
-}
-
 }  // namespace
 
-EmbeddedIdentity::EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, EmbeddedConfig config)
+EmbeddedIdentity::EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, Offload& calls, EmbeddedConfig config)
     : db_(db),
       clock_(clock),
       rng_(rng),
+      calls_(calls),
       config_(config),
       guard_(clock),
       decoy_hash_(hash_password(rng.token(16), rng)) {}
 
-EmbeddedIdentity::~EmbeddedIdentity() {
-  password_thread_.join();
-}
-
 void EmbeddedIdentity::bootstrap(const std::function<void(const std::string& password)>& hand_out) {
-  bool wanted = false;
-  store::Work look = [&](store::Transaction& tx) { wanted = !somebody_can_log_in(tx); };
-  db_.read(look);
+  bool wanted = db_.read([&](store::Transaction& tx) { return !somebody_can_log_in(tx); });
   if (wanted) {
     std::string password = rng_.token(18);
     std::string password_hash = hash_password(password, rng_);
     hand_out(password);
     FAILPOINT("start.admin.after_hand_out");
-    store::Work write = [&](store::Transaction& tx) { make_administrator(tx, password_hash); };
-    db_.write_blocking(write);
+    db_.write_blocking([&](store::Transaction& tx) { make_administrator(tx, password_hash); });
   }
   rotate_keys();
 }
 
 void EmbeddedIdentity::rotate_keys() {
-  store::Work write = [&](store::Transaction& tx) {
+  db_.write_blocking([&](store::Transaction& tx) {
     store::Identities identities = tx.identities();
     std::vector<SigningKey> present = identities.signing_keys();
     Timestamp now = clock_.now();
@@ -163,8 +148,7 @@ void EmbeddedIdentity::rotate_keys() {
       if (present[i - 1].created_at + config_.token_lifetime < now) identities.remove_signing_key(present[i].id);
     }
     identities.forget_revoked_before(now);
-  };
-  db_.write_blocking(write);
+  });
   ++epoch_;
 }
 
@@ -174,9 +158,7 @@ std::vector<SigningKey> EmbeddedIdentity::keys() {
     std::lock_guard lock(cache_mutex_);
     if (keys_epoch_ == epoch) return keys_;
   }
-  std::vector<SigningKey> fresh;
-  store::Work work = [&](store::Transaction& tx) { fresh = tx.identities().signing_keys(); };
-  read(work);
+  std::vector<SigningKey> fresh = read([&](store::Transaction& tx) { return tx.identities().signing_keys(); });
   std::lock_guard lock(cache_mutex_);
   keys_ = fresh;
   keys_epoch_ = epoch;
@@ -200,9 +182,7 @@ std::shared_ptr<const Identity> EmbeddedIdentity::look_up(const std::string& tok
   }
   std::optional<TokenClaims> claims = verify_token(token, keys());
   if (!claims || claims->expires_at <= clock_.now()) unauthorized();
-  std::shared_ptr<const Identity> identity;
-  store::Work work = [&](store::Transaction& tx) { identity = resolve(tx, *claims); };
-  read(work);
+  std::shared_ptr<const Identity> identity = read([&](store::Transaction& tx) { return resolve(tx, *claims); });
   std::lock_guard lock(cache_mutex_);
   if (cache_.size() >= kMaxCached) cache_.clear();
   cache_[token] = {identity, epoch};
@@ -268,21 +248,19 @@ std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx
 }
 
 asio::awaitable<std::string> EmbeddedIdentity::hash(std::string secret) {
-  auto work = hash_there(std::move(secret), &rng_);
-  co_return co_await asio::co_spawn(password_thread_, std::move(work), asio::use_awaitable);
+  auto work = [this, secret] { return hash_password(secret, rng_); };
+  co_return co_await calls_.run(std::move(work));
 }
 
 asio::awaitable<bool> EmbeddedIdentity::verify(std::string secret, std::string hash) {
-  auto work = verify_there(std::move(secret), std::move(hash));
-  co_return co_await asio::co_spawn(password_thread_, std::move(work), asio::use_awaitable);
+  auto work = [secret, hash] { return verify_password(secret, hash); };
+  co_return co_await calls_.run(std::move(work));
 }
 
 asio::awaitable<User> EmbeddedIdentity::check_password(Reference who, std::string password, std::string peer) {
   std::string key = who.id.value_or("") + "/" + who.name.value_or("") + "@" + peer;
   guard_.require_calm(key);
-  std::optional<User> user;
-  store::Work work = [&](store::Transaction& tx) { user = find<User>(tx, who); };
-  read(work);
+  std::optional<User> user = read([&](store::Transaction& tx) { return find<User>(tx, who); });
   bool good = co_await verify(std::move(password), user ? user->password_hash : decoy_hash_);
   if (!good || !user || !user->enabled) {
     guard_.failed(key);
@@ -297,17 +275,14 @@ asio::awaitable<ApplicationCredential> EmbeddedIdentity::check_credential(LoginR
   std::string key =
       request.credential.id.value_or("") + "/" + request.credential.name.value_or("") + "@" + request.peer;
   guard_.require_calm(key);
-  std::optional<ApplicationCredential> credential;
-  store::Work work = [&](store::Transaction& tx) {
-    if (request.credential.id) {
-      credential = tx.identities().find<ApplicationCredential>(*request.credential.id);
-    } else if (auto user = find<User>(tx, request.user)) {
-      for (auto& one : tx.identities().credentials_of(user->id)) {
-        if (one.name == request.credential.name) credential = one;
-      }
-    }
-  };
-  read(work);
+  auto credential = read([&](store::Transaction& tx) -> std::optional<ApplicationCredential> {
+    if (request.credential.id) return tx.identities().find<ApplicationCredential>(*request.credential.id);
+    std::optional<User> user = find<User>(tx, request.user);
+    if (!user) return std::nullopt;
+    std::vector<ApplicationCredential> all = tx.identities().credentials_of(user->id);
+    auto found = std::ranges::find(all, request.credential.name, &ApplicationCredential::name);
+    return found == all.end() ? std::nullopt : std::optional(*found);
+  });
   bool good =
       co_await verify(request.credential_secret.value_or(""), credential ? credential->secret_hash : decoy_hash_);
   if (!good || !credential || (credential->expires_at && *credential->expires_at <= clock_.now())) {
@@ -368,12 +343,10 @@ asio::awaitable<Login> EmbeddedIdentity::login(LoginRequest request) {
   // A clock that was set back makes no password wrong.
   claims.issued_at = std::max(clock_.now(), user.password_changed_at);
   if (claims.expires_at == Timestamp()) claims.expires_at = claims.issued_at + config_.token_lifetime;
-  std::shared_ptr<const Identity> identity;
-  store::Work work = [&](store::Transaction& tx) {
+  std::shared_ptr<const Identity> identity = read([&](store::Transaction& tx) {
     if (claims.application_credential_id.empty()) scope(tx, request.scope, user, claims);
-    identity = resolve(tx, claims);
-  };
-  read(work);
+    return resolve(tx, claims);
+  });
   Login login{sign_token(claims, keys().front()), identity};
   co_return login;
 }
@@ -392,13 +365,7 @@ std::string EmbeddedIdentity::issue(const UserId& user, const ProjectId& project
 
 asio::awaitable<void> EmbeddedIdentity::revoke(std::string token) {
   std::shared_ptr<const Identity> identity = look_up(token);
-  store::Work work = [&](store::Transaction& tx) { tx.identities().revoke(identity->token_id, identity->expires_at); };
-  co_await change(work);
-}
-
-asio::awaitable<void> EmbeddedIdentity::change(store::Work work) {
-  co_await db_.write(std::move(work));
-  ++epoch_;
+  co_await change([&](store::Transaction& tx) { tx.identities().revoke(identity->token_id, identity->expires_at); });
 }
 
 }  // namespace varve::identity

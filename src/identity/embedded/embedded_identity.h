@@ -5,11 +5,11 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/thread_pool.hpp>
 #include <mutex>
 #include <unordered_map>
 
 #include "base/guess_guard.h"
+#include "base/offload.h"
 #include "base/rng.h"
 #include "identity/directory.h"
 #include "identity/embedded/signatures.h"
@@ -25,8 +25,7 @@ struct EmbeddedConfig {
 
 class EmbeddedIdentity final : public Directory {
  public:
-  EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, EmbeddedConfig config);
-  ~EmbeddedIdentity() override;
+  EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, Offload& calls, EmbeddedConfig config);
 
   // A store in which nobody has a password (a new one, or one whose database was lost) gets the default domain, the
   // roles, the project and the user `admin`, those that are not there. Before it has that password, which nobody can
@@ -106,18 +105,29 @@ class EmbeddedIdentity final : public Directory {
   Awaitable<model::ApplicationCredential> check_credential(LoginRequest request);
   Awaitable<std::string> hash(std::string secret);
   Awaitable<bool> verify(std::string secret, std::string hash);
-  Awaitable<void> change(store::Work work);
-  void read(const store::Work& work) { db_.read(work); }
+  // Cached identities are resolved anew afterwards.
+  template <class F>
+  Awaitable<store::Result<F>> change(F fn) {
+    struct Raise {
+      ~Raise() { ++epoch; }
+      std::atomic<std::uint64_t>& epoch;
+    } raise{epoch_};
+    co_return co_await db_.write(std::move(fn));
+  }
+  template <class F>
+  store::Result<F> read(F fn) {
+    return db_.read(std::move(fn));
+  }
   std::vector<model::SigningKey> keys();
 
   store::Database& db_;
   Clock& clock_;
   Rng& rng_;
+  Offload& calls_;
   const EmbeddedConfig config_;
   GuessGuard guard_;
   SeenSignatures seen_;
   std::string decoy_hash_;  // verified for users that do not exist, so that they take as long
-  boost::asio::thread_pool password_thread_{1};
   std::atomic<std::uint64_t> epoch_{1};
 
   std::mutex cache_mutex_;

@@ -31,43 +31,32 @@ T get(store::Transaction& tx, const char* kind, const std::string& id) {
 }  // namespace
 
 std::vector<Group> EmbeddedIdentity::groups() {
-  std::vector<Group> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().all<Group>(); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().all<Group>(); });
 }
 
 std::vector<Group> EmbeddedIdentity::groups_of(const UserId& user) {
-  std::vector<Group> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().groups_of(user); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().groups_of(user); });
 }
 
 Group EmbeddedIdentity::group(const std::string& id) {
-  Group out;
-  store::Work work = [&](store::Transaction& tx) { out = get<Group>(tx, "group", id); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return get<Group>(tx, "group", id); });
 }
 
 asio::awaitable<Group> EmbeddedIdentity::create_group(GroupSpec spec) {
   Group made{rng_.hex(16), spec.domain_id.value_or("default"), spec.name.value_or(""), spec.description.value_or("")};
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<model::Domain>(tx, "domain", made.domain_id);
     if (tx.identities().find_by_name<Group>(made.domain_id, made.name)) {
       throw Error(ErrorCode::Conflict, "Duplicate entry found with name " + made.name + ".");
     }
     tx.identities().insert(made);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<Group> EmbeddedIdentity::update_group(std::string id, GroupSpec spec) {
-  Group changed;
-  store::Work work = [&](store::Transaction& tx) {
-    changed = get<Group>(tx, "group", id);
+  co_return co_await change([&](store::Transaction& tx) {
+    Group changed = get<Group>(tx, "group", id);
     if (spec.name) changed.name = *spec.name;
     if (spec.description) changed.description = *spec.description;
     auto other = tx.identities().find_by_name<Group>(changed.domain_id, changed.name);
@@ -75,100 +64,80 @@ asio::awaitable<Group> EmbeddedIdentity::update_group(std::string id, GroupSpec 
       throw Error(ErrorCode::Conflict, "Duplicate entry found with name " + changed.name + ".");
     }
     tx.identities().update(changed);
-  };
-  co_await change(work);
-  co_return changed;
+    return changed;
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_group(std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<Group>(tx, "group", id);
     tx.identities().remove<Group>(id);
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<User> EmbeddedIdentity::members(const std::string& group) {
-  std::vector<User> out;
-  store::Work work = [&](store::Transaction& tx) {
+  return read([&](store::Transaction& tx) {
     get<Group>(tx, "group", group);
-    out = tx.identities().members_of(group);
-  };
-  read(work);
-  return out;
+    return tx.identities().members_of(group);
+  });
 }
 
 bool EmbeddedIdentity::is_member(const std::string& group, const UserId& user) {
-  bool out = false;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().is_member(group, user); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().is_member(group, user); });
 }
 
 asio::awaitable<void> EmbeddedIdentity::add_member(std::string group, UserId user) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<Group>(tx, "group", group);
     get<User>(tx, "user", user.str());
     tx.identities().add_member(group, user);
-  };
-  co_await change(work);
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_member(std::string group, UserId user) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     if (!tx.identities().remove_member(group, user)) {
       throw Error(ErrorCode::NotFound, "User " + user.str() + " is not in group " + group + ".");
     }
-  };
-  co_await change(work);
+  });
 }
 
 std::vector<AccessKey> EmbeddedIdentity::access_keys(const UserId& user) {
-  std::vector<AccessKey> out;
-  store::Work work = [&](store::Transaction& tx) { out = tx.identities().access_keys_of(user); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return tx.identities().access_keys_of(user); });
 }
 
 AccessKey EmbeddedIdentity::access_key(const std::string& id) {
-  AccessKey out;
-  store::Work work = [&](store::Transaction& tx) { out = get<AccessKey>(tx, "credential", id); };
-  read(work);
-  return out;
+  return read([&](store::Transaction& tx) { return get<AccessKey>(tx, "credential", id); });
 }
 
 asio::awaitable<AccessKey> EmbeddedIdentity::create_access_key(UserId user, std::string description) {
   AccessKey made{to_upper(rng_.hex(10)), user, rng_.token(30), std::move(description), true, clock_.now()};
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<User>(tx, "user", user.str());
     if (tx.identities().access_keys_of(user).size() >= kMaxAccessKeys) {
       throw Error(ErrorCode::Conflict, "User " + user.str() + " has 10 access keys, the most that is allowed.");
     }
     tx.identities().insert(made);
-  };
-  co_await change(work);
+  });
   co_return made;
 }
 
 asio::awaitable<AccessKey> EmbeddedIdentity::update_access_key(std::string id, std::optional<bool> active,
                                                                std::optional<std::string> description) {
-  AccessKey changed;
-  store::Work work = [&](store::Transaction& tx) {
-    changed = get<AccessKey>(tx, "credential", id);
+  co_return co_await change([&](store::Transaction& tx) {
+    AccessKey changed = get<AccessKey>(tx, "credential", id);
     if (active) changed.active = *active;
     if (description) changed.description = *description;
     tx.identities().update(changed);
-  };
-  co_await change(work);
-  co_return changed;
+    return changed;
+  });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_access_key(std::string id) {
-  store::Work work = [&](store::Transaction& tx) {
+  co_await change([&](store::Transaction& tx) {
     get<AccessKey>(tx, "credential", id);
     tx.identities().remove<AccessKey>(id);
-  };
-  co_await change(work);
+  });
 }
 
 }  // namespace varve::identity

@@ -44,8 +44,7 @@ boost::asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authen
   Timestamp now = clock_.now();
   if (*date < now - kSkew || *date > now + kSkew) bad_signature("X-Sdk-Date is more than 15 minutes away from now");
   std::string to_sign = "SDK-HMAC-SHA256\n" + request.date + "\n" + sha256_hex(request.canonical);
-  std::shared_ptr<const Identity> identity;
-  store::Work work = [&](store::Transaction& tx) {
+  std::shared_ptr<const Identity> identity = read([&](store::Transaction& tx) {
     std::optional<model::AccessKey> key = tx.identities().find<model::AccessKey>(request.access_key);
     std::string expected = hmac_sha256_hex(key ? key->secret : "", to_sign);
     if (!equal_constant_time(expected, request.signature) || !key || !key->active) {
@@ -62,9 +61,8 @@ boost::asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authen
     claims.issued_at = now;
     claims.expires_at = now + kSkew;
     claims.methods = {"hmac"};
-    identity = resolve(tx, claims);
-  };
-  read(work);
+    return resolve(tx, claims);
+  });
   if (request.changes && !seen_.add(request.access_key + request.signature, now, *date + kSkew)) {
     bad_signature("it was used already");
   }

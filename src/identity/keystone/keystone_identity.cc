@@ -71,20 +71,14 @@ std::shared_ptr<const Identity> identity_of(const json::object& token) {
 
 }  // namespace
 
-KeystoneIdentity::~KeystoneIdentity() {
-  threads_.join();
-}
-
 asio::awaitable<std::shared_ptr<const Identity>> KeystoneIdentity::authenticate(std::string token,
                                                                                 std::string service_token) {
   if (token.empty()) unauthorized();
   // Tokens are kept as hashes: memory that leaks must not hold any.
   std::string key = sha256_hex(token) + (service_token.empty() ? "" : sha256_hex(service_token));
   if (std::shared_ptr<const Identity> known = cached(key)) co_return known;
-  std::function<std::shared_ptr<const Identity>()> ask_there = [this, token, service_token] {
-    return validate(token, service_token);
-  };
-  std::shared_ptr<const Identity> identity = co_await offload(threads_, std::move(ask_there));
+  auto ask_there = [this, token, service_token] { return validate(token, service_token); };
+  std::shared_ptr<const Identity> identity = co_await calls_.run(std::move(ask_there));
   keep(key, identity);
   co_return identity;
 }

@@ -5,11 +5,11 @@
 // Errors: Unauthorized for a token that Keystone does not know, Unavailable when it does not answer.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "base/offload.h"
 #include "http/client.h"
 #include "identity/authenticator.h"
 
@@ -29,9 +29,8 @@ struct KeystoneConfig {
 
 class KeystoneIdentity final : public Authenticator {
  public:
-  KeystoneIdentity(Clock& clock, KeystoneConfig config)
-      : clock_(clock), config_(std::move(config)), client_(config_.client) {}
-  ~KeystoneIdentity() override;
+  KeystoneIdentity(Clock& clock, Offload& calls, KeystoneConfig config)
+      : clock_(clock), calls_(calls), config_(std::move(config)), client_(config_.client) {}
 
   boost::asio::awaitable<std::shared_ptr<const Identity>> authenticate(std::string token,
                                                                        std::string service_token) override;
@@ -54,9 +53,9 @@ class KeystoneIdentity final : public Authenticator {
   std::string login();
 
   Clock& clock_;
+  Offload& calls_;
   const KeystoneConfig config_;
   const http::Client client_;
-  boost::asio::thread_pool threads_{4};
 
   std::mutex mutex_;
   std::unordered_map<std::string, Cached> cache_;  // by the hash of the token

@@ -107,10 +107,10 @@ def iam(server, admin):
 @pytest.fixture(scope="module")
 def bob(server, iam):
     """A user whose only role is a custom policy."""
-    server.openstack("project", "create", "lab")
-    server.openstack("user", "create", "--password", "secret-2", "bob")
+    server.identity("POST", "/projects", {"project": {"name": "lab"}})
+    server.identity("POST", "/users", {"user": {"name": "bob", "password": "secret-2"}})
     policy = iam.policy("just", ["evs:none:none"])
-    server.run("openstack", "role", "add", "--project", "lab", "--user", "bob", "just")
+    server.grant("bob", "lab", "just")
     client = server.login("bob", "secret-2", "lab")
     client.policy = policy
     return client
@@ -147,7 +147,7 @@ def test_patterns(iam, bob):
 def test_a_denial_beats_a_role(server, iam, member):
     iam.policy("no-snapshots", deny=["evs:snapshots:delete"])
     assert member.request("DELETE", f"/snapshots/{ZERO}").status_code == 404
-    server.run("openstack", "role", "add", "--project", "team", "--user", "alice", "no-snapshots")
+    server.grant("alice", "team", "no-snapshots")
     refusal = member.request("DELETE", f"/snapshots/{ZERO}")
     assert refusal.status_code == 403 and "evs:snapshots:delete" in refusal.text
     native_refusal = member.request("DELETE", f"/cloudsnapshots/{ZERO}", version="v2")
@@ -165,9 +165,7 @@ def test_a_denial_beats_a_role(server, iam, member):
 
 
 def test_a_reader_looks_and_no_more(server, iam):
-    server.openstack("user", "create", "--password", "secret-3", "rita")
-    server.run("openstack", "role", "add", "--project", "lab", "--user", "rita", "reader") if "lab" in [
-        one["Name"] for one in server.openstack("project", "list")] else pytest.fail("no project lab")
+    server.new_user("rita", "secret-3", "lab", "reader")
     rita = server.login("rita", "secret-3", "lab")
     for operation in OPERATIONS:
         looks = all(action.rsplit(":", 1)[1] in ("get", "list", "getById") for action in operation[3])
