@@ -10,8 +10,12 @@ Timestamp SystemClock::now() const {
   return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
 }
 
-std::chrono::steady_clock::time_point SystemClock::steady() const {
+std::chrono::steady_clock::time_point steady_now() {
   return std::chrono::steady_clock::now();
+}
+
+std::chrono::steady_clock::time_point SystemClock::steady() const {
+  return steady_now();
 }
 
 void append_time(std::string& out, Timestamp time) {

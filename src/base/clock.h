@@ -18,6 +18,9 @@ class Clock {
   virtual std::chrono::steady_clock::time_point steady() const = 0;  // never goes back
 };
 
+// The system's steady clock, for those who wait for processes and disks, which no Clock of a test moves.
+std::chrono::steady_clock::time_point steady_now();
+
 class SystemClock final : public Clock {
  public:
   Timestamp now() const override;

@@ -5,7 +5,21 @@
 
 namespace varve {
 
+namespace {
+
+// sscanf takes signs, exponents and spaces too.
+bool is_plain(const std::string& text) {
+  constexpr std::size_t kBetween = 10;  // date and time
+  bool known = text.find_first_not_of("0123456789-:T .Z") == std::string::npos;
+  std::size_t space = text.rfind(' ');
+  std::size_t dash = text.rfind('-');
+  return known && (space == std::string::npos || space == kBetween) && (dash == std::string::npos || dash < kBetween);
+}
+
+}  // namespace
+
 std::optional<Timestamp> parse_time(const std::string& text) {
+  if (!is_plain(text)) return std::nullopt;
   int year = 0;
   unsigned month = 0;
   unsigned day = 0;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/offload.h"
 #include "base/spares.h"
+#include "base/ticker.h"
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
 #include "daemon/faults_asked.h"
@@ -56,7 +57,7 @@ std::unique_ptr<store::Database> open_database(const Config& config, Spares& spa
 }
 
 bool keys_are_needed(store::Database& db) {
-  return db.read([&](store::Transaction& tx) {
+  return db.read_blocking([&](store::Transaction& tx) {
     return !store::query<std::string>(tx.connection(),
                                       "SELECT encryption_key_id FROM volumes WHERE encryption_key_id IS NOT NULL "
                                       "UNION ALL SELECT encryption_key_id FROM backups WHERE encryption_key_id IS "
@@ -125,6 +126,10 @@ class App::Impl {
         evs_(api_services(), jobs_),
         identity_api_(identity_, {config_.region, config_.glance.endpoint}),
         ops_(*db_, backend_, tasks_, [this] { return draining_.load(); }) {
+    ticker_.every(config_.services.task_retry, "the second look at tasks", [this] { tasks_.look_again(); });
+    if (!config_.with_keystone) {
+      ticker_.every(std::chrono::hours(1), "the change of the token keys", [this] { identity_.rotate_keys(); });
+    }
     types_.seed();
     group_types_.seed();
     if (!config_.with_keystone) {
@@ -144,6 +149,7 @@ class App::Impl {
 
   void start() {
     tasks_.start();
+    ticker_.start();
     reconciler_.start();
     descriptions_.start();
     start_control();
@@ -161,6 +167,7 @@ class App::Impl {
     control_.stop();
     db_->settle();
     reconciler_.stop();
+    ticker_.stop();
     tasks_.stop();
     descriptions_.stop();
     daemons_.end("pool");
@@ -181,15 +188,6 @@ class App::Impl {
     // Fails when another database is at the path of ours.
     db_->write_blocking([](store::Transaction&) {});
     return recovery::back_up_store(config_.directory, backend_, target, between);
-  }
-
-  void housekeeping() {
-    if (config_.with_keystone) return;
-    try {
-      identity_.rotate_keys();
-    } catch (const std::exception& fault) {
-      log::error("keys were not rotated and will be later", {{"error", fault.what()}});
-    }
   }
 
  private:
@@ -295,6 +293,7 @@ class App::Impl {
   services::Reconciler reconciler_;
   services::Explaining explaining_;
   services::Descriptions descriptions_;
+  Ticker ticker_{clock_};
   Control control_;
   api::Dispatcher dispatcher_;
   api::cinder::CinderApi cinder_;
@@ -321,9 +320,6 @@ std::filesystem::path App::openrc() const {
 }
 recovery::BackupReport App::back_up(const std::filesystem::path& target) {
   return impl_->back_up(target);
-}
-void App::housekeeping() {
-  impl_->housekeeping();
 }
 
 }  // namespace varve::daemon

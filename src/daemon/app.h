@@ -19,7 +19,6 @@ class App {
 
   std::string url() const;
   std::filesystem::path openrc() const;
-  void housekeeping();  // now and then: rotates keys
 
   // Copies the store (recovery/store_backup.h); start()ed or not.
   recovery::BackupReport back_up(const std::filesystem::path& target);

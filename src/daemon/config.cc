@@ -155,6 +155,7 @@ void read(Reader& in, Config& config) {
                          {{"text", log::Format::Text}, {"json", log::Format::Json}});
 
   http::Config& http = config.http;
+  http.request_id_headers = {"x-openstack-request-id", "X-Request-Id"};
   in.text("http", "address", http.address);
   in.integer("http", "port", http.port, 0, 65535);
   in.integer("http", "threads", http.threads, 0, 256);
@@ -218,7 +219,7 @@ void read(Reader& in, Config& config) {
 
   in.integer("tasks", "workers", services.task_workers, 1, 64);
   in.integer("tasks", "bulk_workers", services.bulk_workers, 1, 64);
-  in.duration("tasks", "lease_s", services.task_lease, 3);
+  in.duration("tasks", "retry_s", services.task_retry, 1);
   in.duration("tasks", "history_h", services.task_history, 0);
   in.duration("tasks", "message_lifetime_h", services.message_lifetime, 1);
   in.duration("tasks", "export_timeout_s", services.export_timeout, 1);

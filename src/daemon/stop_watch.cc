@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace varve::daemon {
@@ -33,13 +34,13 @@ void StopWatch::require_answer() {
 }
 
 void StopWatch::run() {
-  auto deadline = std::chrono::steady_clock::now() + drain_ + kLongest;
+  auto deadline = steady_now() + drain_ + kLongest;
   std::unique_lock lock(mutex_);
   while (!ended_) {
     lock.unlock();
     require_answer();
     lock.lock();
-    if (!ended_ && std::chrono::steady_clock::now() > deadline) {
+    if (!ended_ && steady_now() > deadline) {
       log::error("something does not come to an end; varved ends without it");
       std::_Exit(0);
     }

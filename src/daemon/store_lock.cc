@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -28,10 +29,10 @@ constexpr char kOwner[] = "store";
 // A killed varved may have left a process that is about to become a storage daemon: until then it has the lock.
 void take(const UniqueFd& fd, const fs::path& directory, const std::string& what) {
   constexpr auto kPatience = std::chrono::seconds(3);
-  auto deadline = std::chrono::steady_clock::now() + kPatience;
+  auto deadline = steady_now() + kPatience;
   while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) throw files::fault_of(errno, "cannot lock the " + what + " " + directory.string());
-    if (std::chrono::steady_clock::now() > deadline) {
+    if (steady_now() > deadline) {
       throw Error(ErrorCode::Unavailable, "another varved already runs on the " + what + " " + directory.string());
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -25,7 +25,8 @@ constexpr std::size_t kReadSize = 8192;
 constexpr std::size_t kLingerBytes =
     4U << 20;  // read and dropped of a body that was refused, so that the reply arrives
 
-std::string serialize(const Response& response, bool head, bool keep_alive, const std::string& request_id) {
+std::string serialize(const Config& config, const Response& response, bool head, bool keep_alive,
+                      const std::string& request_id) {
   std::string out;
   out.reserve(256 + response.body.size());
   out += "HTTP/1.1 ";
@@ -46,10 +47,12 @@ std::string serialize(const Response& response, bool head, bool keep_alive, cons
     out += ": ";
     out += value;
   }
-  out += "\r\nx-openstack-request-id: ";
-  out += request_id;
-  out += "\r\nX-Request-Id: ";
-  out += request_id;
+  for (const std::string& name : config.request_id_headers) {
+    out += "\r\n";
+    out += name;
+    out += ": ";
+    out += request_id;
+  }
   out += keep_alive ? "\r\nConnection: keep-alive\r\n\r\n" : "\r\nConnection: close\r\n\r\n";
   if (!head && !bodiless) out += response.body;
   return out;
@@ -166,7 +169,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     // The one place beside the API dispatcher that turns an Error into a reply: there was no request to dispatch.
     if (refusal) {
       Response response = shared_.fault(*refusal, request_id_);
-      co_await write_all(serialize(response, false, false, request_id_));
+      co_await write_all(serialize(shared_.config, response, false, false, request_id_));
       must_linger_ = true;
       co_return false;
     }
@@ -175,8 +178,9 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     Response response = co_await shared_.handler(request);
     bool keep_alive = keep_alive_ && !response.close && !shared_.draining;
     expire_in(shared_.config.body_timeout);
-    bool written = co_await write_all(serialize(response, head, keep_alive, request_id_));
-    co_return written&& keep_alive;
+    bool written = co_await write_all(serialize(shared_.config, response, head, keep_alive, request_id_));
+    bool goes_on = written && keep_alive;
+    co_return goes_on;
   }
 
   // The header block with its blank line; empty at a clean end.

@@ -124,8 +124,8 @@ class Server::Impl {
       acceptor_->close(ignored);
     });
     for (auto& worker : workers_) worker->close_idle();
-    auto deadline = std::chrono::steady_clock::now() + shared_.config.drain_timeout;
-    while (shared_.connections > 0 && std::chrono::steady_clock::now() < deadline) {
+    auto deadline = shared_.clock.steady() + shared_.config.drain_timeout;
+    while (shared_.connections > 0 && shared_.clock.steady() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     for (auto& worker : workers_) worker->stop();

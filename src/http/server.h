@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -29,7 +30,8 @@ struct Config {
   std::chrono::seconds body_timeout{30};
   std::chrono::seconds idle_timeout{75};
   std::chrono::seconds drain_timeout{20};
-  std::string tls_certificate;  // PEM files; both or none
+  std::vector<std::string> request_id_headers{"X-Request-Id"};  // of each reply
+  std::string tls_certificate;                                  // PEM files; both or none
   std::string tls_key;
 };
 

@@ -93,56 +93,56 @@ class Directory : public Authenticator {
   virtual Awaitable<Login> login(LoginRequest request) = 0;
   virtual Awaitable<void> revoke(std::string token) = 0;
 
-  virtual std::vector<model::Domain> domains() = 0;
-  virtual model::Domain domain(const std::string& id) = 0;
+  virtual Awaitable<std::vector<model::Domain>> domains() = 0;
+  virtual Awaitable<model::Domain> domain(std::string id) = 0;
   virtual Awaitable<model::Domain> create_domain(ProjectSpec spec) = 0;
   virtual Awaitable<model::Domain> update_domain(std::string id, ProjectSpec spec) = 0;
   virtual Awaitable<void> remove_domain(std::string id) = 0;
 
-  virtual std::vector<model::Project> projects() = 0;
-  virtual std::vector<model::Project> projects_of(const UserId& user) = 0;
-  virtual model::Project project(const std::string& id) = 0;
+  virtual Awaitable<std::vector<model::Project>> projects() = 0;
+  virtual Awaitable<std::vector<model::Project>> projects_of(UserId user) = 0;
+  virtual Awaitable<model::Project> project(std::string id) = 0;
   virtual Awaitable<model::Project> create_project(ProjectSpec spec) = 0;
   virtual Awaitable<model::Project> update_project(std::string id, ProjectSpec spec) = 0;
   virtual Awaitable<void> remove_project(std::string id) = 0;
 
-  virtual std::vector<model::User> users() = 0;
-  virtual model::User user(const std::string& id) = 0;
+  virtual Awaitable<std::vector<model::User>> users() = 0;
+  virtual Awaitable<model::User> user(std::string id) = 0;
   virtual Awaitable<model::User> create_user(UserSpec spec) = 0;
   virtual Awaitable<model::User> update_user(std::string id, UserSpec spec) = 0;
   virtual Awaitable<void> change_password(std::string id, std::string original, std::string password,
                                           std::string peer) = 0;
   virtual Awaitable<void> remove_user(std::string id) = 0;
 
-  virtual std::vector<model::Role> roles() = 0;
-  virtual model::Role role(const std::string& id) = 0;
+  virtual Awaitable<std::vector<model::Role>> roles() = 0;
+  virtual Awaitable<model::Role> role(std::string id) = 0;
   virtual Awaitable<model::Role> create_role(RoleSpec spec) = 0;
   virtual Awaitable<model::Role> update_role(std::string id, RoleSpec spec) = 0;
   virtual Awaitable<void> remove_role(std::string id) = 0;
-  virtual std::vector<model::RoleAssignment> assignments() = 0;
+  virtual Awaitable<std::vector<model::RoleAssignment>> assignments() = 0;
   virtual Awaitable<void> assign(model::RoleAssignment assignment) = 0;
   virtual Awaitable<void> unassign(model::RoleAssignment assignment) = 0;
 
-  virtual std::vector<model::Group> groups() = 0;
-  virtual std::vector<model::Group> groups_of(const UserId& user) = 0;
-  virtual model::Group group(const std::string& id) = 0;
+  virtual Awaitable<std::vector<model::Group>> groups() = 0;
+  virtual Awaitable<std::vector<model::Group>> groups_of(UserId user) = 0;
+  virtual Awaitable<model::Group> group(std::string id) = 0;
   virtual Awaitable<model::Group> create_group(GroupSpec spec) = 0;
   virtual Awaitable<model::Group> update_group(std::string id, GroupSpec spec) = 0;
   virtual Awaitable<void> remove_group(std::string id) = 0;
-  virtual std::vector<model::User> members(const std::string& group) = 0;
-  virtual bool is_member(const std::string& group, const UserId& user) = 0;
+  virtual Awaitable<std::vector<model::User>> members(std::string group) = 0;
+  virtual Awaitable<bool> is_member(std::string group, UserId user) = 0;
   virtual Awaitable<void> add_member(std::string group, UserId user) = 0;
   virtual Awaitable<void> remove_member(std::string group, UserId user) = 0;
 
   // At most 10 of a user.
-  virtual std::vector<model::AccessKey> access_keys(const UserId& user) = 0;
-  virtual model::AccessKey access_key(const std::string& id) = 0;
+  virtual Awaitable<std::vector<model::AccessKey>> access_keys(UserId user) = 0;
+  virtual Awaitable<model::AccessKey> access_key(std::string id) = 0;
   virtual Awaitable<model::AccessKey> create_access_key(UserId user, std::string description) = 0;
   virtual Awaitable<model::AccessKey> update_access_key(std::string id, std::optional<bool> active,
                                                         std::optional<std::string> description) = 0;
   virtual Awaitable<void> remove_access_key(std::string id) = 0;
 
-  virtual std::vector<model::ApplicationCredential> credentials(const UserId& user) = 0;
+  virtual Awaitable<std::vector<model::ApplicationCredential>> credentials(UserId user) = 0;
   virtual Awaitable<NewCredential> create_credential(std::shared_ptr<const Identity> owner, CredentialSpec spec) = 0;
   virtual Awaitable<void> remove_credential(UserId user, std::string id) = 0;
 };

@@ -199,8 +199,6 @@ struct Task {
   std::optional<std::string> target;
   UserId user_id;
   std::string request_id;
-  std::string owner;  // the daemon that runs it
-  Timestamp lease_until;
   std::int64_t attempts = 0;
   Timestamp created_at;
   std::optional<Timestamp> ended_at;

@@ -227,6 +227,26 @@ bool is_transitional(SnapshotStatus status) {
   return status == S::Creating || status == S::Rollbacking || status == S::BackingUp || status == S::Deleting;
 }
 
+namespace {
+
+template <class Names>
+std::vector<std::string_view> transitional_of(const Names& names) {
+  std::vector<std::string_view> out;
+  for (const auto& [status, name] : names) {
+    if (is_transitional(status)) out.push_back(name);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string_view> transitional_volume_statuses() {
+  return transitional_of(kVolumeNames);
+}
+std::vector<std::string_view> transitional_snapshot_statuses() {
+  return transitional_of(kSnapshotNames);
+}
+
 std::span<const Move<VolumeStatus>> volume_moves() {
   return kVolumeMoves;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace varve::model {
 
@@ -65,6 +66,9 @@ std::optional<GroupStatus> parse_group_status(std::string_view text);
 // A status that only a live task may hold: the task ends it, whatever happens.
 bool is_transitional(VolumeStatus status);
 bool is_transitional(SnapshotStatus status);
+// The names of those.
+std::vector<std::string_view> transitional_volume_statuses();
+std::vector<std::string_view> transitional_snapshot_statuses();
 
 template <class Status>
 struct Move {

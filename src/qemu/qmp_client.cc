@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -27,7 +28,7 @@ constexpr auto kSendTimeout = milliseconds(1000);
 constexpr auto kLookAtJob = milliseconds(1000);
 
 milliseconds since(steady_clock::time_point when) {
-  return std::chrono::duration_cast<milliseconds>(steady_clock::now() - when);
+  return std::chrono::duration_cast<milliseconds>(steady_now() - when);
 }
 
 [[noreturn]] void refuse(std::string_view command, std::string_view text) {
@@ -41,7 +42,7 @@ milliseconds since(steady_clock::time_point when) {
 
 QmpClient::QmpClient(std::filesystem::path socket, std::string name, const Patience& patience, Peer peer)
     : path_(std::move(socket)), name_(std::move(name)), patience_(patience), unsettled_(peer == Peer::Adopted) {
-  asked_[kGreeting] = {steady_clock::now()};
+  asked_[kGreeting] = {steady_now()};
   thread_ = Thread("qmp", [this] { run(); });
 }
 
@@ -92,7 +93,7 @@ std::uint64_t QmpClient::ask(std::string_view command, json::object arguments) {
     await(lock, command, [&] { return ready_; });
     if (time_left() <= milliseconds(0)) give_up(lock, command);
     id = next_id_++;
-    asked_[id] = {steady_clock::now()};
+    asked_[id] = {steady_now()};
   }
   json::object request{{"execute", command}, {"id", id}};
   if (!arguments.empty()) request["arguments"] = std::move(arguments);
@@ -131,7 +132,7 @@ void QmpClient::settle() {
   if (!unsettled_) return;
   std::lock_guard one(settle_mutex_);
   if (!unsettled_) return;
-  if (steady_clock::now() < settle_again_) {
+  if (steady_now() < settle_again_) {
     throw Error(ErrorCode::Unavailable, "a job of the storage daemon " + name_ + " does not end");
   }
   try {
@@ -139,7 +140,7 @@ void QmpClient::settle() {
     unsettled_ = false;
   } catch (const Error&) {
     Lock lock(mutex_);
-    if (time_left() > milliseconds(0)) settle_again_ = steady_clock::now() + patience_.answer();
+    if (time_left() > milliseconds(0)) settle_again_ = steady_now() + patience_.answer();
     throw;
   }
 }
@@ -204,7 +205,7 @@ void QmpClient::finalize_job(const std::string& id, std::string_view command, co
 // Until it has the status, or has ended.
 void QmpClient::await_job(const std::string& id, std::string_view command, std::string_view status) {
   JobProgress seen{-1, -1};
-  auto moved = steady_clock::now();
+  auto moved = steady_now();
   for (;;) {
     {
       Lock lock(mutex_);
@@ -219,7 +220,7 @@ void QmpClient::await_job(const std::string& id, std::string_view command, std::
       present = {job.at("current-progress").to_number<std::int64_t>(),
                  job.at("total-progress").to_number<std::int64_t>()};
     }
-    if (present.current != seen.current || present.total != seen.total) moved = steady_clock::now();
+    if (present.current != seen.current || present.total != seen.total) moved = steady_now();
     if (since(moved) > patience_.progress()) {
       throw Error(ErrorCode::Unavailable,
                   std::string(command) + ": the job of the storage daemon " + name_ + " makes no progress");
@@ -285,7 +286,7 @@ JobProgress QmpClient::job_progress(const std::string& id) const {
 }
 
 void QmpClient::wait_until(const std::function<bool()>& condition) {
-  auto started = steady_clock::now();
+  auto started = steady_now();
   for (;;) {
     std::uint64_t seen = 0;
     {

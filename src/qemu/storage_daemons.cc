@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -146,7 +147,7 @@ std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
 }
 
 void StorageDaemons::adopt_all() {
-  auto deadline = steady_clock::now() + patience_.adoption();
+  auto deadline = steady_now() + patience_.adoption();
   std::vector<Daemon> found;
   for (const std::string& key : keys()) {
     if (Daemon daemon = find(key)) found.push_back(std::move(daemon));
@@ -154,7 +155,7 @@ void StorageDaemons::adopt_all() {
   for (const Daemon& daemon : found) {
     try {
       if (daemon->qmp().ready_by(deadline)) {
-        if (steady_clock::now() < deadline) daemon->qmp().settle();
+        if (steady_now() < deadline) daemon->qmp().settle();
       } else {
         log::error("a storage daemon does not answer; its volume has to wait for it", {{"daemon", daemon->key()}});
       }
@@ -216,18 +217,18 @@ bool StorageDaemons::is_discarded(const std::string& key) const {
 // What it does not answer is no reason to wait: it is asked again by a repeated call.
 bool StorageDaemons::quits(StorageDaemon& daemon, milliseconds timeout) {
   daemon.ending = true;
-  auto deadline = steady_clock::now() + timeout;
+  auto deadline = steady_now() + timeout;
   try {
     daemon.qmp().execute("quit");
     daemon.told_to_quit = true;
   } catch (const Error& fault) {
     daemon.told_to_quit = daemon.told_to_quit || fault.code() == ErrorCode::Unavailable;
     log::debug("storage daemon left without an answer", {{"daemon", daemon.key()}, {"reason", fault.message()}});
-    if (!daemon.qmp().lost()) deadline = steady_clock::now();
+    if (!daemon.qmp().lost()) deadline = steady_now();
   }
   bool gone = daemon.process().wait_gone(milliseconds(0));
-  while (!gone && steady_clock::now() < deadline) {
-    if (patience_.hurried()) deadline = std::min(deadline, steady_clock::now() + patience_.quit());
+  while (!gone && steady_now() < deadline) {
+    if (patience_.hurried()) deadline = std::min(deadline, steady_now() + patience_.quit());
     gone = daemon.process().wait_gone(kLook);
   }
   if (gone) return true;
@@ -244,7 +245,7 @@ void StorageDaemons::end(const std::string& key) {
 void StorageDaemons::end_locked(const std::string& key) {
   Daemon daemon = find_locked(key);
   if (daemon) {
-    bool answers = daemon->qmp().ready_by(steady_clock::now() + kGreeting);
+    bool answers = daemon->qmp().ready_by(steady_now() + kGreeting);
     if (!answers || !quits(*daemon, patience_.end())) {
       daemon->ending = true;
       daemon->process().kill();
@@ -340,9 +341,9 @@ StorageDaemons::Daemon StorageDaemons::try_spawn(const std::string& key) {
 // With --daemonize the parent returns when the monitor listens. "": it does.
 std::string StorageDaemons::launch(const fs::path& directory) {
   std::string socket = (directory / kSocket).string();
-  auto started = steady_clock::now();
+  auto started = steady_now();
   bool late = false;
-  auto cancelled = [&] { return late = steady_clock::now() - started > patience_.launch(); };
+  auto cancelled = [&] { return late = steady_now() - started > patience_.launch(); };
   int status = run_process({program_, "--daemonize", kPidFlag, pid_file(directory).string(), "--chardev",
                             "socket,id=qmp,path=" + socket + ",server=on,wait=off", "--monitor", "chardev=qmp"},
                            directory / "log", cancelled);

@@ -88,7 +88,7 @@ std::set<std::string> Recovery::unknown_daemons() const {
   }
   if (unknown.empty()) return unknown;
   std::unique_ptr<store::Database> db = store::open_sqlite(file_, kQueue);
-  db->read([&](store::Transaction& tx) {
+  db->read_blocking([&](store::Transaction& tx) {
     std::erase_if(unknown, [&](const std::string& key) {
       VolumeId volume(key);
       return !tx.attachments().of_volume(volume).empty() || tx.tasks().works_on(volume);

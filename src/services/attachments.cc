@@ -172,7 +172,7 @@ asio::awaitable<Attachment> Attachments::served(model::Actor actor, Begun begun)
   if (!begun.task) co_return begun.attachment;
   std::vector<TaskId> task{*begun.task};
   co_await tasks_.ended(task, settings_.export_timeout);
-  co_return show(actor, begun.attachment.id);
+  co_return co_await show(actor, begun.attachment.id);
 }
 
 // forget: the attachment goes with its export; otherwise it stays, unconnected. Which exports end is decided in the
@@ -216,15 +216,15 @@ asio::awaitable<std::vector<Attachment>> Attachments::remove(model::Actor actor,
     return std::vector{begin_stop(tx, actor, attachment, true)};
   });
   co_await tasks_.ended(stops, settings_.export_timeout);
-  co_return db_.read([&](store::Transaction& tx) { return tx.attachments().of_volume(volume); });
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.attachments().of_volume(volume); });
 }
 
-Attachment Attachments::show(const model::Actor& actor, const AttachmentId& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.attachments().get(actor.scope(), id); });
+boost::asio::awaitable<Attachment> Attachments::show(model::Actor actor, AttachmentId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.attachments().get(actor.scope(), id); });
 }
 
-model::Page<Attachment> Attachments::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<Attachment>> Attachments::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.attachments().get(query.project_id, AttachmentId(*query.marker));
     return tx.attachments().list(query);
   });

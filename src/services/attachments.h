@@ -47,8 +47,8 @@ class Attachments {
   boost::asio::awaitable<void> complete(model::Actor actor, AttachmentId id);
   // Returns the attachments that the volume still has.
   boost::asio::awaitable<std::vector<model::Attachment>> remove(model::Actor actor, AttachmentId id);
-  model::Attachment show(const model::Actor& actor, const AttachmentId& id) const;
-  model::Page<model::Attachment> list(const model::PageQuery& query) const;
+  boost::asio::awaitable<model::Attachment> show(model::Actor actor, AttachmentId id) const;
+  boost::asio::awaitable<model::Page<model::Attachment>> list(model::PageQuery query) const;
 
   boost::asio::awaitable<void> reserve(model::Actor actor, VolumeId id);
   boost::asio::awaitable<void> unreserve(model::Actor actor, VolumeId id);

@@ -69,14 +69,15 @@ Archive Backups::archive_of(const Backup& backup) const {
 }
 
 boost::asio::awaitable<BackedUpVolume> Backups::described(model::Actor actor, BackupId id) {
-  std::optional<Backup> found = db_.read([&](store::Transaction& tx) { return tx.backups().find(actor.scope(), id); });
+  std::optional<Backup> found =
+      co_await db_.read([&](store::Transaction& tx) { return tx.backups().find(actor.scope(), id); });
   if (!found) throw Error(ErrorCode::NotFound, "Backup " + id.str() + " could not be found.", Reason::InvalidBackupId);
   auto read = [this, backup = *found] { return decode_volume(archive_of(backup).required_manifest().volume); };
   co_return co_await calls_.run(std::move(read));
 }
 
 Backup Backups::backup_of(const Task& task) const {
-  return db_.read(
+  return db_.read_blocking(
       [&](store::Transaction& tx) { return tx.backups().get(std::nullopt, BackupId(task.target.value())); });
 }
 
@@ -84,7 +85,7 @@ void Backups::run_backup(const Task& task) {
   Backup backup;
   BackedUpVolume described;
   std::optional<Backup> parent;
-  db_.read([&](store::Transaction& tx) {
+  db_.read_blocking([&](store::Transaction& tx) {
     backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
     Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
     described = {volume.name,     volume.description, type_of(tx, volume).name,
@@ -126,7 +127,7 @@ void Backups::undo_backup(const Task& task) {
   SnapshotId source(task.snapshot_id.value());
   std::optional<Backup> backup;
   bool own_snapshot = false;
-  db_.read([&](store::Transaction& tx) {
+  db_.read_blocking([&](store::Transaction& tx) {
     backup = tx.backups().find(std::nullopt, BackupId(task.target.value()));
     // Its row is gone once the task has failed, and the backup may be.
     own_snapshot = backup ? !backup->snapshot_id : !tx.snapshots().find(std::nullopt, source);
@@ -154,7 +155,8 @@ void Backups::release_source(store::Transaction& tx, const Task& task) const {
 // Before the volume is said to be restored into: one of which a restoration has failed can be restored into again.
 void Backups::make_empty(const Task& task) {
   placing_.schedule(task.volume_id, std::nullopt);
-  Volume volume = db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
+  Volume volume =
+      db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
   placing_.create_empty(volume);
 }
 
@@ -188,7 +190,7 @@ void Backups::end_restore(store::Transaction& tx, const Task& task, VolumeStatus
 // Objects that an imported record shares stay.
 void Backups::run_remove(const Task& task) {
   Backup backup = backup_of(task);
-  bool shared = db_.read([&](store::Transaction& tx) { return tx.backups().shares_archive(backup); });
+  bool shared = db_.read_blocking([&](store::Transaction& tx) { return tx.backups().shares_archive(backup); });
   if (!shared) Archive(objects_, backup.archive, "", rng_).remove();
   FAILPOINT("backup.after_remove");
 }

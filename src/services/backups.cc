@@ -123,14 +123,14 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
   co_return backup;
 }
 
-BackupDetail Backups::show(const model::Actor& actor, const BackupId& id) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<BackupDetail> Backups::show(model::Actor actor, BackupId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     return BackupDetail{tx.backups().get(actor.scope(), id), tx.backups().has_dependents(id)};
   });
 }
 
-model::Page<BackupDetail> Backups::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<BackupDetail>> Backups::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.backups().get(query.project_id, BackupId(*query.marker));
     model::Page<Backup> found = tx.backups().list(query);
     std::set<std::string> parents = tx.backups().parents(query.project_id);

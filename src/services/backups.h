@@ -63,8 +63,8 @@ class Backups {
           const Settings& settings);
 
   boost::asio::awaitable<model::Backup> create(model::Actor actor, BackupSpec spec);
-  BackupDetail show(const model::Actor& actor, const BackupId& id) const;
-  model::Page<BackupDetail> list(const model::PageQuery& query) const;
+  boost::asio::awaitable<BackupDetail> show(model::Actor actor, BackupId id) const;
+  boost::asio::awaitable<model::Page<BackupDetail>> list(model::PageQuery query) const;
   boost::asio::awaitable<model::Backup> update(model::Actor actor, BackupId id, BackupChange change);
   // force: from any status that no task holds.
   boost::asio::awaitable<void> remove(model::Actor actor, BackupId id, bool force);

@@ -16,7 +16,7 @@ void Damages::follow() {
   follow_snapshots();
   if (stopping_) return;
   db_.write_blocking([](store::Transaction& tx) { tx.damages().forget_those_without_rows(); });
-  std::vector<VolumeId> damaged = db_.read([](store::Transaction& tx) { return tx.damages().volumes(); });
+  std::vector<VolumeId> damaged = db_.read_blocking([](store::Transaction& tx) { return tx.damages().volumes(); });
   std::set<VolumeId> lost;
   for (const VolumeId& volume : damaged) {
     if (!backend_.has_volume(volume)) lost.insert(volume);
@@ -29,7 +29,7 @@ void Damages::follow_volumes() {
   VolumeId last;
   for (std::vector<VolumeId> page; !stopping_;) {
     std::vector<model::Damage> changed;
-    db_.read([&](store::Transaction& tx) {
+    db_.read_blocking([&](store::Transaction& tx) {
       page = tx.volumes().ids_after(last, kPage);
       for (const VolumeId& id : page) {
         std::string reason = backend_.damage(id, std::nullopt).value_or("");
@@ -47,7 +47,7 @@ void Damages::follow_snapshots() {
   SnapshotId last;
   for (std::vector<std::pair<SnapshotId, VolumeId>> page; !stopping_;) {
     std::vector<model::Damage> changed;
-    db_.read([&](store::Transaction& tx) {
+    db_.read_blocking([&](store::Transaction& tx) {
       page = tx.snapshots().ids_after(last, kPage);
       for (const auto& [id, volume] : page) {
         std::string reason = backend_.damage(volume, id).value_or("");

@@ -176,7 +176,7 @@ void Descriptions::sweep() {
   std::vector<VolumeId> ids;
   VolumeId last;
   do {
-    db_.read([&](store::Transaction& tx) { ids = tx.volumes().ids_after(last, kSweepPage); });
+    db_.read_blocking([&](store::Transaction& tx) { ids = tx.volumes().ids_after(last, kSweepPage); });
     for (const VolumeId& id : ids) {
       if (stopping()) return;
       describe(id, false);
@@ -195,7 +195,7 @@ void Descriptions::sweep() {
 }
 
 void Descriptions::write_catalogue() {
-  json::object tables = db_.read([](store::Transaction& tx) {
+  json::object tables = db_.read_blocking([](store::Transaction& tx) {
     json::object out;
     for (std::string_view name : store::catalogue_tables()) {
       store::PlainTable table(tx.connection(), std::string(name), {"password_hash"});
@@ -207,7 +207,7 @@ void Descriptions::write_catalogue() {
 }
 
 std::optional<std::string> Descriptions::text_of(const VolumeId& volume) {
-  return db_.read([&](store::Transaction& tx) -> std::optional<std::string> {
+  return db_.read_blocking([&](store::Transaction& tx) -> std::optional<std::string> {
     store::Connection& db = tx.connection();
     if (!tables_) tables_ = {{db, "volumes"}, {db, "snapshots"}, {db, "attachments"}, {db, "damages"}};
     std::vector<store::Value> id = store::values(volume);

@@ -373,9 +373,9 @@ std::string summary_of(const Explanation& told) {
 
 }  // namespace
 
-Explanation Explaining::explain(const model::Actor& actor, Explained kind, const std::string& id) const {
+boost::asio::awaitable<Explanation> Explaining::explain(model::Actor actor, Explained kind, std::string id) const {
   Explanation out;
-  db_.read([&](store::Transaction& tx) {
+  co_await db_.read([&](store::Transaction& tx) {
     out = {};
     Object object = read(tx, actor, kind, id);
     out.resource = kind;
@@ -393,7 +393,7 @@ Explanation Explaining::explain(const model::Actor& actor, Explained kind, const
     }
   });
   out.summary = summary_of(out);
-  return out;
+  co_return out;
 }
 
 }  // namespace varve::services

@@ -3,6 +3,7 @@
 // have in memory; asks no other process and waits for nothing.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
 
@@ -53,7 +54,7 @@ class Explaining {
       : db_(db), backend_(backend), tasks_(tasks), exports_(exports), restorer_(restorer), messages_(messages) {}
 
   // Throws Error(NotFound) for what the actor does not see.
-  Explanation explain(const model::Actor& actor, Explained kind, const std::string& id) const;
+  boost::asio::awaitable<Explanation> explain(model::Actor actor, Explained kind, std::string id) const;
 
  private:
   struct Object;

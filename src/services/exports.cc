@@ -17,7 +17,7 @@ ExportSource source_of(const model::Attachment& attachment) {
 }
 
 Exports::State Exports::read(const ExportSource& source, const std::optional<AttachmentId>& wanted) {
-  return db_.read([&](store::Transaction& tx) {
+  return db_.read_blocking([&](store::Transaction& tx) {
     State state;
     if (auto row = tx.volumes().find(std::nullopt, source.volume)) {
       auto type = tx.volume_types().find(row->volume_type_id);

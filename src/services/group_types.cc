@@ -39,24 +39,24 @@ void GroupTypes::seed() {
   });
 }
 
-model::Page<GroupType> GroupTypes::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<GroupType>> GroupTypes::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) get(tx, *query.marker);
     return tx.group_types().list(query);
   });
 }
 
-GroupType GroupTypes::show(const model::Actor& actor, const std::string& id) const {
-  GroupType type = db_.read([&](store::Transaction& tx) { return get(tx, id); });
+boost::asio::awaitable<GroupType> GroupTypes::show(model::Actor actor, std::string id) const {
+  GroupType type = co_await db_.read([&](store::Transaction& tx) { return get(tx, id); });
   if (!type.is_public && !actor.admin) not_found(id);
-  return type;
+  co_return type;
 }
 
-GroupType GroupTypes::default_type() const {
+boost::asio::awaitable<GroupType> GroupTypes::default_type() const {
   std::optional<GroupType> type =
-      db_.read([&](store::Transaction& tx) { return tx.group_types().find_by_name(kConsistencyGroupType); });
+      co_await db_.read([&](store::Transaction& tx) { return tx.group_types().find_by_name(kConsistencyGroupType); });
   if (!type) throw Error(ErrorCode::NotFound, "Default group type can not be found.");
-  return *type;
+  co_return *type;
 }
 
 asio::awaitable<GroupType> GroupTypes::create(GroupTypeSpec spec) {

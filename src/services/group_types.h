@@ -36,9 +36,9 @@ class GroupTypes {
   // A new store gets the one that Cinder's database begins with.
   void seed();
 
-  model::Page<model::GroupType> list(const model::PageQuery& query) const;
-  model::GroupType show(const model::Actor& actor, const std::string& id) const;
-  model::GroupType default_type() const;
+  boost::asio::awaitable<model::Page<model::GroupType>> list(model::PageQuery query) const;
+  boost::asio::awaitable<model::GroupType> show(model::Actor actor, std::string id) const;
+  boost::asio::awaitable<model::GroupType> default_type() const;
   boost::asio::awaitable<model::GroupType> create(GroupTypeSpec spec);
   boost::asio::awaitable<model::GroupType> update(std::string id, GroupTypeChange change);
   boost::asio::awaitable<void> remove(std::string id);

@@ -138,8 +138,8 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
   });
 }
 
-GroupDetail Groups::show(const model::Actor& actor, const GroupId& id) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<GroupDetail> Groups::show(model::Actor actor, GroupId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     GroupDetail detail;
     detail.group = tx.groups().get(actor.scope(), id);
     for (const Volume& volume : tx.groups().volumes(id)) detail.volumes.push_back(volume.id);
@@ -147,8 +147,8 @@ GroupDetail Groups::show(const model::Actor& actor, const GroupId& id) const {
   });
 }
 
-model::Page<GroupDetail> Groups::list(const model::PageQuery& query, bool with_volumes) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<GroupDetail>> Groups::list(model::PageQuery query, bool with_volumes) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.groups().get(query.project_id, GroupId(*query.marker));
     model::Page<VolumeGroup> found = tx.groups().list(query);
     model::Page<GroupDetail> page;
@@ -269,12 +269,12 @@ asio::awaitable<GroupSnapshot> Groups::create_snapshot(model::Actor actor, Group
   co_return made;
 }
 
-GroupSnapshot Groups::show_snapshot(const model::Actor& actor, const GroupSnapshotId& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.group_snapshots().get(actor.scope(), id); });
+boost::asio::awaitable<GroupSnapshot> Groups::show_snapshot(model::Actor actor, GroupSnapshotId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.group_snapshots().get(actor.scope(), id); });
 }
 
-model::Page<GroupSnapshot> Groups::list_snapshots(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<GroupSnapshot>> Groups::list_snapshots(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.group_snapshots().get(query.project_id, GroupSnapshotId(*query.marker));
     return tx.group_snapshots().list(query);
   });
@@ -326,7 +326,7 @@ asio::awaitable<void> Groups::reset_snapshot_status(model::Actor actor, GroupSna
 // One point in time: no client of any of the volumes can write while the snapshots are taken. Those of an attempt that
 // was cut off are of an earlier time: they go first.
 void Groups::run_snapshot(const Task& task) {
-  std::vector<Snapshot> snapshots = db_.read(
+  std::vector<Snapshot> snapshots = db_.read_blocking(
       [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value())); });
   for (const Snapshot& snapshot : snapshots) backend_.delete_snapshot(snapshot.volume_id, snapshot.id);
   std::vector<VolumeId> volumes;
@@ -360,7 +360,7 @@ void Groups::register_tasks() {
   TaskHandler snapshot;
   snapshot.run = [this](const Task& task) { run_snapshot(task); };
   snapshot.undo = [this](const Task& task) {
-    std::vector<Snapshot> snapshots = db_.read(
+    std::vector<Snapshot> snapshots = db_.read_blocking(
         [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value())); });
     for (const Snapshot& one : snapshots) {
       if (one.status != SnapshotStatus::Available) backend_.delete_snapshot(one.volume_id, one.id);

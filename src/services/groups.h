@@ -60,15 +60,15 @@ class Groups {
 
   boost::asio::awaitable<model::VolumeGroup> create(model::Actor actor, GroupSpec spec);
   boost::asio::awaitable<model::VolumeGroup> copy(model::Actor actor, GroupCopySpec spec);
-  GroupDetail show(const model::Actor& actor, const GroupId& id) const;
-  model::Page<GroupDetail> list(const model::PageQuery& query, bool with_volumes) const;
+  boost::asio::awaitable<GroupDetail> show(model::Actor actor, GroupId id) const;
+  boost::asio::awaitable<model::Page<GroupDetail>> list(model::PageQuery query, bool with_volumes) const;
   boost::asio::awaitable<void> update(model::Actor actor, GroupId id, GroupChange change);
   boost::asio::awaitable<void> remove(model::Actor actor, GroupId id, bool with_volumes);
   boost::asio::awaitable<void> reset_status(model::Actor actor, GroupId id, std::string status);
 
   boost::asio::awaitable<model::GroupSnapshot> create_snapshot(model::Actor actor, GroupSnapshotSpec spec);
-  model::GroupSnapshot show_snapshot(const model::Actor& actor, const GroupSnapshotId& id) const;
-  model::Page<model::GroupSnapshot> list_snapshots(const model::PageQuery& query) const;
+  boost::asio::awaitable<model::GroupSnapshot> show_snapshot(model::Actor actor, GroupSnapshotId id) const;
+  boost::asio::awaitable<model::Page<model::GroupSnapshot>> list_snapshots(model::PageQuery query) const;
   boost::asio::awaitable<void> remove_snapshot(model::Actor actor, GroupSnapshotId id);
   boost::asio::awaitable<void> reset_snapshot_status(model::Actor actor, GroupSnapshotId id, std::string status);
 

@@ -118,7 +118,7 @@ model::Metadata Images::metadata_of(const images::Image& image) {
 }
 
 Volume Images::volume_of(const Task& task) {
-  return db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
+  return db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
 }
 
 void Images::run_create(const Task& task) {
@@ -194,11 +194,10 @@ asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSp
       require_status(volume, {VolumeStatus::Available}, "upload it as an image (in-use: with force)");
     }
   };
-  Upload made;
-  db_.read([&](store::Transaction& tx) {
-    made.volume = tx.volumes().get(actor.scope(), id);
-    made.type = type_of(tx, made.volume);
-    require(made.volume);
+  Upload made = co_await db_.read([&](store::Transaction& tx) {
+    Volume volume = tx.volumes().get(actor.scope(), id);
+    require(volume);
+    return Upload{volume, type_of(tx, volume), {}};
   });
   for (const auto& [key, value] : made.volume.image_metadata) {
     if (std::ranges::find(kOfTheImage, key) == std::end(kOfTheImage)) spec.image.properties[key] = value;

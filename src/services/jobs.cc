@@ -4,8 +4,8 @@
 
 namespace varve::services {
 
-Job Jobs::show(const model::Actor& actor, const std::string& id) const {
-  Job job = db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<Job> Jobs::show(model::Actor actor, std::string id) const {
+  Job job = co_await db_.read([&](store::Transaction& tx) {
     Job job{id, false, {}};
     std::vector<model::Task> tasks;
     if (auto one = tx.tasks().find(actor.project_id, TaskId(id))) {
@@ -25,7 +25,7 @@ Job Jobs::show(const model::Actor& actor, const std::string& id) const {
     return job;
   });
   if (job.parts.empty()) throw Error(ErrorCode::NotFound, "There is no job " + id + ".", Reason::UnknownJob);
-  return job;
+  co_return job;
 }
 
 }  // namespace varve::services

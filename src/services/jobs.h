@@ -2,6 +2,7 @@
 // are kept for Settings::task_history.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +29,7 @@ class Jobs {
   explicit Jobs(store::Database& db) : db_(db) {}
 
   // Throws Error(NotFound) for one of another project too.
-  Job show(const model::Actor& actor, const std::string& id) const;
+  boost::asio::awaitable<Job> show(model::Actor actor, std::string id) const;
 
  private:
   store::Database& db_;

@@ -30,12 +30,12 @@ Managing::Managing(store::Database& db, backends::Backend& backend, TaskRunner& 
   register_tasks();
 }
 
-std::vector<Manageable> Managing::all(const std::string& pool, bool snapshots) const {
+asio::awaitable<std::vector<Manageable>> Managing::all(std::string pool, bool snapshots) const {
   std::vector<Manageable> out;
   for (Found& found : backend_.found()) {
     if (found.snapshot.has_value() == snapshots && found.pool == pool) out.push_back({std::move(found), std::nullopt});
   }
-  db_.read([&](store::Transaction& tx) {
+  co_await db_.read([&](store::Transaction& tx) {
     for (Manageable& one : out) {
       if (snapshots && tx.snapshots().find(std::nullopt, *one.found.snapshot)) one.owner = one.found.snapshot->str();
       if (!snapshots && one.found.volume && tx.volumes().find(std::nullopt, *one.found.volume)) {
@@ -43,31 +43,31 @@ std::vector<Manageable> Managing::all(const std::string& pool, bool snapshots) c
       }
     }
   });
-  return out;
+  co_return out;
 }
 
-std::vector<Manageable> Managing::volumes(const std::string& pool) const {
+asio::awaitable<std::vector<Manageable>> Managing::volumes(std::string pool) const {
   return all(pool, false);
 }
 
-std::vector<Manageable> Managing::snapshots(const std::string& pool) const {
+asio::awaitable<std::vector<Manageable>> Managing::snapshots(std::string pool) const {
   return all(pool, true);
 }
 
-Found Managing::require(const std::string& source, bool snapshot) const {
+asio::awaitable<Found> Managing::require(std::string source, bool snapshot) const {
   for (const std::string& pool : backend_.pools()) {
-    for (const Manageable& one : all(pool, snapshot)) {
+    for (const Manageable& one : co_await all(pool, snapshot)) {
       if (one.found.name != source) continue;
       if (one.owner) invalid("Unable to manage existing: " + source + " is managed already, as " + *one.owner + ".");
       if (!one.found.refusal.empty()) invalid("Unable to manage existing: " + source + ": " + one.found.refusal + ".");
-      return one.found;
+      co_return one.found;
     }
   }
   invalid("Unable to manage existing: there is no " + source.substr(0, 100) + ".");
 }
 
 asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolumeSpec spec) {
-  Found found = require(spec.source, false);
+  Found found = co_await require(spec.source, false);
   if (found.pool != spec.pool) invalid("Unable to manage existing: " + spec.source + " is in pool " + found.pool + ".");
   Volume volume;
   volume.id = VolumeId(rng_.uuid());
@@ -102,7 +102,7 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
 
 asio::awaitable<Snapshot> Managing::manage_snapshot(model::Actor actor, ManageSnapshotSpec spec) {
   require_user_name(spec.name);
-  Found found = require(spec.source, true);
+  Found found = co_await require(spec.source, true);
   if (found.volume != spec.volume_id) invalid("Unable to manage existing: " + spec.source + " is of another volume.");
   Snapshot snapshot;
   snapshot.id = SnapshotId(rng_.uuid());

@@ -44,8 +44,8 @@ class Managing {
   Managing(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas, VolumeTypes& types,
            Clock& clock, Rng& rng, const Settings& settings);
 
-  std::vector<Manageable> volumes(const std::string& pool) const;
-  std::vector<Manageable> snapshots(const std::string& pool) const;
+  boost::asio::awaitable<std::vector<Manageable>> volumes(std::string pool) const;
+  boost::asio::awaitable<std::vector<Manageable>> snapshots(std::string pool) const;
   boost::asio::awaitable<model::Volume> manage_volume(model::Actor actor, ManageVolumeSpec spec);
   boost::asio::awaitable<model::Snapshot> manage_snapshot(model::Actor actor, ManageSnapshotSpec spec);
   // The row goes, the bytes stay; the volume has no attachments and no snapshots.
@@ -54,8 +54,8 @@ class Managing {
 
  private:
   void register_tasks();
-  std::vector<Manageable> all(const std::string& pool, bool snapshots) const;
-  backends::Found require(const std::string& source, bool snapshot) const;
+  boost::asio::awaitable<std::vector<Manageable>> all(std::string pool, bool snapshots) const;
+  boost::asio::awaitable<backends::Found> require(std::string source, bool snapshot) const;
 
   store::Database& db_;
   backends::Backend& backend_;

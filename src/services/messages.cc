@@ -148,15 +148,15 @@ void Messages::storage_daemon_died(store::Transaction& tx, const model::Volume& 
   tx.messages().insert(message);
 }
 
-model::Page<model::Message> Messages::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<model::Message>> Messages::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.messages().get(query.project_id, MessageId(*query.marker));
     return tx.messages().list(query);
   });
 }
 
-model::Message Messages::show(const model::Actor& actor, const MessageId& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.messages().get(actor.scope(), id); });
+boost::asio::awaitable<model::Message> Messages::show(model::Actor actor, MessageId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.messages().get(actor.scope(), id); });
 }
 
 boost::asio::awaitable<void> Messages::remove(model::Actor actor, MessageId id) {

@@ -47,8 +47,8 @@ class Messages {
   std::optional<Told> last_failure(store::Transaction& tx, const std::string& resource,
                                    std::span<const model::TaskKind> kinds) const;
 
-  model::Page<model::Message> list(const model::PageQuery& query) const;
-  model::Message show(const model::Actor& actor, const MessageId& id) const;
+  boost::asio::awaitable<model::Page<model::Message>> list(model::PageQuery query) const;
+  boost::asio::awaitable<model::Message> show(model::Actor actor, MessageId id) const;
   boost::asio::awaitable<void> remove(model::Actor actor, MessageId id);
 
  private:

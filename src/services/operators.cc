@@ -2,22 +2,22 @@
 
 namespace varve::services {
 
-model::ServiceState Operators::service(const std::string& binary) const {
-  return db_.read([&](store::Transaction& tx) { return tx.service_states().get(binary); });
+boost::asio::awaitable<model::ServiceState> Operators::service(std::string binary) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.service_states().get(binary); });
 }
 
 boost::asio::awaitable<void> Operators::set_service(model::ServiceState state) {
   co_await db_.write([&](store::Transaction& tx) { tx.service_states().set(state); });
 }
 
-std::int64_t Operators::provisioned(const std::string& pool, bool is_default) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<std::int64_t> Operators::provisioned(std::string pool, bool is_default) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     return tx.volumes().usage_of_pool(pool) + (is_default ? tx.volumes().usage_of_pool("") : 0);
   });
 }
 
-std::vector<ProjectUsage> Operators::usage_by_project() const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<std::vector<ProjectUsage>> Operators::usage_by_project() const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     std::vector<ProjectUsage> out;
     out.push_back({std::nullopt, tx.volumes().usage(std::nullopt, std::nullopt),
                    tx.snapshots().usage(std::nullopt, std::nullopt)});

@@ -20,12 +20,13 @@ class Operators {
  public:
   explicit Operators(store::Database& db) : db_(db) {}
 
-  model::ServiceState service(const std::string& binary) const;
+  boost::asio::awaitable<model::ServiceState> service(std::string binary) const;
   // A disabled or frozen cinder-volume takes no new volumes: they end in `error`, with a message to their owner.
   boost::asio::awaitable<void> set_service(model::ServiceState state);
 
-  std::int64_t provisioned(const std::string& pool, bool is_default) const;  // GiB of the volumes there
-  std::vector<ProjectUsage> usage_by_project() const;                        // the total first
+  boost::asio::awaitable<std::int64_t> provisioned(std::string pool,
+                                                   bool is_default) const;     // GiB of the volumes there
+  boost::asio::awaitable<std::vector<ProjectUsage>> usage_by_project() const;  // the total first
 
  private:
   store::Database& db_;

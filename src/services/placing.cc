@@ -85,7 +85,7 @@ std::string Placing::pick(store::Transaction& tx, const model::VolumeType& type,
 }
 
 model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::string>& preferred) {
-  auto [present, pool] = db_.read([&](store::Transaction& tx) {
+  auto [present, pool] = db_.read_blocking([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(std::nullopt, id);
     model::VolumeType type = type_of(tx, volume);
     return std::pair(volume, pick(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool)));
@@ -111,7 +111,7 @@ void Placing::create_empty(const model::Volume& volume) {
 
 void Placing::drop_key(const model::Volume& volume) {
   if (!volume.encryption_key_id) return;
-  bool needed = db_.read([&](store::Transaction& tx) {
+  bool needed = db_.read_blocking([&](store::Transaction& tx) {
     return tx.volumes().another_uses_key(*volume.encryption_key_id, volume.id) ||
            tx.backups().uses_key(*volume.encryption_key_id);
   });

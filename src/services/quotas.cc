@@ -87,11 +87,11 @@ QuotaSet Quotas::collect(store::Transaction& tx, const ProjectId& project, bool 
   return set;
 }
 
-QuotaSet Quotas::show(const ProjectId& project, bool with_use) const {
-  return db_.read([&](store::Transaction& tx) { return collect(tx, project, with_use); });
+boost::asio::awaitable<QuotaSet> Quotas::show(ProjectId project, bool with_use) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return collect(tx, project, with_use); });
 }
 
-QuotaSet Quotas::defaults() const {
+boost::asio::awaitable<QuotaSet> Quotas::defaults() const {
   return show(kDefaults, false);
 }
 

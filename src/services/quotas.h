@@ -24,8 +24,8 @@ class Quotas {
  public:
   Quotas(store::Database& db, const Settings& settings) : db_(db), settings_(settings) {}
 
-  QuotaSet show(const ProjectId& project, bool with_use) const;
-  QuotaSet defaults() const;
+  boost::asio::awaitable<QuotaSet> show(ProjectId project, bool with_use) const;
+  boost::asio::awaitable<QuotaSet> defaults() const;
   // Unknown resources and limits below -1 throw Error(InvalidInput); project "" sets the defaults.
   boost::asio::awaitable<void> update(ProjectId project, std::map<std::string, std::int64_t> limits);
   boost::asio::awaitable<void> reset(ProjectId project);

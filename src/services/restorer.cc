@@ -85,7 +85,7 @@ void Restorer::want_all() {
     std::lock_guard lock(mutex_);
     if (!all_) return;
   }
-  std::vector<ExportSource> sources = db_.read([&](store::Transaction& tx) {
+  std::vector<ExportSource> sources = db_.read_blocking([&](store::Transaction& tx) {
     std::vector<ExportSource> out;
     for (const model::Attachment& one : tx.attachments().exported()) out.push_back(source_of(one));
     return out;

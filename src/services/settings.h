@@ -24,7 +24,7 @@ struct Settings {
   unsigned task_workers = 4;
   unsigned bulk_workers = 2;  // for tasks that move data: images, backups
   std::size_t task_queue_limit = 10000;
-  std::chrono::seconds task_lease{60};
+  std::chrono::seconds task_retry{20};  // until what could not be ended, or taken away, is tried again
   std::chrono::hours task_history{24};
   std::chrono::hours message_lifetime{30 * 24};
   std::chrono::seconds export_timeout{60};  // how long an attach or detach call waits for its task

@@ -63,12 +63,12 @@ asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spe
   co_return snapshot;
 }
 
-Snapshot Snapshots::show(const model::Actor& actor, const SnapshotId& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.snapshots().get(actor.scope(), id); });
+boost::asio::awaitable<Snapshot> Snapshots::show(model::Actor actor, SnapshotId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.snapshots().get(actor.scope(), id); });
 }
 
-model::Page<Snapshot> Snapshots::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<Snapshot>> Snapshots::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.snapshots().get(query.project_id, SnapshotId(*query.marker));
     return tx.snapshots().list(query);
   });
@@ -192,10 +192,11 @@ asio::awaitable<void> Snapshots::set_status(model::Actor actor, SnapshotId id, s
   });
 }
 
-backends::Usage Snapshots::usage(const model::Actor& actor, const SnapshotId& id) const {
-  Snapshot snapshot = show(actor, id);
-  if (snapshot.status == SnapshotStatus::Creating || snapshot.status == SnapshotStatus::Error) return {};
-  return backend_.snapshot_usage(snapshot.volume_id, id);
+boost::asio::awaitable<backends::Usage> Snapshots::usage(model::Actor actor, SnapshotId id) const {
+  Snapshot snapshot = co_await show(actor, id);
+  if (snapshot.status == SnapshotStatus::Creating || snapshot.status == SnapshotStatus::Error)
+    co_return backends::Usage{};
+  co_return backend_.snapshot_usage(snapshot.volume_id, id);
 }
 
 void Snapshots::register_tasks() {

@@ -34,8 +34,8 @@ class Snapshots {
             const Settings& settings);
 
   boost::asio::awaitable<model::Snapshot> create(model::Actor actor, SnapshotSpec spec);
-  model::Snapshot show(const model::Actor& actor, const SnapshotId& id) const;
-  model::Page<model::Snapshot> list(const model::PageQuery& query) const;
+  boost::asio::awaitable<model::Snapshot> show(model::Actor actor, SnapshotId id) const;
+  boost::asio::awaitable<model::Page<model::Snapshot>> list(model::PageQuery query) const;
   boost::asio::awaitable<model::Snapshot> update(model::Actor actor, SnapshotId id, SnapshotChange change);
   // Of one that is `deleting` already: nothing more happens.
   boost::asio::awaitable<void> remove(model::Actor actor, SnapshotId id, bool force);
@@ -47,7 +47,7 @@ class Snapshots {
   boost::asio::awaitable<model::Metadata> set_metadata(model::Actor actor, SnapshotId id, model::Metadata metadata,
                                                        bool merge);
   boost::asio::awaitable<void> remove_metadata(model::Actor actor, SnapshotId id, std::string key);
-  backends::Usage usage(const model::Actor& actor, const SnapshotId& id) const;
+  boost::asio::awaitable<backends::Usage> usage(model::Actor actor, SnapshotId id) const;
 
  private:
   void register_tasks();

@@ -49,8 +49,8 @@ void require_tags(const model::Metadata& tags) {
   require_count(tags);
 }
 
-model::Metadata Tags::show(const model::Actor& actor, Tagged kind, const std::string& id) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Metadata> Tags::show(model::Actor actor, Tagged kind, std::string id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     return kind == Tagged::Volumes ? tx.volumes().get(actor.scope(), VolumeId(id)).tags
                                    : tx.snapshots().get(actor.scope(), SnapshotId(id)).tags;
   });
@@ -96,15 +96,15 @@ boost::asio::awaitable<void> Tags::remove(model::Actor actor, Tagged kind, std::
   co_await change(actor, kind, id, apply);
 }
 
-std::map<std::string, std::set<std::string>> Tags::all(const model::Actor& actor, Tagged kind) const {
-  std::vector<model::Metadata> rows = db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<std::map<std::string, std::set<std::string>>> Tags::all(model::Actor actor, Tagged kind) const {
+  std::vector<model::Metadata> rows = co_await db_.read([&](store::Transaction& tx) {
     return kind == Tagged::Volumes ? tx.volumes().tags(actor.project_id) : tx.snapshots().tags(actor.project_id);
   });
   std::map<std::string, std::set<std::string>> out;
   for (const model::Metadata& tags : rows) {
     for (const auto& [key, value] : tags) out[key].insert(value);
   }
-  return out;
+  co_return out;
 }
 
 }  // namespace varve::services

@@ -25,7 +25,7 @@ class Tags {
  public:
   Tags(store::Database& db, Clock& clock) : db_(db), clock_(clock) {}
 
-  model::Metadata show(const model::Actor& actor, Tagged kind, const std::string& id) const;
+  boost::asio::awaitable<model::Metadata> show(model::Actor actor, Tagged kind, std::string id) const;
   // merge: those given are added or overwritten. Returns all of them.
   boost::asio::awaitable<model::Metadata> set(model::Actor actor, Tagged kind, std::string id, model::Metadata tags,
                                               bool merge);
@@ -33,7 +33,7 @@ class Tags {
   boost::asio::awaitable<void> remove(model::Actor actor, Tagged kind, std::string id, std::vector<std::string> keys,
                                       bool strict);
   // Every key of the project with all its values.
-  std::map<std::string, std::set<std::string>> all(const model::Actor& actor, Tagged kind) const;
+  boost::asio::awaitable<std::map<std::string, std::set<std::string>>> all(model::Actor actor, Tagged kind) const;
 
  private:
   boost::asio::awaitable<model::Metadata> change(model::Actor actor, Tagged kind, std::string id,

@@ -28,7 +28,6 @@ TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clo
       clock_(clock),
       rng_(rng),
       settings_(settings),
-      owner_(rng.uuid()),
       workers_(settings.task_workers, kSpare, clock),
       bulk_workers_(settings.bulk_workers, 0, clock),
       free_workers_(settings.task_workers, kSpare, clock),
@@ -43,12 +42,10 @@ void TaskRunner::handle(model::TaskKind kind, TaskHandler handler) {
 }
 
 void TaskRunner::start() {
-  std::vector<model::Task> to_undo = db_.read([](store::Transaction& tx) { return tx.tasks().to_undo(); });
+  std::vector<model::Task> to_undo = db_.read_blocking([](store::Transaction& tx) { return tx.tasks().to_undo(); });
   std::vector<model::Task> left = db_.write_blocking([&](store::Transaction& tx) {
     std::vector<model::Task> left = tx.tasks().live();
     for (model::Task& task : left) {
-      task.owner = owner_;
-      task.lease_until = clock_.now() + settings_.task_lease;
       ++task.attempts;
       tx.tasks().update(task);
     }
@@ -67,7 +64,8 @@ void TaskRunner::start() {
   bulk_workers_.start();
   free_workers_.start();
   undos_.start();
-  ticker_ = Thread("tasks", [this] { tick(); });
+  std::lock_guard lock(mutex_);
+  next_look_ = clock_.now() + settings_.task_retry;
 }
 
 void TaskRunner::stop() {
@@ -77,12 +75,10 @@ void TaskRunner::stop() {
     stopping_ = true;
     lanes_.clear();
   }
-  stopped_.notify_all();
   workers_.stop();
   bulk_workers_.stop();
   free_workers_.stop();
   undos_.stop();
-  ticker_.join();
 }
 
 model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume) {
@@ -97,9 +93,7 @@ model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, co
   task.user_id = actor.user_id;
   task.volume_id = volume;
   task.request_id = actor.request_id;
-  task.owner = owner_;
   task.created_at = clock_.now();
-  task.lease_until = task.created_at + settings_.task_lease;
   task.attempts = 1;
   return task;
 }
@@ -163,7 +157,7 @@ std::optional<Whereabouts> TaskRunner::whereabouts(const model::Task& task) cons
     out.state = Whereabouts::State::Waiting;
     out.waits_for = Whereabouts::For::Database;
     out.since = found->second.since;
-    out.next_attempt = next_tick_;
+    out.next_attempt = next_look_;
     return out;
   }
   auto found = lanes_.find(lane_of(task));
@@ -248,7 +242,7 @@ asio::awaitable<void> TaskRunner::ended(std::vector<TaskId> tasks, std::chrono::
     }
   }
   // One that ended before anybody waited for it told nobody: its row does.
-  db_.read([&](store::Transaction& tx) {
+  co_await db_.read([&](store::Transaction& tx) {
     for (const TaskId& id : tasks) {
       std::optional<model::Task> task = tx.tasks().find(std::nullopt, id);
       if (task && task->ended_at) outcome->end(id, fault_of(*task));
@@ -276,7 +270,7 @@ void TaskRunner::work(const model::Task& task, Progress& progress) {
     run_task(task, progress);
   } catch (const std::exception& fault) {
     log::error("background work failed", {{"task", task.id}, {"error", fault.what()}});
-    // A task whose end could not be written stays live: tick() runs it again, or the next start does.
+    // A task whose end could not be written stays live: look_again() runs it again, or the next start does.
     std::lock_guard lock(mutex_);
     unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
   }
@@ -285,29 +279,13 @@ void TaskRunner::work(const model::Task& task, Progress& progress) {
   free_lane(lane_of(task));
 }
 
-// Renews the leases of what is queued or running, and forgets the history that is too old.
-void TaskRunner::tick() {
-  auto interval = settings_.task_lease / 3;
-  for (;;) {
-    {
-      std::unique_lock lock(mutex_);
-      next_tick_ = clock_.now() + interval;
-      stopped_.wait_for(lock, interval, [&] { return stopping_.load(); });
-      if (stopping_) return;
-    }
-    run_unended();
-    undos_.look();
-    try {
-      bool busy = waiting() > 0;
-      db_.write_blocking([&](store::Transaction& tx) {
-        if (busy) tx.tasks().renew(owner_, clock_.now() + settings_.task_lease);
-        tx.tasks().forget_ended_before(clock_.now() - settings_.task_history);
-        tx.messages().forget_expired_before(clock_.now());
-      });
-    } catch (const std::exception& fault) {
-      log::error("task leases were not renewed", {{"error", fault.what()}});
-    }
-  }
+void TaskRunner::look_again() {
+  run_unended();
+  undos_.look();
+  db_.write_blocking([&](store::Transaction& tx) {
+    tx.tasks().forget_ended_before(clock_.now() - settings_.task_history);
+    tx.messages().forget_expired_before(clock_.now());
+  });
 }
 
 void TaskRunner::run_unended() {
@@ -315,6 +293,7 @@ void TaskRunner::run_unended() {
   {
     std::lock_guard lock(mutex_);
     again.swap(unended_);
+    next_look_ = clock_.now() + settings_.task_retry;
   }
   for (const auto& [id, unended] : again) enqueue(unended.task);
 }

@@ -10,7 +10,6 @@
 
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <map>
@@ -24,7 +23,6 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/rng.h"
-#include "base/thread.h"
 #include "model/actor.h"
 #include "model/resources.h"
 #include "services/messages.h"
@@ -86,7 +84,7 @@ class TaskRunner {
   model::Task make(model::TaskKind kind, const model::Actor& actor, const VolumeId& volume);
 
   // Waits until they all have ended. A failed one throws its Error; when they take longer than the timeout
-  // Error(Unavailable) is thrown, and they go on by themselves.
+  // Error(Unavailable) is thrown, and they go on by themselves. Its executor must outlive stop().
   boost::asio::awaitable<void> ended(std::vector<TaskId> tasks, std::chrono::seconds timeout);
 
   // Work without a row (a restored export, a check): runs on threads of its own. Whoever posts it sees to its failure.
@@ -97,6 +95,9 @@ class TaskRunner {
   // nullopt: it has not been enqueued yet, or has just ended. Never waits. Any thread.
   std::optional<Whereabouts> whereabouts(const model::Task& task) const;
   bool stopping() const { return stopping_; }
+
+  // Every Settings::task_retry: what could not be ended, or taken away, is tried again; what is too old is forgotten.
+  void look_again();
 
  private:
   // What other threads may see of a task that a worker has.
@@ -120,7 +121,6 @@ class TaskRunner {
 
   void enqueue(const model::Task& task);
   void work(const model::Task& task, Progress& progress);
-  void tick();
   void run_unended();
   void run_task(model::Task task, Progress& progress);
   void run_handler(const model::Task& task, Progress& progress);
@@ -139,19 +139,16 @@ class TaskRunner {
   Clock& clock_;
   Rng& rng_;
   const Settings& settings_;
-  const std::string owner_;
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable std::mutex mutex_;
-  std::condition_variable stopped_;    // of tick(): never woken for work
   std::map<VolumeId, Lane> lanes_;     // of volumes that have a task in a pool
   std::map<TaskId, Unended> unended_;  // ran, but their end could not be written
-  Timestamp next_tick_{};
+  Timestamp next_look_{};
   std::map<TaskId, Waiter> waiters_;
   std::size_t pending_ = 0;  // tasks that have not ended
   std::atomic<bool> stopping_{false};
   store::Database::Subscription commits_;
-  Thread ticker_;
   WorkerPool workers_;
   WorkerPool bulk_workers_;
   WorkerPool free_workers_;  // of post()

@@ -73,12 +73,12 @@ asio::awaitable<NewTransfer> Transfers::create(model::Actor actor, VolumeId id, 
   co_return made;
 }
 
-Transfer Transfers::show(const model::Actor& actor, const TransferId& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.transfers().get(actor.scope(), id); });
+boost::asio::awaitable<Transfer> Transfers::show(model::Actor actor, TransferId id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.transfers().get(actor.scope(), id); });
 }
 
-model::Page<Transfer> Transfers::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<Transfer>> Transfers::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.transfers().get(query.project_id, TransferId(*query.marker));
     return tx.transfers().list(query);
   });

@@ -29,8 +29,8 @@ class Transfers {
   // may have none. Profile evs refuses what EVS does not transfer: snapshots, bootable and encrypted volumes.
   boost::asio::awaitable<NewTransfer> create(model::Actor actor, VolumeId volume, std::optional<std::string> name,
                                              bool no_snapshots);
-  model::Transfer show(const model::Actor& actor, const TransferId& id) const;
-  model::Page<model::Transfer> list(const model::PageQuery& query) const;
+  boost::asio::awaitable<model::Transfer> show(model::Actor actor, TransferId id) const;
+  boost::asio::awaitable<model::Page<model::Transfer>> list(model::PageQuery query) const;
   boost::asio::awaitable<void> remove(model::Actor actor, TransferId id);
   // Into the actor's project, within its quota. A wrong key throws Error(InvalidInput), guessing is slowed down.
   boost::asio::awaitable<model::Transfer> accept(model::Actor actor, TransferId id, std::string auth_key);

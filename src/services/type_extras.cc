@@ -32,15 +32,15 @@ TypeEncryption encryption_of(store::Transaction& tx, const model::VolumeType& ty
 
 }  // namespace
 
-model::Page<QosSpec> TypeExtras::list_specs(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<QosSpec>> TypeExtras::list_specs(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.qos_specs().get(QosSpecId(*query.marker));
     return tx.qos_specs().list(query);
   });
 }
 
-QosSpec TypeExtras::show_spec(const std::string& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.qos_specs().get(QosSpecId(id)); });
+boost::asio::awaitable<QosSpec> TypeExtras::show_spec(std::string id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.qos_specs().get(QosSpecId(id)); });
 }
 
 asio::awaitable<QosSpec> TypeExtras::create_spec(QosSpec spec) {
@@ -94,8 +94,9 @@ asio::awaitable<void> TypeExtras::remove_spec(std::string id, bool force) {
   });
 }
 
-std::vector<model::VolumeType> TypeExtras::associations(const std::string& id) const {
-  return db_.read([&](store::Transaction& tx) { return tx.qos_specs().types(tx.qos_specs().get(QosSpecId(id)).id); });
+boost::asio::awaitable<std::vector<model::VolumeType>> TypeExtras::associations(std::string id) const {
+  co_return co_await db_.read(
+      [&](store::Transaction& tx) { return tx.qos_specs().types(tx.qos_specs().get(QosSpecId(id)).id); });
 }
 
 asio::awaitable<void> TypeExtras::associate(std::string id, std::string type_id) {
@@ -123,8 +124,9 @@ asio::awaitable<void> TypeExtras::disassociate(std::string id, std::optional<std
   });
 }
 
-std::optional<TypeEncryption> TypeExtras::encryption(const std::string& type) const {
-  return db_.read([&](store::Transaction& tx) { return tx.type_encryptions().of_type(type_of(tx, type).id); });
+boost::asio::awaitable<std::optional<TypeEncryption>> TypeExtras::encryption(std::string type) const {
+  co_return co_await db_.read(
+      [&](store::Transaction& tx) { return tx.type_encryptions().of_type(type_of(tx, type).id); });
 }
 
 asio::awaitable<TypeEncryption> TypeExtras::create_encryption(TypeEncryption encryption) {
@@ -166,16 +168,16 @@ asio::awaitable<void> TypeExtras::remove_encryption(std::string type_id) {
   });
 }
 
-std::vector<DefaultType> TypeExtras::defaults() const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<std::vector<DefaultType>> TypeExtras::defaults() const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     std::vector<DefaultType> out;
     for (auto& [project, type] : tx.default_types().all()) out.push_back({project, type});
     return out;
   });
 }
 
-std::optional<VolumeTypeId> TypeExtras::default_of(const ProjectId& project) const {
-  return db_.read([&](store::Transaction& tx) { return tx.default_types().of_project(project); });
+boost::asio::awaitable<std::optional<VolumeTypeId>> TypeExtras::default_of(ProjectId project) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.default_types().of_project(project); });
 }
 
 asio::awaitable<VolumeTypeId> TypeExtras::set_default(ProjectId project, std::string name_or_id) {

@@ -16,7 +16,7 @@ Undos::Undos(store::Database& db, Clock& clock, const Settings& settings, Undo u
 
 void Undos::add(const model::Task& task) {
   std::lock_guard lock(mutex_);
-  waiting_.try_emplace(task.id, Waiting{task, clock_.steady(), settings_.task_lease / 3});
+  waiting_.try_emplace(task.id, Waiting{task, clock_.steady(), settings_.task_retry});
 }
 
 void Undos::look() {

@@ -14,7 +14,7 @@ using model::VolumeStatus;
 void Volumes::run_create(const Task& task) {
   std::optional<std::string> source_pool;
   if (task.target) {
-    db_.read(
+    db_.read_blocking(
         [&](store::Transaction& tx) { source_pool = tx.volumes().get(std::nullopt, VolumeId(*task.target)).pool; });
   }
   Volume volume = placing_.schedule(task.volume_id, source_pool);
@@ -48,7 +48,7 @@ void Volumes::run_retype(const Task& task) {
   std::optional<model::VolumeType> type;
   std::string pool;
   model::QosLimits qos;
-  db_.read([&](store::Transaction& tx) {
+  db_.read_blocking([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
     type = tx.volume_types().find(VolumeTypeId(task.target.value()));
     if (!type) return;
@@ -72,7 +72,7 @@ void Volumes::move_to_pool(const VolumeId& id, const std::string& pool) {
 
 void Volumes::run_delete(const Task& task) {
   std::optional<Volume> volume =
-      db_.read([&](store::Transaction& tx) { return tx.volumes().find(std::nullopt, task.volume_id); });
+      db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().find(std::nullopt, task.volume_id); });
   backend_.delete_volume(task.volume_id);
   if (volume) placing_.drop_key(*volume);
 }

@@ -70,24 +70,24 @@ bool may_use(store::Transaction& tx, const model::Actor& actor, const model::Vol
 
 }  // namespace
 
-std::vector<model::VolumeType> VolumeTypes::list(const model::Actor& actor) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<std::vector<model::VolumeType>> VolumeTypes::list(model::Actor actor) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     std::vector<model::VolumeType> types = tx.volume_types().all();
     std::erase_if(types, [&](const model::VolumeType& type) { return !may_use(tx, actor, type); });
     return types;
   });
 }
 
-model::VolumeType VolumeTypes::show(const model::Actor& actor, const std::string& id) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::VolumeType> VolumeTypes::show(model::Actor actor, std::string id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (!may_use(tx, actor, type)) not_found(id);
     return type;
   });
 }
 
-std::vector<ProjectId> VolumeTypes::access(const std::string& id) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<std::vector<ProjectId>> VolumeTypes::access(std::string id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (type.is_public) {
       throw Error(ErrorCode::NotFound, "Access list not available for public volume types.");
@@ -120,14 +120,14 @@ boost::asio::awaitable<void> VolumeTypes::revoke(std::string id, ProjectId proje
   });
 }
 
-model::VolumeType VolumeTypes::named(const model::Actor& actor, const std::string& name_or_id) const {
-  return db_.read([&](store::Transaction& tx) { return resolve(tx, actor, name_or_id); });
+boost::asio::awaitable<model::VolumeType> VolumeTypes::named(model::Actor actor, std::string name_or_id) const {
+  co_return co_await db_.read([&](store::Transaction& tx) { return resolve(tx, actor, name_or_id); });
 }
 
-model::VolumeType VolumeTypes::default_type(const model::Actor& actor) const {
+boost::asio::awaitable<model::VolumeType> VolumeTypes::default_type(model::Actor actor) const {
   model::Actor everybody = actor;
   everybody.admin = true;
-  return db_.read([&](store::Transaction& tx) { return resolve(tx, everybody, std::nullopt); });
+  co_return co_await db_.read([&](store::Transaction& tx) { return resolve(tx, everybody, std::nullopt); });
 }
 
 model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const model::Actor& actor,

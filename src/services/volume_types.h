@@ -35,10 +35,10 @@ class VolumeTypes {
   // A new store gets the five types of EVS.
   void seed();
 
-  std::vector<model::VolumeType> list(const model::Actor& actor) const;
-  model::VolumeType show(const model::Actor& actor, const std::string& id) const;
-  model::VolumeType named(const model::Actor& actor, const std::string& name_or_id) const;
-  model::VolumeType default_type(const model::Actor& actor) const;  // of its project
+  boost::asio::awaitable<std::vector<model::VolumeType>> list(model::Actor actor) const;
+  boost::asio::awaitable<model::VolumeType> show(model::Actor actor, std::string id) const;
+  boost::asio::awaitable<model::VolumeType> named(model::Actor actor, std::string name_or_id) const;
+  boost::asio::awaitable<model::VolumeType> default_type(model::Actor actor) const;  // of its project
 
   // Administrators only; the API checks that.
   boost::asio::awaitable<model::VolumeType> create(VolumeTypeSpec spec);
@@ -48,7 +48,7 @@ class VolumeTypes {
   boost::asio::awaitable<void> remove_extra_spec(std::string id, std::string key);
 
   // Projects that may use a private type. A public one throws Error(InvalidInput).
-  std::vector<ProjectId> access(const std::string& id) const;
+  boost::asio::awaitable<std::vector<ProjectId>> access(std::string id) const;
   boost::asio::awaitable<void> grant(std::string id, ProjectId project);
   boost::asio::awaitable<void> revoke(std::string id, ProjectId project);
 

@@ -43,12 +43,13 @@ Volumes::Volumes(store::Database& db, backends::Backend& backend, Exports& expor
   register_tasks();
 }
 
-VolumeDetail Volumes::show(const model::Actor& actor, const VolumeId& id) const {
-  return db_.read([&](store::Transaction& tx) { return detail_of(tx, tx.volumes().get(actor.scope(), id)); });
+boost::asio::awaitable<VolumeDetail> Volumes::show(model::Actor actor, VolumeId id) const {
+  co_return co_await db_.read(
+      [&](store::Transaction& tx) { return detail_of(tx, tx.volumes().get(actor.scope(), id)); });
 }
 
-model::Page<VolumeDetail> Volumes::list(const model::PageQuery& query) const {
-  return db_.read([&](store::Transaction& tx) {
+boost::asio::awaitable<model::Page<VolumeDetail>> Volumes::list(model::PageQuery query) const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     if (query.marker) tx.volumes().get(query.project_id, VolumeId(*query.marker));
     model::Page<Volume> found = tx.volumes().list(query);
     model::Page<VolumeDetail> page;
@@ -74,8 +75,8 @@ model::Page<VolumeDetail> Volumes::list(const model::PageQuery& query) const {
   });
 }
 
-VolumeSummary Volumes::summary(const store::Scope& scope) const {
-  return db_.read([&](store::Transaction& tx) -> VolumeSummary {
+boost::asio::awaitable<VolumeSummary> Volumes::summary(store::Scope scope) const {
+  co_return co_await db_.read([&](store::Transaction& tx) -> VolumeSummary {
     return {tx.volumes().usage(scope, std::nullopt), tx.volumes().metadata(scope)};
   });
 }
@@ -346,9 +347,9 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
   co_return task.id;
 }
 
-backends::Usage Volumes::usage(const model::Actor& actor, const VolumeId& id) const {
-  show(actor, id);
-  return backend_.has_volume(id) ? backend_.volume_usage(id) : backends::Usage{};
+boost::asio::awaitable<backends::Usage> Volumes::usage(model::Actor actor, VolumeId id) const {
+  co_await show(actor, id);
+  co_return backend_.has_volume(id) ? backend_.volume_usage(id) : backends::Usage{};
 }
 
 }  // namespace varve::services

@@ -89,9 +89,9 @@ class Volumes {
   void begin_copy(store::Transaction& tx, const model::Actor& actor, const VolumeSpec& spec) const;
   TaskId begin_remove(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, bool cascade,
                       bool force) const;
-  VolumeDetail show(const model::Actor& actor, const VolumeId& id) const;
-  model::Page<VolumeDetail> list(const model::PageQuery& query) const;
-  VolumeSummary summary(const store::Scope& scope) const;
+  boost::asio::awaitable<VolumeDetail> show(model::Actor actor, VolumeId id) const;
+  boost::asio::awaitable<model::Page<VolumeDetail>> list(model::PageQuery query) const;
+  boost::asio::awaitable<VolumeSummary> summary(store::Scope scope) const;
   boost::asio::awaitable<VolumeDetail> update(model::Actor actor, VolumeId id, VolumeChange change);
   // These return the task that does the work.
   // cascade: its snapshots too. force: from any status that no task holds (administrators).
@@ -111,7 +111,7 @@ class Volumes {
   boost::asio::awaitable<void> remove_metadata(model::Actor actor, VolumeId id, std::string key,
                                                MetadataCondition condition);
 
-  backends::Usage usage(const model::Actor& actor, const VolumeId& id) const;
+  boost::asio::awaitable<backends::Usage> usage(model::Actor actor, VolumeId id) const;
 
  private:
   void register_tasks();

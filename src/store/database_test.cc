@@ -69,7 +69,7 @@ class DatabaseTest : public testing::Test {
 
   std::string ids(const model::PageQuery& query) {
     std::string out;
-    db_->read([&](Transaction& tx) {
+    db_->read_blocking([&](Transaction& tx) {
       for (const auto& row : tx.snapshots().list(query).rows) out += row.id.str() + " ";
     });
     return out;
@@ -88,7 +88,7 @@ TEST_F(DatabaseTest, KeepsEveryFieldOfARow) {
   in.read_only = true;
   std::optional<model::Volume> out;
   db_->write_blocking([&](Transaction& tx) { tx.volumes().insert(in); });
-  db_->read([&](Transaction& tx) { out = tx.volumes().find(std::nullopt, VolumeId("v1")); });
+  db_->read_blocking([&](Transaction& tx) { out = tx.volumes().find(std::nullopt, VolumeId("v1")); });
   ASSERT_TRUE(out);
   EXPECT_EQ(out->name, in.name);
   EXPECT_EQ(out->description, std::nullopt);
@@ -101,7 +101,7 @@ TEST_F(DatabaseTest, KeepsEveryFieldOfARow) {
 
 TEST_F(DatabaseTest, HidesAnotherProjectsRow) {
   db_->write_blocking([](Transaction& tx) { tx.volumes().insert(volume("v1", "p1")); });
-  db_->read([](Transaction& tx) {
+  db_->read_blocking([](Transaction& tx) {
     EXPECT_TRUE(tx.volumes().find(ProjectId("p1"), VolumeId("v1")));
     EXPECT_FALSE(tx.volumes().find(ProjectId("p2"), VolumeId("v1")));
     EXPECT_THROW(tx.volumes().get(ProjectId("p2"), VolumeId("v1")), Error);
@@ -114,7 +114,7 @@ TEST_F(DatabaseTest, UndoesTheWholeOfAWorkThatThrows) {
     throw Error(ErrorCode::InvalidInput, "no");
   };
   EXPECT_THROW(db_->write_blocking(broken), Error);
-  db_->read([](Transaction& tx) { EXPECT_FALSE(tx.volumes().find(std::nullopt, VolumeId("v1"))); });
+  db_->read_blocking([](Transaction& tx) { EXPECT_FALSE(tx.volumes().find(std::nullopt, VolumeId("v1"))); });
 }
 
 TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
@@ -132,7 +132,7 @@ TEST_F(DatabaseTest, OneBadWorkDoesNotUndoItsNeighbours) {
   db_->settle();  // before io goes
   EXPECT_EQ(good, 90);
   EXPECT_EQ(bad, 10);
-  db_->read([](Transaction& tx) { EXPECT_EQ(tx.volumes().usage(ProjectId("p1"), std::nullopt).count, 90); });
+  db_->read_blocking([](Transaction& tx) { EXPECT_EQ(tx.volumes().usage(ProjectId("p1"), std::nullopt).count, 90); });
 }
 
 TEST_F(DatabaseTest, RefusesADoubleIdAsConflict) {
@@ -174,7 +174,7 @@ TEST_F(DatabaseTest, CountsAllMatchesBesideThePage) {
   fill_snapshots();
   model::PageQuery query{.project_id = ProjectId("p1"), .limit = 1, .with_count = true};
   query.filters.push_back({"name", model::Filter::Op::Equal, std::string("b")});
-  db_->read([&](Transaction& tx) {
+  db_->read_blocking([&](Transaction& tx) {
     auto page = tx.snapshots().list(query);
     EXPECT_EQ(page.rows.size(), 1U);
     EXPECT_EQ(page.count, 2);
@@ -246,7 +246,7 @@ TEST_F(DatabaseTest, TellsOfTheTasksThatWereCommittedAndOfNoOthers) {
   io.run();
   db_->settle();
   EXPECT_EQ(begun, "t1 t3 ");
-  db_->read([](Transaction& tx) { EXPECT_EQ(tx.tasks().live().size(), 2U); });
+  db_->read_blocking([](Transaction& tx) { EXPECT_EQ(tx.tasks().live().size(), 2U); });
 }
 
 TEST_F(DatabaseTest, ARowComesBackFromItsPlainForm) {
@@ -261,7 +261,7 @@ TEST_F(DatabaseTest, ARowComesBackFromItsPlainForm) {
     EXPECT_FALSE(table.insert(tx.connection(), rows.front().as_object())) << "it is there";
     EXPECT_FALSE(table.insert(tx.connection(), {{"id", "s9"}})) << "a column must have a value";
   });
-  db_->read([](Transaction& tx) {
+  db_->read_blocking([](Transaction& tx) {
     auto row = tx.snapshots().get(std::nullopt, SnapshotId("s3"));
     EXPECT_EQ(row.name, std::nullopt);
     EXPECT_EQ(row.size_gib, 1);
@@ -290,10 +290,14 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
     raw.script("DROP INDEX messages_by_resource");
     raw.script("DROP INDEX tasks_undo_left");
     raw.script("ALTER TABLE tasks DROP COLUMN undo_left");
+    raw.script("DROP INDEX tasks_live");
+    raw.script("ALTER TABLE tasks ADD COLUMN owner TEXT NOT NULL DEFAULT ''");
+    raw.script("ALTER TABLE tasks ADD COLUMN lease_until INTEGER NOT NULL DEFAULT 0");
+    raw.script("CREATE INDEX tasks_live ON tasks (lease_until) WHERE state = 'live'");
   }
   db_ = open_sqlite(directory_ / "varve.db", 10);
   std::map<std::string, model::Metadata> specs;
-  db_->read([&](Transaction& tx) {
+  db_->read_blocking([&](Transaction& tx) {
     for (const model::VolumeType& type : tx.volume_types().all()) specs[type.name] = type.extra_specs;
   });
   EXPECT_EQ(specs["GPSSD"], (model::Metadata{{"RESKEY:availability_zones", "az-1"}}));
@@ -337,23 +341,23 @@ TEST_F(DatabaseTest, WhatIsWrittenToFilesThatWereRemovedIsKept) {
     auto all_there = [](Transaction& tx) {
       for (const char* id : {"v1", "v2", "v3"}) EXPECT_TRUE(tx.volumes().find(std::nullopt, VolumeId(id))) << id;
     };
-    db_->read(all_there);
+    db_->read_blocking(all_there);
     db_.reset();
     db_ = open_sqlite(directory_ / "varve.db", 1000);
-    db_->read(all_there);
+    db_->read_blocking(all_there);
   }
 }
 
 // No connection is opened to the other one: those that are open serve in turn.
 TEST_F(DatabaseTest, ReadsGoOnWhenAnotherDatabaseWasPutInItsPlace) {
   auto look = [](Transaction& tx) { EXPECT_TRUE(tx.volume_types().find(VolumeTypeId("type-ssd"))); };
-  db_->read(look);
+  db_->read_blocking(look);
   std::filesystem::copy_file(directory_ / "varve.db", directory_ / "other");
   std::filesystem::rename(directory_ / "other", directory_ / "varve.db");
   std::future<void> second;
-  db_->read([&](Transaction& tx) {
+  db_->read_blocking([&](Transaction& tx) {
     look(tx);
-    second = std::async(std::launch::async, [&] { db_->read(look); });
+    second = std::async(std::launch::async, [&] { db_->read_blocking(look); });
     EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout) << "the one is lent";
   });
   EXPECT_NO_THROW(second.get());

@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -98,7 +99,12 @@ class SqliteDatabase final : public Database {
     wait_for(std::move(mark));  // that its turn has come is all that is asked
   }
 
-  void view(Work work) override {
+  asio::awaitable<void> view(Work work) override {
+    view_blocking(std::move(work));
+    co_return;
+  }
+
+  void view_blocking(Work work) override {
     std::unique_ptr<Connection> db = take_reader();
     try {
       db->script("BEGIN");
@@ -145,7 +151,7 @@ class SqliteDatabase final : public Database {
     return {ErrorCode::Unavailable, "the store's disk does not answer: nothing can be changed now"};
   }
 
-  bool stalled_locked() const { return began_ && std::chrono::steady_clock::now() - *began_ > kPatience; }
+  bool stalled_locked() const { return began_ && steady_now() - *began_ > kPatience; }
 
   std::exception_ptr wait_for(std::unique_ptr<Pending> pending) {
     std::mutex mutex;
@@ -202,7 +208,7 @@ class SqliteDatabase final : public Database {
           batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
           queue_.erase(queue_.begin(), end);
         }
-        began_ = std::chrono::steady_clock::now();
+        began_ = steady_now();
       }
       commit(batch);
       {

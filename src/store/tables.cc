@@ -18,6 +18,13 @@ std::vector<model::Metadata> pairs_of(Connection& db, const std::string& table, 
   return out;
 }
 
+// Of names that the program has, none that a client gave.
+std::string where_status_in(const std::vector<std::string_view>& names) {
+  std::string out;
+  for (std::string_view name : names) out += (out.empty() ? "WHERE status IN ('" : ", '") + std::string(name) + "'";
+  return out + ")";
+}
+
 void touch(Connection& db, const VolumeId& volume) {
   db.touched().volumes.push_back(volume);
 }
@@ -78,10 +85,8 @@ std::vector<ProjectId> Volumes::projects() {
 }
 
 std::vector<model::Volume> Volumes::transitional() {
-  return select<model::Volume>(db_,
-                               "WHERE status IN ('creating', 'extending', 'rollbacking', 'retyping', 'downloading', "
-                               "'uploading', 'backing-up', 'restoring-backup', "
-                               "'deleting')");
+  static const std::string kWhere = where_status_in(model::transitional_volume_statuses());
+  return select<model::Volume>(db_, kWhere);
 }
 
 Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {
@@ -171,7 +176,8 @@ std::int64_t Snapshots::count_of_volume(const VolumeId& id) {
 }
 
 std::vector<model::Snapshot> Snapshots::transitional() {
-  return select<model::Snapshot>(db_, "WHERE status IN ('creating', 'rollbacking', 'backing-up', 'deleting')");
+  static const std::string kWhere = where_status_in(model::transitional_snapshot_statuses());
+  return select<model::Snapshot>(db_, kWhere);
 }
 
 Usage Snapshots::usage(const Scope& scope, const std::optional<VolumeTypeId>& type) {
@@ -400,10 +406,6 @@ bool Tasks::volume_is_source(const VolumeId& id) {
               db_, "SELECT 1 FROM tasks WHERE state = 'live' AND kind = 'volume.create' AND target = :volume LIMIT 1",
               id)
               .empty();
-}
-
-void Tasks::renew(const std::string& owner, Timestamp lease_until) {
-  run(db_, "UPDATE tasks SET lease_until = :until WHERE state = 'live' AND owner = :owner", lease_until, owner);
 }
 
 void Tasks::forget_ended_before(Timestamp time) {

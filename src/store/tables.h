@@ -77,8 +77,8 @@ struct Table<model::Task> {
   static void columns(auto& t, auto&& f) {
     f("id", t.id), f("kind", t.kind), f("state", t.state), f("project_id", t.project_id), f("volume_id", t.volume_id);
     f("snapshot_id", t.snapshot_id), f("attachment_id", t.attachment_id), f("size_gib", t.size_gib);
-    f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id), f("owner", t.owner);
-    f("lease_until", t.lease_until), f("attempts", t.attempts), f("created_at", t.created_at);
+    f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id);
+    f("attempts", t.attempts), f("created_at", t.created_at);
     f("ended_at", t.ended_at), f("error", t.error), f("error_code", t.error_code), f("batch_id", t.batch_id);
     f("user_id", t.user_id), f("undo_left", t.undo_left);
   }
@@ -226,7 +226,6 @@ class Tasks {
   bool works_on(const SnapshotId& id);
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
   bool volume_is_source(const VolumeId& id);
-  void renew(const std::string& owner, Timestamp lease_until);
   void forget_ended_before(Timestamp time);
 
  private:

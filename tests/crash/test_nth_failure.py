@@ -25,7 +25,7 @@ class World:
 
     def __init__(self):
         self.glance = Glance()
-        self.server = Server(["tasks.lease_s=3", f"images.endpoint={self.glance.endpoint}"], faults.ENVIRONMENT)
+        self.server = Server(["tasks.retry_s=1", f"images.endpoint={self.glance.endpoint}"], faults.ENVIRONMENT)
         self.server.add_pool("second").start()
         self.admin = self.server.login()
         self.attached = self.admin.create_volume(name="a")

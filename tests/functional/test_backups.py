@@ -226,7 +226,7 @@ def test_bad_requests_are_refused(admin, body):
 
 def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(own_server):
     """Of one snapshot, while the failed one's objects cannot be removed."""
-    own_server.options += ["tasks.lease_s=3"]
+    own_server.options += ["tasks.retry_s=1"]
     admin = own_server.start().login()
     volume = admin.create_volume()
     assert admin.io(volume, "write -P 1 0 512M")
@@ -253,7 +253,7 @@ def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(o
 
 
 def test_what_a_failed_backup_left_is_taken_away_without_its_volume(own_server):
-    own_server.options += ["tasks.lease_s=3"]
+    own_server.options += ["tasks.retry_s=1"]
     admin = own_server.start().login()
     volume = admin.create_volume()
     assert admin.io(volume, "write -P 1 0 8M")

@@ -417,7 +417,7 @@ def test_a_backup_from_a_stalled_daemon_holds_up_neither_others_nor_a_stop(own_s
 @pytest.mark.parametrize("restarted", [False, True])
 def test_what_a_failed_backup_left_is_taken_away(own_server, stalled, restarted):
     """Its snapshot is made when the daemon goes on, after the backup has failed and could not clean up."""
-    own_server.options += [f"qcow2.answer_timeout_ms={ANSWER_MS}", "tasks.lease_s=3"]
+    own_server.options += [f"qcow2.answer_timeout_ms={ANSWER_MS}", "tasks.retry_s=1"]
     admin = own_server.start().login()
     volume, attachment, uri = attach_and_write(admin, 21)
     stalled.stop(own_server.storage_daemons()[volume])

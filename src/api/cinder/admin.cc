@@ -121,7 +121,7 @@ CinderApi::Reply CinderApi::limits(CallPtr call) {
       call->version.at_least(39) && call->actor.admin && !other.empty()) {
     project = ProjectId(other);
   }
-  for (const auto& [name, quota] : s_.quotas.show(project, true)) use[name] = quota;
+  for (const auto& [name, quota] : co_await s_.quotas.show(project, true)) use[name] = quota;
   json::object absolute{{"maxTotalVolumes", use["volumes"].limit},
                         {"maxTotalSnapshots", use["snapshots"].limit},
                         {"maxTotalVolumeGigabytes", use["gigabytes"].limit},
@@ -141,14 +141,14 @@ CinderApi::Reply CinderApi::quota_set(CallPtr call) {
   if (target != call->actor.project_id.str()) call->require_admin();
   std::string usage = call->parameter("usage");
   bool with_use = !usage.empty() && parse_boolean("usage", usage);
-  json::object view = quota_view(s_.quotas.show(ProjectId(target), with_use), target, with_use);
+  json::object view = quota_view(co_await s_.quotas.show(ProjectId(target), with_use), target, with_use);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
 CinderApi::Reply CinderApi::quota_defaults(CallPtr call) {
   std::string target = call->path.get("target");
   if (target != call->actor.project_id.str()) call->require_admin();
-  json::object view = quota_view(s_.quotas.defaults(), target, false);
+  json::object view = quota_view(co_await s_.quotas.defaults(), target, false);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
@@ -157,7 +157,7 @@ CinderApi::Reply CinderApi::update_quota_set(CallPtr call) {
   std::string target = call->path.get("target");
   std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_set");
   co_await s_.quotas.update(ProjectId(target), std::move(limits));
-  json::object view = quota_view(s_.quotas.show(ProjectId(target), false), "", false);
+  json::object view = quota_view(co_await s_.quotas.show(ProjectId(target), false), "", false);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
@@ -170,7 +170,7 @@ CinderApi::Reply CinderApi::delete_quota_set(CallPtr call) {
 CinderApi::Reply CinderApi::quota_class(CallPtr call) {
   call->require_admin();
   std::string name = call->path.get("class");
-  json::object view = quota_view(s_.quotas.defaults(), name, false);
+  json::object view = quota_view(co_await s_.quotas.defaults(), name, false);
   co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
 }
 
@@ -182,7 +182,7 @@ CinderApi::Reply CinderApi::update_quota_class(CallPtr call) {
   }
   std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_class_set");
   co_await s_.quotas.update(ProjectId(""), std::move(limits));
-  json::object view = quota_view(s_.quotas.defaults(), "", false);
+  json::object view = quota_view(co_await s_.quotas.defaults(), "", false);
   co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
 }
 

@@ -73,13 +73,13 @@ CinderApi::Reply CinderApi::list_attachments_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::attachment_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Attachment> page = s_.attachments.list(query);
+  model::Page<Attachment> page = co_await s_.attachments.list(query);
   auto view = [&](const Attachment& row) { return attachment_view(row, detail); };
   co_return page_reply(*call, "attachments", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_attachment(CallPtr call) {
-  Attachment attachment = s_.attachments.show(call->actor, AttachmentId(call->path.get("id")));
+  Attachment attachment = co_await s_.attachments.show(call->actor, AttachmentId(call->path.get("id")));
   co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
 }
 

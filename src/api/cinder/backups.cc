@@ -179,7 +179,7 @@ CinderApi::Reply CinderApi::list_backups_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::backup_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<BackupDetail> page = s_.backups.list(query);
+  model::Page<BackupDetail> page = co_await s_.backups.list(query);
   auto view = [&](const BackupDetail& row) {
     return detail ? detail_view(*call, row) : summary_view(*call, row.backup);
   };
@@ -187,7 +187,7 @@ CinderApi::Reply CinderApi::backup_page(CallPtr call, bool detail) {
 }
 
 CinderApi::Reply CinderApi::show_backup(CallPtr call) {
-  BackupDetail detail = s_.backups.show(call->actor, BackupId(call->path.get("id")));
+  BackupDetail detail = co_await s_.backups.show(call->actor, BackupId(call->path.get("id")));
   co_return json_reply(200, json::object{{"backup", detail_view(*call, detail)}});
 }
 
@@ -255,7 +255,7 @@ CinderApi::Reply CinderApi::backup_action(CallPtr call) {
 
 CinderApi::Reply CinderApi::export_backup(CallPtr call) {
   call->require_admin();
-  BackupDetail detail = s_.backups.show(call->actor, BackupId(call->path.get("id")));
+  BackupDetail detail = co_await s_.backups.show(call->actor, BackupId(call->path.get("id")));
   if (detail.backup.status != model::BackupStatus::Available) {
     throw Error(ErrorCode::InvalidState, "Invalid backup: Backup status must be available and not " +
                                              std::string(to_string(detail.backup.status)) + ".");

@@ -88,13 +88,13 @@ CinderApi::Reply CinderApi::list_consistency_groups_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::consistency_group_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, group_list());
-  model::Page<GroupDetail> page = s_.groups.list(query, false);
+  model::Page<GroupDetail> page = co_await s_.groups.list(query, false);
   auto view = [&](const GroupDetail& row) { return detail ? common_view(row.group) : summary_view(row.group); };
   co_return page_reply(*call, "consistencygroups", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_consistency_group(CallPtr call) {
-  GroupDetail detail = s_.groups.show(call->actor, GroupId(call->path.get("id")));
+  GroupDetail detail = co_await s_.groups.show(call->actor, GroupId(call->path.get("id")));
   co_return json_reply(200, json::object{{"consistencygroup", common_view(detail.group)}});
 }
 
@@ -151,13 +151,13 @@ CinderApi::Reply CinderApi::list_cgsnapshots_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::cgsnapshot_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
-  model::Page<GroupSnapshot> page = s_.groups.list_snapshots(query);
+  model::Page<GroupSnapshot> page = co_await s_.groups.list_snapshots(query);
   auto view = [&](const GroupSnapshot& row) { return detail ? cgsnapshot_view(row) : summary_view(row); };
   co_return page_reply(*call, "cgsnapshots", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_cgsnapshot(CallPtr call) {
-  GroupSnapshot snapshot = s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  GroupSnapshot snapshot = co_await s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"cgsnapshot", cgsnapshot_view(snapshot)}});
 }
 

@@ -53,8 +53,7 @@ json::object task_view(const Explanation::Work& work) {
   return out;
 }
 
-http::Response explained(const Services& services, const Call& call, Explained kind) {
-  Explanation told = services.explaining.explain(call.actor, kind, call.path.get("id"));
+http::Response explained(const Call& call, const Explanation& told) {
   json::object view{{"resource", to_string(told.resource)},
                     {"id", told.id},
                     {"status", told.status},
@@ -90,19 +89,23 @@ void CinderApi::register_explaining(Dispatcher& d) {
 }
 
 CinderApi::Reply CinderApi::explain_volume(CallPtr call) {
-  co_return explained(s_, *call, Explained::Volume);
+  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Volume, call->path.get("id"));
+  co_return explained(*call, told);
 }
 
 CinderApi::Reply CinderApi::explain_snapshot(CallPtr call) {
-  co_return explained(s_, *call, Explained::Snapshot);
+  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Snapshot, call->path.get("id"));
+  co_return explained(*call, told);
 }
 
 CinderApi::Reply CinderApi::explain_backup(CallPtr call) {
-  co_return explained(s_, *call, Explained::Backup);
+  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Backup, call->path.get("id"));
+  co_return explained(*call, told);
 }
 
 CinderApi::Reply CinderApi::explain_attachment(CallPtr call) {
-  co_return explained(s_, *call, Explained::Attachment);
+  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Attachment, call->path.get("id"));
+  co_return explained(*call, told);
 }
 
 }  // namespace varve::api::cinder

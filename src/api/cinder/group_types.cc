@@ -52,7 +52,7 @@ CinderApi::Reply CinderApi::list_group_types(CallPtr call) {
   if (!all) call->query.emplace_back("is_public", call->actor.admin && !asked.empty() ? asked : "true");
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   query.project_id.reset();
-  model::Page<GroupType> page = s_.group_types.list(query);
+  model::Page<GroupType> page = co_await s_.group_types.list(query);
   auto view = [&](const GroupType& row) { return type_view(*call, row); };
   co_return page_reply(*call, "group_types", query, page, view);
 }
@@ -73,7 +73,8 @@ CinderApi::Reply CinderApi::create_group_type(CallPtr call) {
 
 CinderApi::Reply CinderApi::show_group_type(CallPtr call) {
   std::string id = call->path.get("id");
-  GroupType type = id == "default" ? s_.group_types.default_type() : s_.group_types.show(call->actor, id);
+  GroupType type =
+      id == "default" ? co_await s_.group_types.default_type() : co_await s_.group_types.show(call->actor, id);
   co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
 }
 
@@ -102,7 +103,7 @@ CinderApi::Reply CinderApi::delete_group_type(CallPtr call) {
 
 CinderApi::Reply CinderApi::group_specs(CallPtr call) {
   call->require_admin();
-  GroupType type = s_.group_types.show(call->actor, call->path.get("id"));
+  GroupType type = co_await s_.group_types.show(call->actor, call->path.get("id"));
   co_return json_reply(200, json::object{{"group_specs", metadata_view(type.specs)}});
 }
 
@@ -120,7 +121,7 @@ CinderApi::Reply CinderApi::set_group_specs(CallPtr call) {
 CinderApi::Reply CinderApi::group_spec(CallPtr call) {
   call->require_admin();
   std::string key = call->path.get("key");
-  GroupType type = s_.group_types.show(call->actor, call->path.get("id"));
+  GroupType type = co_await s_.group_types.show(call->actor, call->path.get("id"));
   auto found = type.specs.find(key);
   if (found == type.specs.end()) {
     throw Error(ErrorCode::NotFound, "Group Type " + type.id.str() + " has no specs with key " + key + ".");

@@ -156,7 +156,7 @@ CinderApi::Reply CinderApi::group_page(CallPtr call, bool detail) {
   bool with_volumes = detail && wants_volumes(*call);
   std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
   model::PageQuery query = parse_page(*call, group_list());
-  model::Page<GroupDetail> page = s_.groups.list(query, with_volumes);
+  model::Page<GroupDetail> page = co_await s_.groups.list(query, with_volumes);
   auto view = [&](const GroupDetail& row) {
     return detail ? group_view(*call, row, with_volumes) : summary_view(row.group);
   };
@@ -164,7 +164,7 @@ CinderApi::Reply CinderApi::group_page(CallPtr call, bool detail) {
 }
 
 CinderApi::Reply CinderApi::show_group(CallPtr call) {
-  GroupDetail detail = s_.groups.show(call->actor, GroupId(call->path.get("id")));
+  GroupDetail detail = co_await s_.groups.show(call->actor, GroupId(call->path.get("id")));
   json::object view = group_view(*call, detail, wants_volumes(*call));
   co_return json_reply(200, json::object{{"group", std::move(view)}});
 }
@@ -205,7 +205,7 @@ CinderApi::Reply CinderApi::group_action(CallPtr call) {
   } else if (name == "enable_replication" || name == "disable_replication" || name == "failover_replication" ||
              name == "list_replication_targets") {
     call->require_version(38);
-    s_.groups.show(call->actor, id);
+    co_await s_.groups.show(call->actor, id);
     throw Error(ErrorCode::InvalidInput, "Invalid group type: replication is not enabled for group " + id.str() + ".");
   } else {
     throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
@@ -236,13 +236,13 @@ CinderApi::Reply CinderApi::list_group_snapshots_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::group_snapshot_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
-  model::Page<GroupSnapshot> page = s_.groups.list_snapshots(query);
+  model::Page<GroupSnapshot> page = co_await s_.groups.list_snapshots(query);
   auto view = [&](const GroupSnapshot& row) { return detail ? snapshot_detail(*call, row) : summary_view(row); };
   co_return page_reply(*call, "group_snapshots", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_group_snapshot(CallPtr call) {
-  GroupSnapshot snapshot = s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  GroupSnapshot snapshot = co_await s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"group_snapshot", snapshot_detail(*call, snapshot)}});
 }
 

@@ -80,7 +80,12 @@ CinderApi::Reply CinderApi::list_manageable(CallPtr call) {
   std::string pool = pool_of_host(host_or_cluster(call->parameter("host"), cluster), s_);
   std::erase_if(call->query, [](const auto& one) { return one.first == "host" || one.first == "cluster"; });
   const char* kind = snapshots ? "manageable-snapshots" : "manageable-volumes";
-  std::vector<Manageable> all = snapshots ? s_.managing.snapshots(pool) : s_.managing.volumes(pool);
+  std::vector<Manageable> all;
+  if (snapshots) {
+    all = co_await s_.managing.snapshots(pool);
+  } else {
+    all = co_await s_.managing.volumes(pool);
+  }
   co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
 }
 
@@ -101,7 +106,7 @@ CinderApi::Reply CinderApi::manage_volume(CallPtr call) {
   spec.bootable = fields.boolean("bootable").value_or(false);
   fields.finish();
   model::Volume made = co_await s_.managing.manage_volume(call->actor, std::move(spec));
-  services::VolumeDetail detail = s_.volumes.show(call->actor, made.id);
+  services::VolumeDetail detail = co_await s_.volumes.show(call->actor, made.id);
   json::object view = volume_view(*call, detail, s_.settings, false);
   co_return json_reply(202, json::object{{"volume", std::move(view)}});
 }

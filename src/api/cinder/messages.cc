@@ -62,13 +62,13 @@ void CinderApi::register_messages(Dispatcher& d) {
 
 CinderApi::Reply CinderApi::list_messages(CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Message> page = s_.messages.list(query);
+  model::Page<Message> page = co_await s_.messages.list(query);
   auto view = [&](const Message& row) { return message_view(*call, row); };
   co_return page_reply(*call, "messages", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_message(CallPtr call) {
-  Message message = s_.messages.show(call->actor, MessageId(call->path.get("id")));
+  Message message = co_await s_.messages.show(call->actor, MessageId(call->path.get("id")));
   co_return json_reply(200, json::object{{"message", message_view(*call, message)}});
 }
 

@@ -78,7 +78,7 @@ CinderApi::Reply CinderApi::list_services(CallPtr call) {
     bool wanted = (wanted_binary.empty() || wanted_binary == service.binary) &&
                   (wanted_host.empty() || is_host(wanted_host, host));
     if (!wanted) continue;
-    ServiceState state = s_.operators.service(service.state);
+    ServiceState state = co_await s_.operators.service(service.state);
     json::object entry{{"binary", service.binary},
                        {"host", host},
                        {"zone", s_.settings.availability_zones.front()},
@@ -119,7 +119,7 @@ CinderApi::Reply CinderApi::update_service(CallPtr call) {
   if (meant.empty()) unknown_service(host, binary);
   ServiceState state;
   for (const KnownService& service : meant) {
-    state = s_.operators.service(service.state);
+    state = co_await s_.operators.service(service.state);
     if (freezing) {
       state.frozen = action == "freeze";
     } else {
@@ -140,7 +140,7 @@ CinderApi::Reply CinderApi::list_hosts(CallPtr call) {
   call->require_admin();
   json::array items;
   for (const KnownService& service : known_services(s_)) {
-    bool disabled = s_.operators.service(service.state).disabled;
+    bool disabled = (co_await s_.operators.service(service.state)).disabled;
     items.push_back(json::object{{"service", service.binary},
                                  {"host_name", service.host},
                                  {"zone", s_.settings.availability_zones.front()},
@@ -157,7 +157,7 @@ CinderApi::Reply CinderApi::show_host(CallPtr call) {
   std::string host = call->path.get("host");
   pool_of_host(host, s_);
   json::array items;
-  for (const services::ProjectUsage& one : s_.operators.usage_by_project()) {
+  for (const services::ProjectUsage& one : co_await s_.operators.usage_by_project()) {
     json::object resource{{"host", host},
                           {"project", one.project ? one.project->str() : "(total)"},
                           {"volume_count", std::to_string(one.volumes.count)},
@@ -202,7 +202,7 @@ CinderApi::Reply CinderApi::pools(CallPtr call) {
   std::string wanted_name = call->version.at_least(28) ? call->parameter("name") : "";
   std::optional<model::VolumeType> wanted_type;
   if (std::string type = call->parameter("volume_type"); call->version.at_least(35) && !type.empty()) {
-    wanted_type = s_.types.named(call->actor, type);
+    wanted_type = co_await s_.types.named(call->actor, type);
   }
   json::array items;
   for (const std::string& name : s_.backend.pools()) {
@@ -212,7 +212,7 @@ CinderApi::Reply CinderApi::pools(CallPtr call) {
     json::object pool{{"name", full}};
     if (with_detail) {
       backends::Capacity capacity = s_.backend.capacity(name);
-      std::int64_t provisioned = s_.operators.provisioned(name, name == s_.backend.pools().front());
+      std::int64_t provisioned = co_await s_.operators.provisioned(name, name == s_.backend.pools().front());
       json::object capabilities{{"pool_name", name},
                                 {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
                                 {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},

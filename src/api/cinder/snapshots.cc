@@ -84,7 +84,7 @@ CinderApi::Reply CinderApi::list_snapshots_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::snapshot_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Snapshot> page = s_.snapshots.list(query);
+  model::Page<Snapshot> page = co_await s_.snapshots.list(query);
   auto view = [&](const Snapshot& row) {
     return snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Listed);
   };
@@ -92,7 +92,7 @@ CinderApi::Reply CinderApi::snapshot_page(CallPtr call, bool detail) {
 }
 
 CinderApi::Reply CinderApi::show_snapshot(CallPtr call) {
-  Snapshot snapshot = s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
+  Snapshot snapshot = co_await s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   json::object view = snapshot_view(*call, snapshot, SnapshotFields::Extended);
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});
 }
@@ -112,7 +112,7 @@ CinderApi::Reply CinderApi::delete_snapshot(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::snapshot_usage(CallPtr call) {
-  backends::Usage usage = s_.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
+  backends::Usage usage = co_await s_.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
@@ -147,7 +147,7 @@ CinderApi::Reply CinderApi::snapshot_action(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::snapshot_metadata(CallPtr call) {
-  Snapshot snapshot = s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
+  Snapshot snapshot = co_await s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"metadata", metadata_view(snapshot.metadata)}});
 }
 
@@ -160,7 +160,7 @@ CinderApi::Reply CinderApi::set_snapshot_metadata(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::snapshot_metadata_item(CallPtr call) {
-  Snapshot snapshot = s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
+  Snapshot snapshot = co_await s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   std::string key = call->path.get("key");
   auto found = snapshot.metadata.find(key);
   if (found == snapshot.metadata.end()) {

@@ -79,13 +79,13 @@ CinderApi::Reply CinderApi::list_transfers_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::transfer_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Transfer> page = s_.transfers.list(query);
+  model::Page<Transfer> page = co_await s_.transfers.list(query);
   auto view = [&](const Transfer& row) { return transfer_view(*call, row, detail); };
   co_return page_reply(*call, "transfers", query, page, view);
 }
 
 CinderApi::Reply CinderApi::show_transfer(CallPtr call) {
-  Transfer transfer = s_.transfers.show(call->actor, TransferId(call->path.get("id")));
+  Transfer transfer = co_await s_.transfers.show(call->actor, TransferId(call->path.get("id")));
   co_return json_reply(200, json::object{{"transfer", transfer_view(*call, transfer, true)}});
 }
 

@@ -124,7 +124,7 @@ CinderApi::Reply CinderApi::list_qos_specs(CallPtr call) {
   call->require_admin();
   model::PageQuery query = parse_page(*call, ListSpec{kSpecFilters, kSpecSorts});
   query.project_id.reset();
-  model::Page<QosSpec> page = s_.type_extras.list_specs(query);
+  model::Page<QosSpec> page = co_await s_.type_extras.list_specs(query);
   auto view = [&](const QosSpec& row) { return spec_view(row); };
   co_return page_reply(*call, "qos_specs", query, page, view);
 }
@@ -147,7 +147,7 @@ CinderApi::Reply CinderApi::create_qos_spec(CallPtr call) {
 
 CinderApi::Reply CinderApi::show_qos_spec(CallPtr call) {
   call->require_admin();
-  QosSpec spec = s_.type_extras.show_spec(call->path.get("id"));
+  QosSpec spec = co_await s_.type_extras.show_spec(call->path.get("id"));
   json::object links{{"rel", "self"}, {"href", call->base_url + call->request->path}};
   co_return json_reply(200, json::object{{"qos_specs", spec_view(spec)}, {"links", json::array{std::move(links)}}});
 }
@@ -189,7 +189,7 @@ CinderApi::Reply CinderApi::delete_qos_spec(CallPtr call) {
 CinderApi::Reply CinderApi::qos_associations(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const model::VolumeType& type : s_.type_extras.associations(call->path.get("id"))) {
+  for (const model::VolumeType& type : co_await s_.type_extras.associations(call->path.get("id"))) {
     items.push_back(json::object{{"association_type", "volume_type"}, {"name", type.name}, {"id", type.id.str()}});
   }
   co_return json_reply(200, json::object{{"qos_associations", std::move(items)}});
@@ -216,7 +216,7 @@ CinderApi::Reply CinderApi::disassociate_qos(CallPtr call) {
 
 CinderApi::Reply CinderApi::show_encryption(CallPtr call) {
   call->require_admin();
-  std::optional<TypeEncryption> encryption = s_.type_extras.encryption(call->path.get("id"));
+  std::optional<TypeEncryption> encryption = co_await s_.type_extras.encryption(call->path.get("id"));
   co_return json_reply(200, encryption ? encryption_view(*encryption, true) : json::object());
 }
 
@@ -239,7 +239,7 @@ CinderApi::Reply CinderApi::create_encryption(CallPtr call) {
 CinderApi::Reply CinderApi::encryption_item(CallPtr call) {
   call->require_admin();
   std::string key = call->path.get("key");
-  std::optional<TypeEncryption> encryption = s_.type_extras.encryption(call->path.get("id"));
+  std::optional<TypeEncryption> encryption = co_await s_.type_extras.encryption(call->path.get("id"));
   json::object all = encryption ? encryption_view(*encryption, true) : json::object();
   const json::value* value = all.if_contains(key);
   if (value == nullptr) {
@@ -267,14 +267,14 @@ CinderApi::Reply CinderApi::delete_encryption(CallPtr call) {
 
 CinderApi::Reply CinderApi::list_default_types(CallPtr) {
   json::array items;
-  for (const services::DefaultType& one : s_.type_extras.defaults())
+  for (const services::DefaultType& one : co_await s_.type_extras.defaults())
     items.push_back(default_view(one.project, one.type));
   co_return json_reply(200, json::object{{"default_types", std::move(items)}});
 }
 
 CinderApi::Reply CinderApi::show_default_type(CallPtr call) {
   ProjectId project(call->path.get("target"));
-  std::optional<VolumeTypeId> type = s_.type_extras.default_of(project);
+  std::optional<VolumeTypeId> type = co_await s_.type_extras.default_of(project);
   if (!type) throw Error(ErrorCode::NotFound, "Default type for project " + project.str() + " not found.");
   co_return json_reply(200, json::object{{"default_type", default_view(project, *type)}});
 }

@@ -33,7 +33,7 @@ CinderApi::Reply CinderApi::list_types(CallPtr call) {
     wanted_specs = parse_pairs("extra_specs", text);
   }
   json::array items;
-  for (const VolumeType& type : s_.types.list(call->actor)) {
+  for (const VolumeType& type : co_await s_.types.list(call->actor)) {
     bool wanted = is_public.empty() || is_public == "None" || type.is_public == parse_boolean("is_public", is_public);
     // Extra specs as a filter (3.52): what the viewer may see of them counts.
     for (const auto& [key, value] : wanted_specs) {
@@ -47,7 +47,8 @@ CinderApi::Reply CinderApi::list_types(CallPtr call) {
 
 CinderApi::Reply CinderApi::show_type(CallPtr call) {
   std::string id = call->path.get("id");
-  VolumeType type = id == "default" ? s_.types.default_type(call->actor) : s_.types.show(call->actor, id);
+  VolumeType type =
+      id == "default" ? co_await s_.types.default_type(call->actor) : co_await s_.types.show(call->actor, id);
   co_return json_reply(200, json::object{{"volume_type", type_view(*call, type, TypeFields::Shown)}});
 }
 
@@ -92,7 +93,7 @@ CinderApi::Reply CinderApi::type_access(CallPtr call) {
   call->require_admin();
   std::string id = call->path.get("id");
   json::array items;
-  for (const ProjectId& project : s_.types.access(id)) {
+  for (const ProjectId& project : co_await s_.types.access(id)) {
     items.push_back(json::object{{"volume_type_id", id}, {"project_id", project.str()}});
   }
   co_return json_reply(200, json::object{{"volume_type_access", std::move(items)}});
@@ -119,7 +120,7 @@ CinderApi::Reply CinderApi::type_action(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::extra_specs(CallPtr call) {
-  VolumeType type = s_.types.show(call->actor, call->path.get("id"));
+  VolumeType type = co_await s_.types.show(call->actor, call->path.get("id"));
   json::object view = type_view(*call, type, TypeFields::Shown);
   co_return json_reply(200, json::object{{"extra_specs", view.at("extra_specs")}});
 }
@@ -136,7 +137,7 @@ CinderApi::Reply CinderApi::create_extra_specs(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::extra_spec(CallPtr call) {
-  VolumeType type = s_.types.show(call->actor, call->path.get("id"));
+  VolumeType type = co_await s_.types.show(call->actor, call->path.get("id"));
   std::string key = call->path.get("key");
   auto found = type.extra_specs.find(key);
   if (found == type.extra_specs.end()) {

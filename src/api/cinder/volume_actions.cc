@@ -241,7 +241,7 @@ asio::awaitable<http::Response> unset_image_metadata(ActionPtr action) {
 }
 
 asio::awaitable<http::Response> show_image_metadata(ActionPtr action) {
-  services::VolumeDetail detail = action->services.volumes.show(action->call->actor, action->volume);
+  services::VolumeDetail detail = co_await action->services.volumes.show(action->call->actor, action->volume);
   co_return json_reply(200, image_metadata_reply(detail.volume.image_metadata));
 }
 
@@ -268,7 +268,7 @@ asio::awaitable<http::Response> migrate_completion(ActionPtr action) {
   VolumeId other(fields.required_uuid("new_volume"));
   bool failed = fields.boolean("error").value_or(false);
   fields.finish();
-  for (const VolumeId& id : {action->volume, other}) action->services.volumes.show(call.actor, id);
+  for (const VolumeId& id : {action->volume, other}) co_await action->services.volumes.show(call.actor, id);
   if (!failed) co_await action->services.attachments.swap(call.actor, action->volume, other);
   co_return json_reply(200, json::object{{"save_volume_id", other.str()}});
 }

@@ -136,7 +136,7 @@ CinderApi::Reply CinderApi::list_volumes_detail(CallPtr call) {
 
 CinderApi::Reply CinderApi::volume_page(CallPtr call, bool detail) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<VolumeDetail> page = s_.volumes.list(query);
+  model::Page<VolumeDetail> page = co_await s_.volumes.list(query);
   auto view = [&](const VolumeDetail& row) {
     return detail ? volume_view(*call, row, s_.settings, true) : volume_summary_view(*call, row.volume);
   };
@@ -149,7 +149,7 @@ CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {
   }
   bool everywhere = call->actor.admin && !call->parameter("all_tenants").empty();
   store::Scope scope = everywhere ? store::Scope() : store::Scope(call->actor.project_id);
-  services::VolumeSummary summary = s_.volumes.summary(scope);
+  services::VolumeSummary summary = co_await s_.volumes.summary(scope);
   json::object view{{"total_count", summary.usage.count}, {"total_size", summary.usage.gib}};
   if (call->version.at_least(36)) {
     std::map<std::string, std::set<std::string>> values;
@@ -164,7 +164,7 @@ CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::show_volume(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object view = volume_view(*call, detail, s_.settings, true);
   co_return json_reply(200, json::object{{"volume", std::move(view)}});
 }
@@ -197,10 +197,10 @@ CinderApi::Reply CinderApi::delete_volume(CallPtr call) {
 
 // What its type's encryption said; the storage does it, and clients see plain bytes.
 CinderApi::Reply CinderApi::volume_encryption(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object out{{"encryption_key_id", text_or_null(detail.volume.encryption_key_id)}};
   if (detail.volume.encryption_key_id) {
-    auto said = s_.type_extras.encryption(detail.volume.volume_type_id.str());
+    auto said = co_await s_.type_extras.encryption(detail.volume.volume_type_id.str());
     out["provider"] = said ? said->provider : "luks";
     out["control_location"] = said ? said->control_location : "back-end";
     out["cipher"] = said && said->cipher ? *said->cipher : "aes-xts-plain64";
@@ -211,14 +211,14 @@ CinderApi::Reply CinderApi::volume_encryption(CallPtr call) {
 
 CinderApi::Reply CinderApi::volume_usage(CallPtr call) {
   VolumeId id(call->path.get("id"));
-  backends::Usage usage = s_.volumes.usage(call->actor, id);
+  backends::Usage usage = co_await s_.volumes.usage(call->actor, id);
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
   view["independence_percent"] = s_.backend.independence_percent(id);
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
 
 CinderApi::Reply CinderApi::volume_metadata(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   http::Response reply = json_reply(200, json::object{{"metadata", metadata_view(detail.volume.metadata)}});
   if (call->version.at_least(15)) reply.headers.emplace_back("ETag", metadata_etag(detail.volume.metadata));
   co_return reply;
@@ -233,7 +233,7 @@ CinderApi::Reply CinderApi::set_volume_metadata(CallPtr call) {
 }
 
 CinderApi::Reply CinderApi::volume_metadata_item(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   std::string key = call->path.get("key");
   auto found = detail.volume.metadata.find(key);
   if (found == detail.volume.metadata.end()) {

@@ -124,7 +124,7 @@ json::object batch_view(const Job& job) {
 }  // namespace
 
 EvsApi::Reply EvsApi::show_job(CallPtr call) {
-  Job job = jobs_.show(call->actor, call->path.get("id"));
+  Job job = co_await jobs_.show(call->actor, call->path.get("id"));
   co_return json_reply(200, job.batch ? batch_view(job) : part_view(job.parts.front()));
 }
 

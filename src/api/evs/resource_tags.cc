@@ -120,7 +120,7 @@ EvsApi::Reply EvsApi::all_tags(CallPtr call) {
   }
   json::object tags;
   if (kind) {
-    for (const auto& [key, values] : s_.tags.all(call->actor, *kind)) {
+    for (const auto& [key, values] : co_await s_.tags.all(call->actor, *kind)) {
       tags[key] = json::array(values.begin(), values.end());
     }
   }
@@ -134,11 +134,11 @@ EvsApi::Reply EvsApi::find_resources_by_tag(CallPtr call) {
   json::array resources;
   std::int64_t count = 0;
   if (kind == Tagged::Volumes) {
-    model::Page<services::VolumeDetail> page = s_.volumes.list(query);
+    model::Page<services::VolumeDetail> page = co_await s_.volumes.list(query);
     for (const auto& row : page.rows) resources.push_back(found(row.volume, found_volume(row.volume)));
     count = page.count.value_or(0);
   } else if (kind == Tagged::Snapshots) {
-    model::Page<model::Snapshot> page = s_.snapshots.list(query);
+    model::Page<model::Snapshot> page = co_await s_.snapshots.list(query);
     for (const auto& row : page.rows) {
       resources.push_back(found(row, snapshot_view(*call, row, SnapshotFields::Plain)));
     }
@@ -149,7 +149,7 @@ EvsApi::Reply EvsApi::find_resources_by_tag(CallPtr call) {
 
 EvsApi::Reply EvsApi::resource_tags(CallPtr call) {
   require_action(*call, "getById");
-  model::Metadata tags = s_.tags.show(call->actor, existing_kind(*call), call->path.get("id"));
+  model::Metadata tags = co_await s_.tags.show(call->actor, existing_kind(*call), call->path.get("id"));
   co_return json_reply(200, json::object{{"tags", metadata_view(tags)}});
 }
 
@@ -174,7 +174,7 @@ EvsApi::Reply EvsApi::delete_resource_tags(CallPtr call) {
 
 EvsApi::Reply EvsApi::resource_tag(CallPtr call) {
   require_action(*call, "getById");
-  model::Metadata tags = s_.tags.show(call->actor, existing_kind(*call), call->path.get("id"));
+  model::Metadata tags = co_await s_.tags.show(call->actor, existing_kind(*call), call->path.get("id"));
   std::string key = call->path.get("key");
   auto present = tags.find(key);
   if (present == tags.end()) throw Error(ErrorCode::NotFound, "Tags item was not found: there is no tag " + key + ".");

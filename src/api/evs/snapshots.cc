@@ -51,7 +51,7 @@ EvsApi::Reply EvsApi::create_snapshot(CallPtr call) {
 
 EvsApi::Reply EvsApi::list_snapshots_detail(CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, {}});
-  model::Page<Snapshot> page = s_.snapshots.list(query);
+  model::Page<Snapshot> page = co_await s_.snapshots.list(query);
   auto view = [&](const Snapshot& row) {
     json::object out = snapshot_view(*call, row, SnapshotFields::Extended);
     out["service_type"] = "EVS";
@@ -61,7 +61,7 @@ EvsApi::Reply EvsApi::list_snapshots_detail(CallPtr call) {
 }
 
 EvsApi::Reply EvsApi::show_snapshot(CallPtr call) {
-  co_return snapshot_reply(*call, 200, s_.snapshots.show(call->actor, path_id(*call)));
+  co_return snapshot_reply(*call, 200, co_await s_.snapshots.show(call->actor, path_id(*call)));
 }
 
 EvsApi::Reply EvsApi::update_snapshot(CallPtr call) {

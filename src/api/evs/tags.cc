@@ -72,7 +72,7 @@ void EvsApi::register_tags(Dispatcher& d) {
 }
 
 EvsApi::Reply EvsApi::volume_tags(CallPtr call) {
-  model::Metadata tags = s_.tags.show(call->actor, Tagged::Volumes, call->path.get("id"));
+  model::Metadata tags = co_await s_.tags.show(call->actor, Tagged::Volumes, call->path.get("id"));
   co_return json_reply(200, json::object{{"tags", tag_array(tags)}});
 }
 
@@ -115,7 +115,7 @@ EvsApi::Reply EvsApi::find_volumes_by_tag(CallPtr call) {
     for (const json::value& match : matches->get_array()) add_match(query, match);
   }
   fields.finish();
-  model::Page<VolumeDetail> page = s_.volumes.list(query);
+  model::Page<VolumeDetail> page = co_await s_.volumes.list(query);
   json::object reply{{"total_count", page.count.value_or(0)}};
   if (count_only) co_return json_reply(200, reply);
   json::array resources;

@@ -170,7 +170,7 @@ EvsApi::Reply EvsApi::volume_page(CallPtr call, bool detail) {
   model::PageQuery query =
       parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, s_.settings.availability_zones});
   query.with_count = detail;
-  model::Page<VolumeDetail> page = s_.volumes.list(query);
+  model::Page<VolumeDetail> page = co_await s_.volumes.list(query);
   auto view = [&](const VolumeDetail& row) {
     return detail ? evs_volume_view(*call, row, s_.settings) : volume_summary_view(*call, row.volume);
   };
@@ -178,7 +178,7 @@ EvsApi::Reply EvsApi::volume_page(CallPtr call, bool detail) {
 }
 
 EvsApi::Reply EvsApi::show_volume(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, path_id(*call));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, path_id(*call));
   co_return json_reply(200, json::object{{"volume", evs_volume_view(*call, detail, s_.settings)}});
 }
 
@@ -226,13 +226,13 @@ EvsApi::Reply EvsApi::retype_volume(CallPtr call) {
 
 // How much of a volume made from a snapshot no longer needs it.
 EvsApi::Reply EvsApi::internal_info(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   int percent = s_.backend.independence_percent(detail.volume.id);
   co_return json_reply(200, json::object{{"info", json::object{{"loading_progress", percent}}}});
 }
 
 EvsApi::Reply EvsApi::show_legacy_volume(CallPtr call) {
-  VolumeDetail detail = s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object view = evs_volume_view(*call, detail, s_.settings);
   view["display_name"] = text_or_null(detail.volume.name);
   view["display_description"] = text_or_null(detail.volume.description);

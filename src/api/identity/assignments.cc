@@ -76,29 +76,34 @@ void IdentityApi::register_assignments(Dispatcher& d) {
   route(d, Verb::delete_, credentials + "/{id}", token, &IdentityApi::delete_credential);
 }
 
+boost::asio::awaitable<json::object> IdentityApi::domain_reference(std::string id) {
+  model::Domain domain = co_await directory_.domain(id);
+  co_return json::object{{"id", id}, {"name", domain.name}};
+}
+
 IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
   call->require_admin();
   bool names = !call->parameter("include_names").empty();
   json::array items;
-  for (const RoleAssignment& one : directory_.assignments()) {
+  for (const RoleAssignment& one : co_await directory_.assignments()) {
     if (!wanted(*call, one)) continue;
     bool of_group = !one.group_id.empty();
-    model::Role role = directory_.role(one.role_id);
+    model::Role role = co_await directory_.role(one.role_id);
     json::object item;
     json::object holder{{"id", of_group ? one.group_id : one.user_id.str()}};
     json::object role_ref{{"id", role.id}};
     if (names) {
       std::string domain;
       if (of_group) {
-        model::Group group = directory_.group(one.group_id);
+        model::Group group = co_await directory_.group(one.group_id);
         holder["name"] = group.name;
         domain = group.domain_id;
       } else {
-        model::User user = directory_.user(one.user_id.str());
+        model::User user = co_await directory_.user(one.user_id.str());
         holder["name"] = user.name;
         domain = user.domain_id;
       }
-      holder["domain"] = json::object{{"id", domain}, {"name", directory_.domain(domain).name}};
+      holder["domain"] = co_await domain_reference(domain);
       role_ref["name"] = role.name;
     }
     json::object scope;
@@ -107,11 +112,11 @@ IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
     } else {
       json::object target{{"id", one.target_id}};
       if (names && one.target_kind == "project") {
-        model::Project project = directory_.project(one.target_id);
+        model::Project project = co_await directory_.project(one.target_id);
         target["name"] = project.name;
-        target["domain"] = json::object{{"id", project.domain_id}, {"name", directory_.domain(project.domain_id).name}};
+        target["domain"] = co_await domain_reference(project.domain_id);
       } else if (names) {
-        target["name"] = directory_.domain(one.target_id).name;
+        target["name"] = (co_await directory_.domain(one.target_id)).name;
       }
       scope[one.target_kind] = std::move(target);
     }
@@ -131,8 +136,8 @@ IdentityApi::Reply IdentityApi::target_roles(CallPtr call) {
   call->require_admin();
   RoleAssignment target = assignment_of(*call);
   json::array items;
-  for (const RoleAssignment& one : directory_.assignments()) {
-    if (same_target(one, target)) items.push_back(role_view(*call, directory_.role(one.role_id)));
+  for (const RoleAssignment& one : co_await directory_.assignments()) {
+    if (same_target(one, target)) items.push_back(role_view(*call, co_await directory_.role(one.role_id)));
   }
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
 }
@@ -146,7 +151,7 @@ IdentityApi::Reply IdentityApi::assign(CallPtr call) {
 IdentityApi::Reply IdentityApi::check_assignment(CallPtr call) {
   call->require_admin();
   RoleAssignment target = assignment_of(*call);
-  for (const RoleAssignment& one : directory_.assignments()) {
+  for (const RoleAssignment& one : co_await directory_.assignments()) {
     if (same_target(one, target) && one.role_id == target.role_id) co_return empty_reply();
   }
   throw Error(ErrorCode::NotFound, "Could not find role assignment with role: " + target.role_id + ".");
@@ -161,9 +166,10 @@ IdentityApi::Reply IdentityApi::unassign(CallPtr call) {
 IdentityApi::Reply IdentityApi::list_credentials(CallPtr call) {
   UserId owner = credential_owner(*call, false);
   std::string name = call->parameter("name");
+  std::vector<model::Role> roles = co_await directory_.roles();
   json::array items;
-  for (const model::ApplicationCredential& one : directory_.credentials(owner)) {
-    if (name.empty() || one.name == name) items.push_back(credential_view(*call, one, directory_.roles()));
+  for (const model::ApplicationCredential& one : co_await directory_.credentials(owner)) {
+    if (name.empty() || one.name == name) items.push_back(credential_view(*call, one, roles));
   }
   co_return json_reply(200, list_view(*call, "application_credentials", std::move(items)));
 }
@@ -171,10 +177,10 @@ IdentityApi::Reply IdentityApi::list_credentials(CallPtr call) {
 IdentityApi::Reply IdentityApi::show_credential(CallPtr call) {
   UserId owner = credential_owner(*call, false);
   std::string id = call->path.get("id");
-  for (const model::ApplicationCredential& one : directory_.credentials(owner)) {
+  for (const model::ApplicationCredential& one : co_await directory_.credentials(owner)) {
     if (one.id != id) continue;
-    co_return json_reply(200,
-                         json::object{{"application_credential", credential_view(*call, one, directory_.roles())}});
+    json::object view = credential_view(*call, one, co_await directory_.roles());
+    co_return json_reply(200, json::object{{"application_credential", std::move(view)}});
   }
   throw Error(ErrorCode::NotFound, "Could not find application credential: " + id + ".");
 }
@@ -197,7 +203,7 @@ IdentityApi::Reply IdentityApi::create_credential(CallPtr call) {
       Fields role(one, "roles");
       std::optional<std::string> name = role.text("name");
       std::optional<std::string> id = role.text("id");
-      spec.roles.push_back(name ? *name : directory_.role(id.value_or("")).name);
+      spec.roles.push_back(name ? *name : (co_await directory_.role(id.value_or(""))).name);
     }
   }
   if (const json::value* rules = fields.any("access_rules");
@@ -206,7 +212,7 @@ IdentityApi::Reply IdentityApi::create_credential(CallPtr call) {
   }
   fields.finish();
   identity::NewCredential made = co_await directory_.create_credential(call->identity, std::move(spec));
-  json::object view = credential_view(*call, made.credential, directory_.roles());
+  json::object view = credential_view(*call, made.credential, co_await directory_.roles());
   view["secret"] = made.secret;
   co_return json_reply(201, json::object{{"application_credential", std::move(view)}});
 }

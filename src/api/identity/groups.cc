@@ -44,7 +44,7 @@ IdentityApi::Reply IdentityApi::list_groups(CallPtr call) {
   std::string name = call->parameter("name");
   std::string domain = call->parameter("domain_id");
   json::array items;
-  for (const model::Group& group : directory_.groups()) {
+  for (const model::Group& group : co_await directory_.groups()) {
     bool wanted = (name.empty() || group.name == name) && (domain.empty() || group.domain_id == domain);
     if (wanted) items.push_back(group_view(*call, group));
   }
@@ -53,7 +53,8 @@ IdentityApi::Reply IdentityApi::list_groups(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::show_group(CallPtr call) {
   call->require_admin();
-  co_return json_reply(200, json::object{{"group", group_view(*call, directory_.group(call->path.get("id")))}});
+  model::Group group = co_await directory_.group(call->path.get("id"));
+  co_return json_reply(200, json::object{{"group", group_view(*call, group)}});
 }
 
 IdentityApi::Reply IdentityApi::create_group(CallPtr call) {
@@ -79,13 +80,14 @@ IdentityApi::Reply IdentityApi::delete_group(CallPtr call) {
 IdentityApi::Reply IdentityApi::group_members(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const model::User& user : directory_.members(call->path.get("id"))) items.push_back(user_view(*call, user));
+  for (const model::User& user : co_await directory_.members(call->path.get("id")))
+    items.push_back(user_view(*call, user));
   co_return json_reply(200, list_view(*call, "users", std::move(items)));
 }
 
 IdentityApi::Reply IdentityApi::check_member(CallPtr call) {
   require_self_or_admin(*call, call->path.get("user"));
-  if (!directory_.is_member(call->path.get("id"), UserId(call->path.get("user")))) {
+  if (!co_await directory_.is_member(call->path.get("id"), UserId(call->path.get("user")))) {
     throw Error(ErrorCode::NotFound,
                 "User " + call->path.get("user") + " is not in group " + call->path.get("id") + ".");
   }
@@ -107,7 +109,7 @@ IdentityApi::Reply IdentityApi::remove_member(CallPtr call) {
 IdentityApi::Reply IdentityApi::user_groups(CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
   json::array items;
-  for (const model::Group& group : directory_.groups_of(UserId(call->path.get("id")))) {
+  for (const model::Group& group : co_await directory_.groups_of(UserId(call->path.get("id")))) {
     items.push_back(group_view(*call, group));
   }
   co_return json_reply(200, list_view(*call, "groups", std::move(items)));

@@ -93,10 +93,10 @@ json::object policy_view(const Call& call, const model::Role& role) {
 }
 
 // A plain role is none.
-model::Role policy_role(identity::Directory& directory, const std::string& id) {
-  model::Role role = directory.role(id);
+boost::asio::awaitable<model::Role> policy_role(identity::Directory& directory, std::string id) {
+  model::Role role = co_await directory.role(id);
   if (!role.policy) throw Error(ErrorCode::NotFound, "Could not find policy: " + id + ".");
-  return role;
+  co_return role;
 }
 
 json::object access_key_view(const model::AccessKey& key) {
@@ -133,7 +133,7 @@ void IdentityApi::register_iam(Dispatcher& d) {
 IdentityApi::Reply IdentityApi::list_policies(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const model::Role& role : directory_.roles()) {
+  for (const model::Role& role : co_await directory_.roles()) {
     if (role.policy) items.push_back(policy_view(*call, role));
   }
   std::size_t count = items.size();
@@ -144,7 +144,7 @@ IdentityApi::Reply IdentityApi::list_policies(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::show_policy(CallPtr call) {
   call->require_admin();
-  model::Role role = policy_role(directory_, call->path.get("id"));
+  model::Role role = co_await policy_role(directory_, call->path.get("id"));
   co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
 }
 
@@ -156,14 +156,14 @@ IdentityApi::Reply IdentityApi::create_policy(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::update_policy(CallPtr call) {
   call->require_admin();
-  policy_role(directory_, call->path.get("id"));
+  co_await policy_role(directory_, call->path.get("id"));
   model::Role role = co_await directory_.update_role(call->path.get("id"), read_role(*call->request, false));
   co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
 }
 
 IdentityApi::Reply IdentityApi::delete_policy(CallPtr call) {
   call->require_admin();
-  policy_role(directory_, call->path.get("id"));
+  co_await policy_role(directory_, call->path.get("id"));
   co_await directory_.remove_role(call->path.get("id"));
   http::Response response;
   response.status = 200;
@@ -175,12 +175,12 @@ IdentityApi::Reply IdentityApi::list_access_keys(CallPtr call) {
   UserId owner(wanted.empty() ? call->identity->user.id.str() : wanted);
   require_owner(*call, owner);
   json::array items;
-  for (const model::AccessKey& key : directory_.access_keys(owner)) items.push_back(access_key_view(key));
+  for (const model::AccessKey& key : co_await directory_.access_keys(owner)) items.push_back(access_key_view(key));
   co_return json_reply(200, json::object{{"credentials", std::move(items)}});
 }
 
 IdentityApi::Reply IdentityApi::show_access_key(CallPtr call) {
-  model::AccessKey key = directory_.access_key(call->path.get("id"));
+  model::AccessKey key = co_await directory_.access_key(call->path.get("id"));
   require_owner(*call, key.user_id);
   co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
 }
@@ -207,7 +207,7 @@ IdentityApi::Reply IdentityApi::update_access_key(CallPtr call) {
     Fields::refuse("status", json::value(*status), "'active' or 'inactive' is wanted");
   }
   std::string id = call->path.get("id");
-  require_owner(*call, directory_.access_key(id).user_id);
+  require_owner(*call, (co_await directory_.access_key(id)).user_id);
   std::optional<bool> active;
   if (status) active = *status == "active";
   model::AccessKey key = co_await directory_.update_access_key(id, active, description);
@@ -216,7 +216,7 @@ IdentityApi::Reply IdentityApi::update_access_key(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::delete_access_key(CallPtr call) {
   std::string id = call->path.get("id");
-  require_owner(*call, directory_.access_key(id).user_id);
+  require_owner(*call, (co_await directory_.access_key(id)).user_id);
   co_await directory_.remove_access_key(id);
   co_return empty_reply();
 }

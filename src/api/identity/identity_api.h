@@ -84,6 +84,7 @@ class IdentityApi {
   Reply delete_access_key(CallPtr call);
 
   Reply list_assignments(CallPtr call);
+  boost::asio::awaitable<boost::json::object> domain_reference(std::string id);
   Reply target_roles(CallPtr call);
   Reply assign(CallPtr call);
   Reply check_assignment(CallPtr call);

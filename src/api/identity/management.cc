@@ -85,7 +85,7 @@ void IdentityApi::register_management(Dispatcher& d) {
 IdentityApi::Reply IdentityApi::list_domains(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const model::Domain& domain : directory_.domains()) {
+  for (const model::Domain& domain : co_await directory_.domains()) {
     if (matches(*call, domain.name, call->parameter("domain_id"), domain.enabled))
       items.push_back(domain_view(*call, domain));
   }
@@ -93,7 +93,7 @@ IdentityApi::Reply IdentityApi::list_domains(CallPtr call) {
 }
 
 IdentityApi::Reply IdentityApi::show_domain(CallPtr call) {
-  model::Domain domain = directory_.domain(call->path.get("id"));
+  model::Domain domain = co_await directory_.domain(call->path.get("id"));
   if (call->identity->user_domain.id != domain.id) call->require_admin();
   co_return json_reply(200, json::object{{"domain", domain_view(*call, domain)}});
 }
@@ -123,7 +123,7 @@ IdentityApi::Reply IdentityApi::delete_domain(CallPtr call) {
 IdentityApi::Reply IdentityApi::list_projects(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const model::Project& project : directory_.projects()) {
+  for (const model::Project& project : co_await directory_.projects()) {
     if (matches(*call, project.name, project.domain_id, project.enabled)) items.push_back(project_view(*call, project));
   }
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
@@ -133,7 +133,8 @@ IdentityApi::Reply IdentityApi::show_project(CallPtr call) {
   std::string id = call->path.get("id");
   bool own = call->identity->project && call->identity->project->id.str() == id;
   if (!own) call->require_admin();
-  co_return json_reply(200, json::object{{"project", project_view(*call, directory_.project(id))}});
+  model::Project project = co_await directory_.project(id);
+  co_return json_reply(200, json::object{{"project", project_view(*call, project)}});
 }
 
 IdentityApi::Reply IdentityApi::create_project(CallPtr call) {
@@ -161,7 +162,7 @@ IdentityApi::Reply IdentityApi::delete_project(CallPtr call) {
 IdentityApi::Reply IdentityApi::list_users(CallPtr call) {
   call->require_admin();
   json::array items;
-  for (const model::User& user : directory_.users()) {
+  for (const model::User& user : co_await directory_.users()) {
     if (matches(*call, user.name, user.domain_id, user.enabled)) items.push_back(user_view(*call, user));
   }
   co_return json_reply(200, list_view(*call, "users", std::move(items)));
@@ -169,7 +170,8 @@ IdentityApi::Reply IdentityApi::list_users(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::show_user(CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
-  co_return json_reply(200, json::object{{"user", user_view(*call, directory_.user(call->path.get("id")))}});
+  model::User user = co_await directory_.user(call->path.get("id"));
+  co_return json_reply(200, json::object{{"user", user_view(*call, user)}});
 }
 
 IdentityApi::Reply IdentityApi::create_user(CallPtr call) {
@@ -208,7 +210,7 @@ IdentityApi::Reply IdentityApi::delete_user(CallPtr call) {
 IdentityApi::Reply IdentityApi::user_projects(CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
   json::array items;
-  for (const model::Project& project : directory_.projects_of(UserId(call->path.get("id")))) {
+  for (const model::Project& project : co_await directory_.projects_of(UserId(call->path.get("id")))) {
     if (matches(*call, project.name, project.domain_id, project.enabled)) items.push_back(project_view(*call, project));
   }
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
@@ -218,7 +220,7 @@ IdentityApi::Reply IdentityApi::list_roles(CallPtr call) {
   call->require_admin();
   json::array items;
   std::string name = call->parameter("name");
-  for (const model::Role& role : directory_.roles()) {
+  for (const model::Role& role : co_await directory_.roles()) {
     if (name.empty() || role.name == name) items.push_back(role_view(*call, role));
   }
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
@@ -226,7 +228,8 @@ IdentityApi::Reply IdentityApi::list_roles(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::show_role(CallPtr call) {
   call->require_admin();
-  co_return json_reply(200, json::object{{"role", role_view(*call, directory_.role(call->path.get("id")))}});
+  model::Role role = co_await directory_.role(call->path.get("id"));
+  co_return json_reply(200, json::object{{"role", role_view(*call, role)}});
 }
 
 IdentityApi::Reply IdentityApi::create_role(CallPtr call) {

@@ -204,7 +204,7 @@ IdentityApi::Reply IdentityApi::regions(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::own_projects(CallPtr call) {
   json::array items;
-  for (const model::Project& project : directory_.projects_of(call->identity->user.id)) {
+  for (const model::Project& project : co_await directory_.projects_of(call->identity->user.id)) {
     items.push_back(project_view(*call, project));
   }
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
@@ -212,16 +212,16 @@ IdentityApi::Reply IdentityApi::own_projects(CallPtr call) {
 
 IdentityApi::Reply IdentityApi::own_domains(CallPtr call) {
   json::array items;
-  for (const model::RoleAssignment& one : directory_.assignments()) {
+  for (const model::RoleAssignment& one : co_await directory_.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "domain") continue;
-    items.push_back(domain_view(*call, directory_.domain(one.target_id)));
+    items.push_back(domain_view(*call, co_await directory_.domain(one.target_id)));
   }
   co_return json_reply(200, list_view(*call, "domains", std::move(items)));
 }
 
 IdentityApi::Reply IdentityApi::own_system(CallPtr call) {
   json::array items;
-  for (const model::RoleAssignment& one : directory_.assignments()) {
+  for (const model::RoleAssignment& one : co_await directory_.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "system") continue;
     items.push_back(json::object{{"all", true}});
     break;

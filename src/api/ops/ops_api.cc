@@ -31,13 +31,13 @@ std::string_view state_of(const backends::Capacity& room) {
 }
 
 // Can anything be read?
-bool is_readable(store::Database& db) {
+boost::asio::awaitable<bool> is_readable(store::Database& db) {
   try {
-    db.read([](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); });
-    return true;
+    co_await db.read([](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); });
+    co_return true;
   } catch (const Error& fault) {
     log::warning("the store is not ready", {{"error", fault.message()}});
-    return false;
+    co_return false;
   }
 }
 
@@ -60,7 +60,7 @@ boost::asio::awaitable<http::Response> OpsApi::health(CallPtr) {
 }
 
 boost::asio::awaitable<http::Response> OpsApi::ready(CallPtr) {
-  bool ready = !draining_() && db_.takes_changes() && is_readable(db_);
+  bool ready = !draining_() && db_.takes_changes() && co_await is_readable(db_);
   json::array pools;
   for (const std::string& name : backend_.pools()) {
     backends::Capacity room = backend_.capacity(name);

@@ -8,6 +8,7 @@
 #include "backends/qcow2/assessment.h"
 #include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/qcow2_backend.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -154,7 +155,7 @@ void Qcow2Backend::resume_opened() {
 bool Qcow2Backend::may_serve(const std::string& key, const LayerId& top) {
   try {
     qemu::QmpClient& qmp = daemons_.find(key)->qmp();
-    if (!qmp.ready_by(std::chrono::steady_clock::now())) return true;  // and was waited for already
+    if (!qmp.ready_by(steady_now())) return true;  // and was waited for already
     return images_.is_open(qmp, top) || !qmp.execute("query-block-exports").as_array().empty();
   } catch (const Error& fault) {
     log::warning("a storage daemon does not tell what it has open", {{"daemon", key}, {"error", fault.message()}});

@@ -6,6 +6,7 @@
 #include "backends/qcow2/daemon_keys.h"
 #include "backends/qcow2/holds.h"
 #include "backends/qcow2/qcow2_backend.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/files.h"
@@ -253,7 +254,7 @@ void Qcow2Backend::run_live_merge(const RunningMerge& running, const KeyId& key)
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(running.daemon);
   if (!daemon) throw Error(ErrorCode::Unavailable, "the storage daemon " + running.daemon + " is gone");
   qemu::QmpClient& qmp = daemon->qmp();
-  if (!qmp.answers_by(std::chrono::steady_clock::now() + kMoment)) {
+  if (!qmp.answers_by(steady_now() + kMoment)) {
     throw Error(ErrorCode::Unavailable, "the storage daemon " + running.daemon + " does not answer now");
   }
   FAILPOINT("layer.merge.before_stream");

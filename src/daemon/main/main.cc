@@ -51,8 +51,7 @@ int serve(const Options& options) {
   app.start();
   if (options.welcome) std::fputs(welcome(app.url(), app.openrc()).c_str(), stdout);
   std::fflush(stdout);
-  constexpr timespec kHour{3600, 0};
-  while (sigtimedwait(&signals, nullptr, &kHour) < 0) app.housekeeping();
+  while (sigwaitinfo(&signals, nullptr) < 0) continue;
   app.stop();
   return 0;
 }

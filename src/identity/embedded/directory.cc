@@ -53,12 +53,12 @@ void require_target(store::Transaction& tx, const RoleAssignment& assignment) {
 
 }  // namespace
 
-std::vector<Domain> EmbeddedIdentity::domains() {
-  return read([&](store::Transaction& tx) { return tx.identities().all<Domain>(); });
+asio::awaitable<std::vector<Domain>> EmbeddedIdentity::domains() {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Domain>(); });
 }
 
-Domain EmbeddedIdentity::domain(const std::string& id) {
-  return read([&](store::Transaction& tx) { return get<Domain>(tx, "domain", id); });
+asio::awaitable<Domain> EmbeddedIdentity::domain(std::string id) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return get<Domain>(tx, "domain", id); });
 }
 
 asio::awaitable<Domain> EmbeddedIdentity::create_domain(ProjectSpec spec) {
@@ -106,16 +106,16 @@ asio::awaitable<void> EmbeddedIdentity::remove_domain(std::string id) {
   });
 }
 
-std::vector<Project> EmbeddedIdentity::projects() {
-  return read([&](store::Transaction& tx) { return tx.identities().all<Project>(); });
+asio::awaitable<std::vector<Project>> EmbeddedIdentity::projects() {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Project>(); });
 }
 
-std::vector<Project> EmbeddedIdentity::projects_of(const UserId& user) {
-  return read([&](store::Transaction& tx) { return tx.identities().projects_of(user); });
+asio::awaitable<std::vector<Project>> EmbeddedIdentity::projects_of(UserId user) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().projects_of(user); });
 }
 
-Project EmbeddedIdentity::project(const std::string& id) {
-  return read([&](store::Transaction& tx) { return get<Project>(tx, "project", id); });
+asio::awaitable<Project> EmbeddedIdentity::project(std::string id) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return get<Project>(tx, "project", id); });
 }
 
 asio::awaitable<Project> EmbeddedIdentity::create_project(ProjectSpec spec) {
@@ -154,12 +154,12 @@ asio::awaitable<void> EmbeddedIdentity::remove_project(std::string id) {
   });
 }
 
-std::vector<User> EmbeddedIdentity::users() {
-  return read([&](store::Transaction& tx) { return tx.identities().all<User>(); });
+asio::awaitable<std::vector<User>> EmbeddedIdentity::users() {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<User>(); });
 }
 
-User EmbeddedIdentity::user(const std::string& id) {
-  return read([&](store::Transaction& tx) { return get<User>(tx, "user", id); });
+asio::awaitable<User> EmbeddedIdentity::user(std::string id) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return get<User>(tx, "user", id); });
 }
 
 asio::awaitable<User> EmbeddedIdentity::create_user(UserSpec spec) {
@@ -219,12 +219,12 @@ asio::awaitable<void> EmbeddedIdentity::remove_user(std::string id) {
   });
 }
 
-std::vector<Role> EmbeddedIdentity::roles() {
-  return read([&](store::Transaction& tx) { return tx.identities().all<Role>(); });
+asio::awaitable<std::vector<Role>> EmbeddedIdentity::roles() {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Role>(); });
 }
 
-Role EmbeddedIdentity::role(const std::string& id) {
-  return read([&](store::Transaction& tx) { return get<Role>(tx, "role", id); });
+asio::awaitable<Role> EmbeddedIdentity::role(std::string id) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return get<Role>(tx, "role", id); });
 }
 
 namespace {
@@ -271,8 +271,8 @@ asio::awaitable<void> EmbeddedIdentity::remove_role(std::string id) {
   });
 }
 
-std::vector<RoleAssignment> EmbeddedIdentity::assignments() {
-  return read([&](store::Transaction& tx) { return tx.identities().assignments(); });
+asio::awaitable<std::vector<RoleAssignment>> EmbeddedIdentity::assignments() {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().assignments(); });
 }
 
 asio::awaitable<void> EmbeddedIdentity::assign(RoleAssignment assignment) {
@@ -289,8 +289,8 @@ asio::awaitable<void> EmbeddedIdentity::unassign(RoleAssignment assignment) {
   });
 }
 
-std::vector<ApplicationCredential> EmbeddedIdentity::credentials(const UserId& user) {
-  return read([&](store::Transaction& tx) { return tx.identities().credentials_of(user); });
+asio::awaitable<std::vector<ApplicationCredential>> EmbeddedIdentity::credentials(UserId user) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().credentials_of(user); });
 }
 
 asio::awaitable<NewCredential> EmbeddedIdentity::create_credential(std::shared_ptr<const Identity> owner,

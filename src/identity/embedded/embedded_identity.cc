@@ -124,7 +124,7 @@ EmbeddedIdentity::EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, 
       decoy_hash_(hash_password(rng.token(16), rng)) {}
 
 void EmbeddedIdentity::bootstrap(const std::function<void(const std::string& password)>& hand_out) {
-  bool wanted = db_.read([&](store::Transaction& tx) { return !somebody_can_log_in(tx); });
+  bool wanted = db_.read_blocking([&](store::Transaction& tx) { return !somebody_can_log_in(tx); });
   if (wanted) {
     std::string password = rng_.token(18);
     std::string password_hash = hash_password(password, rng_);
@@ -158,7 +158,8 @@ std::vector<SigningKey> EmbeddedIdentity::keys() {
     std::lock_guard lock(cache_mutex_);
     if (keys_epoch_ == epoch) return keys_;
   }
-  std::vector<SigningKey> fresh = read([&](store::Transaction& tx) { return tx.identities().signing_keys(); });
+  std::vector<SigningKey> fresh =
+      db_.read_blocking([](store::Transaction& tx) { return tx.identities().signing_keys(); });
   std::lock_guard lock(cache_mutex_);
   keys_ = fresh;
   keys_epoch_ = epoch;
@@ -166,27 +167,26 @@ std::vector<SigningKey> EmbeddedIdentity::keys() {
 }
 
 asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authenticate(std::string token, std::string) {
-  co_return look_up(token);
-}
-
-std::shared_ptr<const Identity> EmbeddedIdentity::look_up(const std::string& token) {
   if (token.empty() || token.size() > kMaxToken) unauthorized();
+  if (std::shared_ptr<const Identity> known = cached(token)) co_return known;
   std::uint64_t epoch = epoch_;
-  {
-    std::lock_guard lock(cache_mutex_);
-    auto found = cache_.find(token);
-    if (found != cache_.end() && found->second.epoch == epoch) {
-      if (found->second.identity->expires_at > clock_.now()) return found->second.identity;
-      cache_.erase(found);
-    }
-  }
   std::optional<TokenClaims> claims = verify_token(token, keys());
   if (!claims || claims->expires_at <= clock_.now()) unauthorized();
-  std::shared_ptr<const Identity> identity = read([&](store::Transaction& tx) { return resolve(tx, *claims); });
+  std::shared_ptr<const Identity> identity =
+      co_await db_.read([&](store::Transaction& tx) { return resolve(tx, *claims); });
   std::lock_guard lock(cache_mutex_);
   if (cache_.size() >= kMaxCached) cache_.clear();
   cache_[token] = {identity, epoch};
-  return identity;
+  co_return identity;
+}
+
+std::shared_ptr<const Identity> EmbeddedIdentity::cached(const std::string& token) {
+  std::lock_guard lock(cache_mutex_);
+  auto found = cache_.find(token);
+  if (found == cache_.end() || found->second.epoch != epoch_) return nullptr;
+  if (found->second.identity->expires_at > clock_.now()) return found->second.identity;
+  cache_.erase(found);
+  return nullptr;
 }
 
 std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx, const TokenClaims& claims) {
@@ -260,7 +260,7 @@ asio::awaitable<bool> EmbeddedIdentity::verify(std::string secret, std::string h
 asio::awaitable<User> EmbeddedIdentity::check_password(Reference who, std::string password, std::string peer) {
   std::string key = who.id.value_or("") + "/" + who.name.value_or("") + "@" + peer;
   guard_.require_calm(key);
-  std::optional<User> user = read([&](store::Transaction& tx) { return find<User>(tx, who); });
+  std::optional<User> user = co_await db_.read([&](store::Transaction& tx) { return find<User>(tx, who); });
   bool good = co_await verify(std::move(password), user ? user->password_hash : decoy_hash_);
   if (!good || !user || !user->enabled) {
     guard_.failed(key);
@@ -275,7 +275,7 @@ asio::awaitable<ApplicationCredential> EmbeddedIdentity::check_credential(LoginR
   std::string key =
       request.credential.id.value_or("") + "/" + request.credential.name.value_or("") + "@" + request.peer;
   guard_.require_calm(key);
-  auto credential = read([&](store::Transaction& tx) -> std::optional<ApplicationCredential> {
+  auto credential = co_await db_.read([&](store::Transaction& tx) -> std::optional<ApplicationCredential> {
     if (request.credential.id) return tx.identities().find<ApplicationCredential>(*request.credential.id);
     std::optional<User> user = find<User>(tx, request.user);
     if (!user) return std::nullopt;
@@ -329,7 +329,7 @@ asio::awaitable<Login> EmbeddedIdentity::login(LoginRequest request) {
     claims.project_id = credential.project_id.str();
     user.id = credential.user_id;
   } else if (request.token) {
-    std::shared_ptr<const Identity> before = look_up(*request.token);
+    std::shared_ptr<const Identity> before = co_await authenticate(*request.token, "");
     user = before->user;
     claims.application_credential_id = before->application_credential_id.value_or("");
     if (before->application_credential_id) claims.project_id = before->project->id.str();
@@ -343,7 +343,7 @@ asio::awaitable<Login> EmbeddedIdentity::login(LoginRequest request) {
   // A clock that was set back makes no password wrong.
   claims.issued_at = std::max(clock_.now(), user.password_changed_at);
   if (claims.expires_at == Timestamp()) claims.expires_at = claims.issued_at + config_.token_lifetime;
-  std::shared_ptr<const Identity> identity = read([&](store::Transaction& tx) {
+  std::shared_ptr<const Identity> identity = co_await db_.read([&](store::Transaction& tx) {
     if (claims.application_credential_id.empty()) scope(tx, request.scope, user, claims);
     return resolve(tx, claims);
   });
@@ -364,7 +364,7 @@ std::string EmbeddedIdentity::issue(const UserId& user, const ProjectId& project
 }
 
 asio::awaitable<void> EmbeddedIdentity::revoke(std::string token) {
-  std::shared_ptr<const Identity> identity = look_up(token);
+  std::shared_ptr<const Identity> identity = co_await authenticate(token, "");
   co_await change([&](store::Transaction& tx) { tx.identities().revoke(identity->token_id, identity->expires_at); });
 }
 

@@ -45,49 +45,49 @@ class EmbeddedIdentity final : public Directory {
   Awaitable<Login> login(LoginRequest request) override;
   Awaitable<void> revoke(std::string token) override;
 
-  std::vector<model::Domain> domains() override;
-  model::Domain domain(const std::string& id) override;
+  Awaitable<std::vector<model::Domain>> domains() override;
+  Awaitable<model::Domain> domain(std::string id) override;
   Awaitable<model::Domain> create_domain(ProjectSpec spec) override;
   Awaitable<model::Domain> update_domain(std::string id, ProjectSpec spec) override;
   Awaitable<void> remove_domain(std::string id) override;
-  std::vector<model::Project> projects() override;
-  std::vector<model::Project> projects_of(const UserId& user) override;
-  model::Project project(const std::string& id) override;
+  Awaitable<std::vector<model::Project>> projects() override;
+  Awaitable<std::vector<model::Project>> projects_of(UserId user) override;
+  Awaitable<model::Project> project(std::string id) override;
   Awaitable<model::Project> create_project(ProjectSpec spec) override;
   Awaitable<model::Project> update_project(std::string id, ProjectSpec spec) override;
   Awaitable<void> remove_project(std::string id) override;
-  std::vector<model::User> users() override;
-  model::User user(const std::string& id) override;
+  Awaitable<std::vector<model::User>> users() override;
+  Awaitable<model::User> user(std::string id) override;
   Awaitable<model::User> create_user(UserSpec spec) override;
   Awaitable<model::User> update_user(std::string id, UserSpec spec) override;
   Awaitable<void> change_password(std::string id, std::string original, std::string password,
                                   std::string peer) override;
   Awaitable<void> remove_user(std::string id) override;
-  std::vector<model::Role> roles() override;
-  model::Role role(const std::string& id) override;
+  Awaitable<std::vector<model::Role>> roles() override;
+  Awaitable<model::Role> role(std::string id) override;
   Awaitable<model::Role> create_role(RoleSpec spec) override;
   Awaitable<model::Role> update_role(std::string id, RoleSpec spec) override;
   Awaitable<void> remove_role(std::string id) override;
-  std::vector<model::RoleAssignment> assignments() override;
+  Awaitable<std::vector<model::RoleAssignment>> assignments() override;
   Awaitable<void> assign(model::RoleAssignment assignment) override;
   Awaitable<void> unassign(model::RoleAssignment assignment) override;
-  std::vector<model::Group> groups() override;
-  std::vector<model::Group> groups_of(const UserId& user) override;
-  model::Group group(const std::string& id) override;
+  Awaitable<std::vector<model::Group>> groups() override;
+  Awaitable<std::vector<model::Group>> groups_of(UserId user) override;
+  Awaitable<model::Group> group(std::string id) override;
   Awaitable<model::Group> create_group(GroupSpec spec) override;
   Awaitable<model::Group> update_group(std::string id, GroupSpec spec) override;
   Awaitable<void> remove_group(std::string id) override;
-  std::vector<model::User> members(const std::string& group) override;
-  bool is_member(const std::string& group, const UserId& user) override;
+  Awaitable<std::vector<model::User>> members(std::string group) override;
+  Awaitable<bool> is_member(std::string group, UserId user) override;
   Awaitable<void> add_member(std::string group, UserId user) override;
   Awaitable<void> remove_member(std::string group, UserId user) override;
-  std::vector<model::AccessKey> access_keys(const UserId& user) override;
-  model::AccessKey access_key(const std::string& id) override;
+  Awaitable<std::vector<model::AccessKey>> access_keys(UserId user) override;
+  Awaitable<model::AccessKey> access_key(std::string id) override;
   Awaitable<model::AccessKey> create_access_key(UserId user, std::string description) override;
   Awaitable<model::AccessKey> update_access_key(std::string id, std::optional<bool> active,
                                                 std::optional<std::string> description) override;
   Awaitable<void> remove_access_key(std::string id) override;
-  std::vector<model::ApplicationCredential> credentials(const UserId& user) override;
+  Awaitable<std::vector<model::ApplicationCredential>> credentials(UserId user) override;
   Awaitable<NewCredential> create_credential(std::shared_ptr<const Identity> owner, CredentialSpec spec) override;
   Awaitable<void> remove_credential(UserId user, std::string id) override;
 
@@ -98,7 +98,7 @@ class EmbeddedIdentity final : public Directory {
   };
 
   void make_administrator(store::Transaction& tx, const std::string& password_hash);
-  std::shared_ptr<const Identity> look_up(const std::string& token);
+  std::shared_ptr<const Identity> cached(const std::string& token);
   std::shared_ptr<const Identity> resolve(store::Transaction& tx, const TokenClaims& claims);
   void scope(store::Transaction& tx, const ScopeRequest& wanted, const model::User& user, TokenClaims& claims);
   Awaitable<model::User> check_password(Reference who, std::string password, std::string peer);
@@ -113,10 +113,6 @@ class EmbeddedIdentity final : public Directory {
       std::atomic<std::uint64_t>& epoch;
     } raise{epoch_};
     co_return co_await db_.write(std::move(fn));
-  }
-  template <class F>
-  store::Result<F> read(F fn) {
-    return db_.read(std::move(fn));
   }
   std::vector<model::SigningKey> keys();
 

@@ -30,16 +30,16 @@ T get(store::Transaction& tx, const char* kind, const std::string& id) {
 
 }  // namespace
 
-std::vector<Group> EmbeddedIdentity::groups() {
-  return read([&](store::Transaction& tx) { return tx.identities().all<Group>(); });
+asio::awaitable<std::vector<Group>> EmbeddedIdentity::groups() {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Group>(); });
 }
 
-std::vector<Group> EmbeddedIdentity::groups_of(const UserId& user) {
-  return read([&](store::Transaction& tx) { return tx.identities().groups_of(user); });
+asio::awaitable<std::vector<Group>> EmbeddedIdentity::groups_of(UserId user) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().groups_of(user); });
 }
 
-Group EmbeddedIdentity::group(const std::string& id) {
-  return read([&](store::Transaction& tx) { return get<Group>(tx, "group", id); });
+asio::awaitable<Group> EmbeddedIdentity::group(std::string id) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return get<Group>(tx, "group", id); });
 }
 
 asio::awaitable<Group> EmbeddedIdentity::create_group(GroupSpec spec) {
@@ -75,15 +75,15 @@ asio::awaitable<void> EmbeddedIdentity::remove_group(std::string id) {
   });
 }
 
-std::vector<User> EmbeddedIdentity::members(const std::string& group) {
-  return read([&](store::Transaction& tx) {
+asio::awaitable<std::vector<User>> EmbeddedIdentity::members(std::string group) {
+  co_return co_await db_.read([&](store::Transaction& tx) {
     get<Group>(tx, "group", group);
     return tx.identities().members_of(group);
   });
 }
 
-bool EmbeddedIdentity::is_member(const std::string& group, const UserId& user) {
-  return read([&](store::Transaction& tx) { return tx.identities().is_member(group, user); });
+asio::awaitable<bool> EmbeddedIdentity::is_member(std::string group, UserId user) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().is_member(group, user); });
 }
 
 asio::awaitable<void> EmbeddedIdentity::add_member(std::string group, UserId user) {
@@ -102,12 +102,12 @@ asio::awaitable<void> EmbeddedIdentity::remove_member(std::string group, UserId 
   });
 }
 
-std::vector<AccessKey> EmbeddedIdentity::access_keys(const UserId& user) {
-  return read([&](store::Transaction& tx) { return tx.identities().access_keys_of(user); });
+asio::awaitable<std::vector<AccessKey>> EmbeddedIdentity::access_keys(UserId user) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().access_keys_of(user); });
 }
 
-AccessKey EmbeddedIdentity::access_key(const std::string& id) {
-  return read([&](store::Transaction& tx) { return get<AccessKey>(tx, "credential", id); });
+asio::awaitable<AccessKey> EmbeddedIdentity::access_key(std::string id) {
+  co_return co_await db_.read([&](store::Transaction& tx) { return get<AccessKey>(tx, "credential", id); });
 }
 
 asio::awaitable<AccessKey> EmbeddedIdentity::create_access_key(UserId user, std::string description) {

@@ -44,7 +44,7 @@ boost::asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authen
   Timestamp now = clock_.now();
   if (*date < now - kSkew || *date > now + kSkew) bad_signature("X-Sdk-Date is more than 15 minutes away from now");
   std::string to_sign = "SDK-HMAC-SHA256\n" + request.date + "\n" + sha256_hex(request.canonical);
-  std::shared_ptr<const Identity> identity = read([&](store::Transaction& tx) {
+  std::shared_ptr<const Identity> identity = co_await db_.read([&](store::Transaction& tx) {
     std::optional<model::AccessKey> key = tx.identities().find<model::AccessKey>(request.access_key);
     std::string expected = hmac_sha256_hex(key ? key->secret : "", to_sign);
     if (!equal_constant_time(expected, request.signature) || !key || !key->active) {
