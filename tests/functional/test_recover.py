@@ -48,8 +48,10 @@ def wait_described(server, wanted):
     directory = server.store / "descriptions" / "volumes"
 
     def reached():
-        have = {p.stem: json.loads(p.read_text()).get("volume", {}) for p in directory.glob("*.json")}
-        return all(have.get(volume, {}).get("status") == status for volume, status in wanted.items())
+        have = {p.stem: json.loads(p.read_text()) for p in directory.glob("*.json")}
+        told = {volume: {one["id"] for one in have.get(volume, {}).get("attachments", ())} for volume in wanted}
+        present = {volume: {id for (id,) in server.rows("SELECT id FROM attachments WHERE volume_id = ?", volume)} for volume in wanted}
+        return told == present and all(have.get(volume, {}).get("volume", {}).get("status") == status for volume, status in wanted.items())
     wait_until(reached, 30, "the descriptions")
 
 
