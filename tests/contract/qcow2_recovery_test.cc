@@ -405,9 +405,10 @@ TEST_F(Recovery, AStorageDaemonThatIsKilledAfterAMergeLeavesTheMergedBytes) {
   backend().delete_snapshot(v_, s_);
   failpoint::arm("layer.merge.after_stream", "error");
   backend().maintain();
-  const qemu::Process& process = rig_.daemons().known(v_.str())->process();
-  process.kill();
-  EXPECT_TRUE(process.wait_gone(std::chrono::seconds(10)));
+  std::shared_ptr<qemu::StorageDaemon> daemon = rig_.daemons().known(v_.str());
+  daemon->process().kill();
+  EXPECT_TRUE(daemon->process().wait_gone(std::chrono::seconds(10)));
+  daemon.reset();
   rig_.restart();
   backend().close(v_);
   EXPECT_TRUE(holds(v_, 1));
