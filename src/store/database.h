@@ -97,9 +97,10 @@ class Database {
   using Subscription = std::shared_ptr<void>;
   [[nodiscard]] virtual Subscription on_commit(Listener listener) = 0;
 
-  // False: writes are refused with Error(Unavailable). The present commit takes far longer than any should, since the
-  // disk hangs (those that it writes end with it); or another file is at the database's path (place.h), which is known
-  // some seconds later. Files that were only removed are written anew.
+  // False: nothing can be written now. The present commit takes far longer than any should, since the disk hangs
+  // (others are refused with Error(Unavailable), those that it writes end with it); or the last one failed, as the disk
+  // does; or another file is at the database's path (place.h), which is known some seconds later. Files that were only
+  // removed are written anew.
   virtual bool takes_changes() = 0;
 
   // Returns when every write before it has ended and its caller was woken: an executor whose callers are all back may

@@ -120,7 +120,7 @@ class SqliteDatabase final : public Database {
 
   bool takes_changes() override {
     std::lock_guard lock(mutex_);
-    return !stalled_locked() && !displaced_;
+    return !stalled_locked() && !displaced_ && !failing_;
   }
 
   Subscription on_commit(Listener listener) override {
@@ -214,6 +214,10 @@ class SqliteDatabase final : public Database {
       {
         std::lock_guard lock(mutex_);
         began_.reset();
+        if (!committed_.empty()) failing_ = false;  // a commit that changed nothing writes nothing
+        if (std::ranges::any_of(batch, [](const auto& one) { return is(ErrorCode::BackendFailed, one->fault); })) {
+          failing_ = true;
+        }
       }
       tell();
       resume_all(std::move(batch));
@@ -232,7 +236,7 @@ class SqliteDatabase final : public Database {
     if (!whole || lacks_space(batch)) room = keep_reserve();
     // One that breaks the whole transaction takes its neighbours with it: they get one of their own.
     for (auto& pending : batch) {
-      bool again = (!whole && batch.size() > 1) || (room && is_no_space(pending->fault));
+      bool again = (!whole && batch.size() > 1) || (room && is(ErrorCode::NoSpace, pending->fault));
       if (!again) continue;
       std::vector<std::unique_ptr<Pending>> alone;
       alone.push_back(std::move(pending));
@@ -350,19 +354,19 @@ class SqliteDatabase final : public Database {
     }
   }
 
-  static bool is_no_space(const std::exception_ptr& fault) {
+  static bool is(ErrorCode code, const std::exception_ptr& fault) {
     if (!fault) return false;
     try {
       std::rethrow_exception(fault);
     } catch (const Error& error) {
-      return error.code() == ErrorCode::NoSpace;
+      return error.code() == code;
     } catch (...) {
       return false;
     }
   }
 
   static bool lacks_space(const std::vector<std::unique_ptr<Pending>>& batch) {
-    return std::ranges::any_of(batch, [](const auto& pending) { return is_no_space(pending->fault); });
+    return std::ranges::any_of(batch, [](const auto& pending) { return is(ErrorCode::NoSpace, pending->fault); });
   }
 
   bool keep_reserve() {
@@ -469,6 +473,7 @@ class SqliteDatabase final : public Database {
   std::condition_variable wake_;
   std::vector<std::unique_ptr<Pending>> queue_;
   bool stopping_ = false;
+  bool failing_ = false;                                        // the disk, when something was last written
   bool displaced_ = false;                                      // the files are not in their place
   bool look_ = false;                                           // asked for, instead of at the next time
   std::optional<std::chrono::steady_clock::time_point> began_;  // the commit that is under way

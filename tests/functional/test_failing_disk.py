@@ -62,6 +62,8 @@ def test_a_failing_store_is_told_and_everything_goes_on_afterwards(failing):
     ground = Ground(server.start())
     admin = ground.admin
     invariants.settle(server)
+    for _ in range(5):  # what was read lately can be read without the disk
+        assert requests.get(server.url + "/readyz", timeout=30).json()["ready"]
     disk.fail(server.store)
     for method, path, body in (("PUT", f"/volumes/{ground.detached}", {"volume": {"name": "x"}}), ("POST", "/volumes", {"volume": {"size": 1}})):
         message = fault(admin.request(method, path, body), 500)
