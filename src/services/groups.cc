@@ -118,6 +118,9 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
     group.status = GroupStatus::Creating;
     group.created_at = clock_.now();
     group.updated_at.reset();
+    std::vector<Volume> volumes;
+    if (spec.source_group_id) volumes = tx.groups().volumes(source.id);
+    if (snapshots.empty() && volumes.empty()) invalid("the source of the group has no volumes.");
     quotas_.require_group(tx, actor.project_id);
     tx.groups().insert(group);
     VolumeSpec volume;
@@ -126,14 +129,11 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
       volume.snapshot_id = snapshot.id.str();
       volumes_.begin_copy(tx, actor, volume);
     }
-    std::vector<Volume> volumes;
-    if (spec.source_group_id) volumes = tx.groups().volumes(source.id);
     for (const Volume& one : volumes) {
       volume.source_volume_id = one.id.str();
       volume.name = one.name;
       volumes_.begin_copy(tx, actor, volume);
     }
-    if (snapshots.empty() && volumes.empty()) invalid("the source of the group has no volumes.");
     return group;
   });
 }

@@ -211,16 +211,32 @@ class SqliteDatabase final : public Database {
         began_ = steady_now();
       }
       commit(batch);
+      bool failing = disk_fails(batch);
       {
         std::lock_guard lock(mutex_);
         began_.reset();
-        if (!committed_.empty()) failing_ = false;  // a commit that changed nothing writes nothing
-        if (std::ranges::any_of(batch, [](const auto& one) { return is(ErrorCode::BackendFailed, one->fault); })) {
-          failing_ = true;
-        }
+        failing_ = failing;
       }
       tell();
       resume_all(std::move(batch));
+    }
+  }
+
+  // Once it has failed, a change of no consequence tells whether it still does: of a store that is not ready nobody
+  // may ask any.
+  bool disk_fails(const std::vector<std::unique_ptr<Pending>>& batch) {
+    auto failed = [](const auto& pending) { return is(ErrorCode::BackendFailed, pending->fault); };
+    if (std::ranges::any_of(batch, failed)) return true;
+    if (!failing_ || !writer_) return failing_;
+    try {
+      begin();
+      writer_->script("UPDATE schema_version SET version = version");
+      writer_->script("COMMIT");
+      return false;
+    } catch (const std::exception& fault) {
+      log::debug("the database's disk still fails", {{"error", fault.what()}});
+      undo();
+      return true;
     }
   }
 
