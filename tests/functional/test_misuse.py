@@ -317,6 +317,7 @@ def test_descriptions_that_were_removed_are_written_anew(own_server):
     volumes = {admin.create_volume(name=f"v{i}") for i in range(3)}
     described = own_server.store / "descriptions"
     wait_until(lambda: {p.stem for p in described.glob("volumes/*.json")} == volumes, 30, "the descriptions")
+    wait_until((described / "catalogue.json").exists, 30, "the catalogue, which is written last at a start")
     shutil.rmtree(described)
     volumes.add(admin.create_volume())
     wait_until(lambda: {p.stem for p in described.glob("volumes/*.json")} == volumes, 30, "the descriptions")
