@@ -121,11 +121,7 @@ class App::Impl {
         explaining_(*db_, backend_, tasks_, exports_, reconciler_.restorer(), messages_),
         descriptions_(*db_, backend_, clock_, config_.directory),
         control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
-        dispatcher_(authenticator(), config_.api),
-        cinder_(api_services()),
-        evs_(api_services(), jobs_),
-        identity_api_(identity_, {config_.region, config_.glance.endpoint}),
-        ops_(*db_, backend_, tasks_, [this] { return draining_.load(); }) {
+        dispatcher_(authenticator(), config_.api) {
     ticker_.every(config_.services.task_retry, "the second look at tasks", [this] { tasks_.look_again(); });
     if (!config_.with_keystone) {
       ticker_.every(std::chrono::hours(1), "the change of the token keys", [this] { identity_.rotate_keys(); });
@@ -134,11 +130,11 @@ class App::Impl {
     group_types_.seed();
     if (!config_.with_keystone) {
       identity_.bootstrap([this](const std::string& password) { write_openrc(password); });
-      identity_api_.register_routes(dispatcher_);
+      dispatcher_.mount(api::identity_v3::tables(), api::identity_v3::Context{identity_, catalog_});
     }
-    cinder_.register_routes(dispatcher_);
-    evs_.register_routes(dispatcher_);
-    ops_.register_routes(dispatcher_);
+    dispatcher_.mount(api::cinder::tables(), api_services());
+    dispatcher_.mount(api::evs::tables(), api_services());
+    dispatcher_.mount(api::ops::tables(), api::ops::Context{*db_, backend_, tasks_, draining_});
   }
 
   // Calls that outlast the drain still come back to the server's threads, and what a connection holds may use the rest.
@@ -218,9 +214,27 @@ class App::Impl {
   }
 
   api::Services api_services() {
-    return {volumes_,  snapshots_,   attachments_, images_,   backups_, groups_,         group_types_,
-            types_,    type_extras_, quotas_,      messages_, tags_,    transfers_,      operators_,
-            managing_, explaining_,  tasks_,       backend_,  clock_,   config_.services};
+    return {.volumes = volumes_,
+            .snapshots = snapshots_,
+            .attachments = attachments_,
+            .images = images_,
+            .backups = backups_,
+            .groups = groups_,
+            .group_types = group_types_,
+            .types = types_,
+            .type_extras = type_extras_,
+            .quotas = quotas_,
+            .messages = messages_,
+            .tags = tags_,
+            .transfers = transfers_,
+            .operators = operators_,
+            .managing = managing_,
+            .explaining = explaining_,
+            .jobs = jobs_,
+            .tasks = tasks_,
+            .backend = backend_,
+            .clock = clock_,
+            .settings = config_.services};
   }
 
   void write_openrc(const std::string& password) {
@@ -295,11 +309,8 @@ class App::Impl {
   services::Descriptions descriptions_;
   Ticker ticker_{clock_};
   Control control_;
+  const api::identity_v3::Catalog catalog_{config_.region, config_.glance.endpoint};
   api::Dispatcher dispatcher_;
-  api::cinder::CinderApi cinder_;
-  api::evs::EvsApi evs_;
-  api::identity_v3::IdentityApi identity_api_;
-  api::ops::OpsApi ops_;
 };
 
 App::App(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}

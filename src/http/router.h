@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "http/message.h"
 
 namespace varve::http {
@@ -39,11 +40,13 @@ class Router {
         node = &node->literals[std::string(segment)];
       }
     });
-    node->methods[method] = Route{std::move(handler), std::move(names)};
+    bool is_new = node->methods.emplace(method, Route{std::move(handler), std::move(names)}).second;
+    VARVE_CHECK(is_new, "a path has one handler for a verb");
   }
 
   struct Match {
     const Handler* handler = nullptr;  // nullptr: see `allowed`
+    const Handler* nearest = nullptr;  // the handler, or that of another of the path's methods
     PathParameters parameters;
     std::vector<Verb> allowed;  // the path's methods when the asked one is not among them; empty: no such path
   };
@@ -57,6 +60,7 @@ class Router {
     const Node* node = descend(root_, segments, 0, values);
     if (node == nullptr) return match;
     auto found = node->methods.find(method == Verb::head ? Verb::get : method);
+    match.nearest = &(found == node->methods.end() ? node->methods.begin() : found)->second.handler;
     if (found == node->methods.end()) {
       for (const auto& [verb, route] : node->methods) {
         match.allowed.push_back(verb);

@@ -21,6 +21,9 @@ void require_tags(const model::Metadata& tags);
 
 enum class Tagged : std::uint8_t { Volumes, Snapshots };
 
+// The values that each key has anywhere in a project.
+using TagValues = std::map<std::string, std::set<std::string>>;
+
 class Tags {
  public:
   Tags(store::Database& db, Clock& clock) : db_(db), clock_(clock) {}
@@ -33,7 +36,7 @@ class Tags {
   boost::asio::awaitable<void> remove(model::Actor actor, Tagged kind, std::string id, std::vector<std::string> keys,
                                       bool strict);
   // Every key of the project with all its values.
-  boost::asio::awaitable<std::map<std::string, std::set<std::string>>> all(model::Actor actor, Tagged kind) const;
+  boost::asio::awaitable<TagValues> all(model::Actor actor, Tagged kind) const;
 
  private:
   boost::asio::awaitable<model::Metadata> change(model::Actor actor, Tagged kind, std::string id,

@@ -1,9 +1,9 @@
-"""docs/compatibility/ tells the truth: every row is asked for."""
+"""docs/compatibility/ tells the truth: every row is asked for, and every route has one."""
 import re
 
 import pytest
 
-from varve import ROOT
+from varve import ROOT, routes
 
 
 def rows(page):
@@ -26,6 +26,18 @@ def test_row(admin, method, path, state):
     allowed = reply.headers.get("Allow", "").split(", ")
     served = reply.status_code == 405 and method in allowed
     assert served == (state != "missing"), f"{method} {path}: {reply.status_code}, allowed {allowed}"
+
+
+def shape(path):
+    """A path without its version, and any parameter as {}."""
+    return re.sub(r"^/v\d", "", re.sub(r"\{[^}]+\}", "{}", path))
+
+
+def test_the_pages_tell_of_every_route():
+    told = {(method, shape(path.replace("{api_version}", "v2"))) for page in ("cinder.md", "evs.md")
+            for method, path in re.findall(r"`([A-Z]+) (/[^`\s]*)`", (ROOT / "docs/compatibility" / page).read_text())}
+    served = {(route["verb"], shape(route["path"])) for route in routes() if "{project_id}" in route["path"]}
+    assert served - told == set()
 
 
 def test_volume_actions(admin):

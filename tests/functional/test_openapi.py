@@ -5,14 +5,14 @@ import re
 import contract
 import pytest
 import requests
-from varve import wait_until
+from varve import routes, wait_until
 
 ZERO = "00000000-0000-4000-8000-000000000000"
 
 
-def test_the_contract_knows_every_route_and_no_other(server):
+def test_the_contract_knows_every_route_and_no_other():
     served = set()
-    for method, pattern in re.findall(r"route method=(\w+) pattern=(\S+)", server.log()):
+    for method, pattern in ((route["verb"], route["path"]) for route in routes()):
         if pattern.startswith(("/identity", "/image")):
             continue
         version = re.match(r"/(v[23])(/\{project_id\}|/?$)", pattern)

@@ -1,4 +1,5 @@
 """Starts the real varved for tests, talks to it, and looks behind it: its database, its files, its processes."""
+import functools
 import json
 import os
 import pathlib
@@ -37,6 +38,12 @@ def wait_until(condition, timeout=30, what="a condition"):
             return value
         assert time.monotonic() < deadline, f"timed out waiting for {what}"
         pause.wait(0.02)
+
+
+@functools.cache
+def routes():
+    """What varved serves: as `varved routes` tells it."""
+    return json.loads(subprocess.run([str(BINARY), "routes", "--json"], capture_output=True, check=True, timeout=60).stdout)
 
 
 class Server:

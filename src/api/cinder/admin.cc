@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/resource_views.h"
 
@@ -99,29 +99,14 @@ std::map<std::string, std::int64_t> read_limits(const json::object& root, std::s
   return limits;
 }
 
-}  // namespace
-
-void CinderApi::register_admin(Dispatcher& d) {
-  route(d, Verb::get, "/limits", &CinderApi::limits);
-  route(d, Verb::get, "/os-quota-sets/{target}", &CinderApi::quota_set);
-  route(d, Verb::get, "/os-quota-sets/{target}/defaults", &CinderApi::quota_defaults);
-  route(d, Verb::put, "/os-quota-sets/{target}", &CinderApi::update_quota_set);
-  route(d, Verb::delete_, "/os-quota-sets/{target}", &CinderApi::delete_quota_set);
-  route(d, Verb::get, "/os-quota-class-sets/{class}", &CinderApi::quota_class);
-  route(d, Verb::put, "/os-quota-class-sets/{class}", &CinderApi::update_quota_class);
-  route(d, Verb::get, "/os-availability-zone", &CinderApi::availability_zones);
-  route(d, Verb::get, "/extensions", &CinderApi::extensions);
-  route(d, Verb::get, "/extensions/{alias}", &CinderApi::extension);
-}
-
-CinderApi::Reply CinderApi::limits(CallPtr call) {
+Reply limits(Services s, CallPtr call) {
   std::map<std::string, services::QuotaUse> use;
   ProjectId project = call->actor.project_id;
   if (std::string other = call->parameter("project_id");
       call->version.at_least(39) && call->actor.admin && !other.empty()) {
     project = ProjectId(other);
   }
-  for (const auto& [name, quota] : co_await s_.quotas.show(project, true)) use[name] = quota;
+  for (const auto& [name, quota] : co_await s.quotas.show(project, true)) use[name] = quota;
   json::object absolute{{"maxTotalVolumes", use["volumes"].limit},
                         {"maxTotalSnapshots", use["snapshots"].limit},
                         {"maxTotalVolumeGigabytes", use["gigabytes"].limit},
@@ -136,76 +121,91 @@ CinderApi::Reply CinderApi::limits(CallPtr call) {
       200, json::object{{"limits", json::object{{"rate", json::array()}, {"absolute", std::move(absolute)}}}});
 }
 
-CinderApi::Reply CinderApi::quota_set(CallPtr call) {
+Reply quota_set(Services s, CallPtr call) {
   std::string target = call->path.get("target");
   if (target != call->actor.project_id.str()) call->require_admin();
   std::string usage = call->parameter("usage");
   bool with_use = !usage.empty() && parse_boolean("usage", usage);
-  json::object view = quota_view(co_await s_.quotas.show(ProjectId(target), with_use), target, with_use);
+  json::object view = quota_view(co_await s.quotas.show(ProjectId(target), with_use), target, with_use);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::quota_defaults(CallPtr call) {
+Reply quota_defaults(Services s, CallPtr call) {
   std::string target = call->path.get("target");
   if (target != call->actor.project_id.str()) call->require_admin();
-  json::object view = quota_view(co_await s_.quotas.defaults(), target, false);
+  json::object view = quota_view(co_await s.quotas.defaults(), target, false);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::update_quota_set(CallPtr call) {
-  call->require_admin();
+Reply update_quota_set(Services s, CallPtr call) {
   std::string target = call->path.get("target");
   std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_set");
-  co_await s_.quotas.update(ProjectId(target), std::move(limits));
-  json::object view = quota_view(co_await s_.quotas.show(ProjectId(target), false), "", false);
+  co_await s.quotas.update(ProjectId(target), std::move(limits));
+  json::object view = quota_view(co_await s.quotas.show(ProjectId(target), false), "", false);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::delete_quota_set(CallPtr call) {
-  call->require_admin();
-  co_await s_.quotas.reset(ProjectId(call->path.get("target")));
+Reply delete_quota_set(Services s, CallPtr call) {
+  co_await s.quotas.reset(ProjectId(call->path.get("target")));
   co_return empty_reply(200);
 }
 
-CinderApi::Reply CinderApi::quota_class(CallPtr call) {
-  call->require_admin();
+Reply quota_class(Services s, CallPtr call) {
   std::string name = call->path.get("class");
-  json::object view = quota_view(co_await s_.quotas.defaults(), name, false);
+  json::object view = quota_view(co_await s.quotas.defaults(), name, false);
   co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::update_quota_class(CallPtr call) {
-  call->require_admin();
+Reply update_quota_class(Services s, CallPtr call) {
   if (call->path.get("class") != "default") {
     throw Error(ErrorCode::NotFound,
                 "Quota class " + call->path.get("class") + " could not be found: only 'default' is used.");
   }
   std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_class_set");
-  co_await s_.quotas.update(ProjectId(""), std::move(limits));
-  json::object view = quota_view(co_await s_.quotas.defaults(), "", false);
+  co_await s.quotas.update(ProjectId(""), std::move(limits));
+  json::object view = quota_view(co_await s.quotas.defaults(), "", false);
   co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::availability_zones(CallPtr) {
+Reply availability_zones(Services s, CallPtr) {
   json::array zones;
-  for (const std::string& zone : s_.settings.availability_zones) {
+  for (const std::string& zone : s.settings.availability_zones) {
     zones.push_back(json::object{{"zoneName", zone}, {"zoneState", json::object{{"available", true}}}});
   }
   co_return json_reply(200, json::object{{"availabilityZoneInfo", std::move(zones)}});
 }
 
-CinderApi::Reply CinderApi::extensions(CallPtr) {
+Reply extensions(Services s, CallPtr) {
   json::array items;
   for (const ExtensionInfo& info : kExtensions) items.push_back(extension_view(info));
   co_return json_reply(200, json::object{{"extensions", std::move(items)}});
 }
 
-CinderApi::Reply CinderApi::extension(CallPtr call) {
+Reply extension(Services s, CallPtr call) {
   std::string alias = call->path.get("alias");
   for (const ExtensionInfo& info : kExtensions) {
     if (alias == info.alias) co_return json_reply(200, json::object{{"extension", extension_view(info)}});
   }
   throw Error(ErrorCode::NotFound, "Extension " + alias + " could not be found.");
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/limits", "evs:quotas:get", limits},
+    {Verb::get, "/os-quota-sets/{target}", "evs:quotas:get", quota_set},
+    {Verb::get, "/os-quota-sets/{target}/defaults", "evs:quotas:get", quota_defaults},
+    {Verb::put, "/os-quota-sets/{target}", "admin", update_quota_set},
+    {Verb::delete_, "/os-quota-sets/{target}", "admin", delete_quota_set},
+    {Verb::get, "/os-quota-class-sets/{class}", "admin", quota_class},
+    {Verb::put, "/os-quota-class-sets/{class}", "admin", update_quota_class},
+    {Verb::get, "/os-availability-zone", "token", availability_zones},
+    {Verb::get, "/extensions", "token", extensions},
+    {Verb::get, "/extensions/{alias}", "token", extension},
+};
+
+}  // namespace
+
+Rows admin_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

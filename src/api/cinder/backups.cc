@@ -2,8 +2,9 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
+#include "api/cinder/rows.h"
+#include "api/common/action_rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -132,26 +133,7 @@ Backup decode_record(const std::string& text) {
   return backup;
 }
 
-}  // namespace
-
-std::span<const FilterSpec> backup_filters() {
-  return kFilters;
-}
-
-void CinderApi::register_backups(Dispatcher& d) {
-  route(d, Verb::post, "/backups", &CinderApi::create_backup);
-  route(d, Verb::get, "/backups", &CinderApi::list_backups);
-  route(d, Verb::get, "/backups/detail", &CinderApi::list_backups_detail);
-  route(d, Verb::post, "/backups/import_record", &CinderApi::import_backup);
-  route(d, Verb::get, "/backups/{id}", &CinderApi::show_backup);
-  route(d, Verb::put, "/backups/{id}", &CinderApi::update_backup);
-  route(d, Verb::delete_, "/backups/{id}", &CinderApi::delete_backup);
-  route(d, Verb::post, "/backups/{id}/restore", &CinderApi::restore_backup);
-  route(d, Verb::post, "/backups/{id}/action", &CinderApi::backup_action);
-  route(d, Verb::get, "/backups/{id}/export_record", &CinderApi::export_backup);
-}
-
-CinderApi::Reply CinderApi::create_backup(CallPtr call) {
+Reply create_backup(Services s, CallPtr call) {
   Body body(*call->request, "backup");
   Fields& fields = body.fields();
   services::BackupSpec spec;
@@ -166,32 +148,26 @@ CinderApi::Reply CinderApi::create_backup(CallPtr call) {
   if (call->version.at_least(51)) spec.availability_zone = fields.text("availability_zone");
   fields.finish();
   if (spec.container && spec.container->empty()) spec.container.reset();
-  Backup made = co_await s_.backups.create(call->actor, std::move(spec));
+  Backup made = co_await s.backups.create(call->actor, std::move(spec));
   co_return json_reply(202, json::object{{"backup", summary_view(*call, made)}});
 }
 
-CinderApi::Reply CinderApi::list_backups(CallPtr call) {
-  return backup_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_backups_detail(CallPtr call) {
-  return backup_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::backup_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_backups(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<BackupDetail> page = co_await s_.backups.list(query);
+  model::Page<BackupDetail> page = co_await s.backups.list(query);
   auto view = [&](const BackupDetail& row) {
-    return detail ? detail_view(*call, row) : summary_view(*call, row.backup);
+    return kDetail ? detail_view(*call, row) : summary_view(*call, row.backup);
   };
   co_return page_reply(*call, "backups", query, page, view);
 }
 
-CinderApi::Reply CinderApi::show_backup(CallPtr call) {
-  BackupDetail detail = co_await s_.backups.show(call->actor, BackupId(call->path.get("id")));
+Reply show_backup(Services s, CallPtr call) {
+  BackupDetail detail = co_await s.backups.show(call->actor, BackupId(call->path.get("id")));
   co_return json_reply(200, json::object{{"backup", detail_view(*call, detail)}});
 }
 
-CinderApi::Reply CinderApi::update_backup(CallPtr call) {
+Reply update_backup(Services s, CallPtr call) {
   call->require_version(kUpdate);
   Body body(*call->request, "backup");
   Fields& fields = body.fields();
@@ -201,17 +177,17 @@ CinderApi::Reply CinderApi::update_backup(CallPtr call) {
   if (call->version.at_least(kMetadata)) change.metadata = fields.metadata("metadata");
   fields.finish();
   if (fields.count() == 0) Fields::refuse("backup", json::object(), "At least one of name, description is wanted");
-  Backup backup = co_await s_.backups.update(call->actor, BackupId(call->path.get("id")), std::move(change));
+  Backup backup = co_await s.backups.update(call->actor, BackupId(call->path.get("id")), std::move(change));
   co_return json_reply(200, json::object{{"backup", summary_view(*call, backup)}});
 }
 
-CinderApi::Reply CinderApi::delete_backup(CallPtr call) {
-  co_await s_.backups.remove(call->actor, BackupId(call->path.get("id")), false);
+Reply delete_backup(Services s, CallPtr call) {
+  co_await s.backups.remove(call->actor, BackupId(call->path.get("id")), false);
   co_return empty_reply(202);
 }
 
 // Into the volume that is named, else into a new one.
-CinderApi::Reply CinderApi::restore_backup(CallPtr call) {
+Reply restore_backup(Services s, CallPtr call) {
   BackupId id(call->path.get("id"));
   Body body(*call->request, "restore");
   Fields& fields = body.fields();
@@ -220,13 +196,13 @@ CinderApi::Reply CinderApi::restore_backup(CallPtr call) {
   fields.finish();
   model::Volume volume;
   if (volume_id) {
-    volume = co_await s_.backups.restore(call->actor, id, VolumeId(*volume_id));
+    volume = co_await s.backups.restore(call->actor, id, VolumeId(*volume_id));
   } else {
     services::VolumeSpec spec;
     spec.backup_id = id.str();
     spec.name = name.value_or("restore_backup_" + id.str());
     spec.description = "auto-created_from_restore_from_backup";
-    services::CreatedVolumes made = co_await s_.volumes.create(call->actor, std::move(spec));
+    services::CreatedVolumes made = co_await s.volumes.create(call->actor, std::move(spec));
     volume = made.volumes.front().volume;
   }
   json::object view{{"backup_id", id.str()}, {"volume_id", volume.id.str()}};
@@ -234,28 +210,26 @@ CinderApi::Reply CinderApi::restore_backup(CallPtr call) {
   co_return json_reply(202, json::object{{"restore", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::backup_action(CallPtr call) {
-  BackupId id(call->path.get("id"));
-  json::object body = parse_body(*call->request);
-  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
-  if (name == "os-reset_status") {
-    call->require_admin();
-    Fields fields(body.begin()->value(), name);
-    std::string status = fields.required_text("status");
-    fields.finish();
-    co_await s_.backups.reset_status(call->actor, id, status);
-  } else if (name == "os-force_delete") {
-    call->require_admin();
-    co_await s_.backups.remove(call->actor, id, true);
-  } else {
-    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
-  }
+Reply reset_status(Services s, CallPtr call, Arguments given) {
+  Fields fields = given.fields();
+  std::string status = fields.required_text("status");
+  fields.finish();
+  co_await s.backups.reset_status(call->actor, BackupId(call->path.get("id")), status);
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::export_backup(CallPtr call) {
-  call->require_admin();
-  BackupDetail detail = co_await s_.backups.show(call->actor, BackupId(call->path.get("id")));
+Reply force_delete(Services s, CallPtr call, Arguments) {
+  co_await s.backups.remove(call->actor, BackupId(call->path.get("id")), true);
+  co_return empty_reply(202);
+}
+
+constexpr ActionRow<Services> kActions[] = {
+    {"os-reset_status", "admin", reset_status},
+    {"os-force_delete", "admin", force_delete},
+};
+
+Reply export_backup(Services s, CallPtr call) {
+  BackupDetail detail = co_await s.backups.show(call->actor, BackupId(call->path.get("id")));
   if (detail.backup.status != model::BackupStatus::Available) {
     throw Error(ErrorCode::InvalidState, "Invalid backup: Backup status must be available and not " +
                                              std::string(to_string(detail.backup.status)) + ".");
@@ -265,18 +239,40 @@ CinderApi::Reply CinderApi::export_backup(CallPtr call) {
   co_return json_reply(200, json::object{{"backup-record", std::move(record)}});
 }
 
-CinderApi::Reply CinderApi::import_backup(CallPtr call) {
-  call->require_admin();
+Reply import_backup(Services s, CallPtr call) {
   Body body(*call->request, "backup-record");
   std::string service = body.fields().required_text("backup_service");
   std::string record = body.fields().required_text("backup_url", kMaxRecord);
   body.fields().finish();
-  if (service != std::string(kServicePrefix) + s_.backups.kind()) {
+  if (service != std::string(kServicePrefix) + s.backups.kind()) {
     Fields::refuse("backup_service", json::value(service),
-                   "Backups are kept by " + std::string(kServicePrefix) + s_.backups.kind() + " here");
+                   "Backups are kept by " + std::string(kServicePrefix) + s.backups.kind() + " here");
   }
-  Backup backup = co_await s_.backups.import_record(call->actor, decode_record(record));
+  Backup backup = co_await s.backups.import_record(call->actor, decode_record(record));
   co_return json_reply(201, json::object{{"backup", summary_view(*call, backup)}});
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/backups", "member", create_backup},
+    {Verb::get, "/backups", "member", list_backups<false>},
+    {Verb::get, "/backups/detail", "member", list_backups<true>},
+    {Verb::post, "/backups/import_record", "admin", import_backup},
+    {Verb::get, "/backups/{id}", "member", show_backup},
+    {Verb::put, "/backups/{id}", "member", update_backup},
+    {Verb::delete_, "/backups/{id}", "member", delete_backup},
+    {Verb::post, "/backups/{id}/restore", "member", restore_backup},
+    action_row<kActions, Services>("/backups/{id}/action"),
+    {Verb::get, "/backups/{id}/export_record", "admin", export_backup},
+};
+
+}  // namespace
+
+std::span<const FilterSpec> backup_filters() {
+  return kFilters;
+}
+
+Rows backups_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -2,9 +2,9 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
 #include "api/cinder/group_views.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -33,25 +33,7 @@ void read_labels(Fields& fields, Spec& spec) {
   for (const char* of_token : {"user_id", "project_id", "status"}) fields.ignore(of_token);
 }
 
-}  // namespace
-
-void CinderApi::register_consistency_groups(Dispatcher& d) {
-  route(d, Verb::post, "/consistencygroups", &CinderApi::create_consistency_group);
-  route(d, Verb::post, "/consistencygroups/create_from_src", &CinderApi::copy_consistency_group);
-  route(d, Verb::get, "/consistencygroups", &CinderApi::list_consistency_groups);
-  route(d, Verb::get, "/consistencygroups/detail", &CinderApi::list_consistency_groups_detail);
-  route(d, Verb::get, "/consistencygroups/{id}", &CinderApi::show_consistency_group);
-  route(d, Verb::put, "/consistencygroups/{id}", &CinderApi::update_consistency_group);
-  route(d, Verb::put, "/consistencygroups/{id}/update", &CinderApi::update_consistency_group);
-  route(d, Verb::post, "/consistencygroups/{id}/delete", &CinderApi::delete_consistency_group);
-  route(d, Verb::post, "/cgsnapshots", &CinderApi::create_cgsnapshot);
-  route(d, Verb::get, "/cgsnapshots", &CinderApi::list_cgsnapshots);
-  route(d, Verb::get, "/cgsnapshots/detail", &CinderApi::list_cgsnapshots_detail);
-  route(d, Verb::get, "/cgsnapshots/{id}", &CinderApi::show_cgsnapshot);
-  route(d, Verb::delete_, "/cgsnapshots/{id}", &CinderApi::delete_group_snapshot);
-}
-
-CinderApi::Reply CinderApi::create_consistency_group(CallPtr call) {
+Reply create_consistency_group(Services s, CallPtr call) {
   Body body(*call->request, "consistencygroup");
   Fields& fields = body.fields();
   services::GroupSpec spec;
@@ -60,11 +42,11 @@ CinderApi::Reply CinderApi::create_consistency_group(CallPtr call) {
   spec.volume_types = fields.comma_list("volume_types");
   spec.availability_zone = fields.text("availability_zone");
   fields.finish();
-  VolumeGroup made = co_await s_.groups.create(call->actor, std::move(spec));
+  VolumeGroup made = co_await s.groups.create(call->actor, std::move(spec));
   co_return json_reply(202, json::object{{"consistencygroup", summary_view(made)}});
 }
 
-CinderApi::Reply CinderApi::copy_consistency_group(CallPtr call) {
+Reply copy_consistency_group(Services s, CallPtr call) {
   Body body(*call->request, "consistencygroup-from-src");
   Fields& fields = body.fields();
   services::GroupCopySpec spec;
@@ -75,30 +57,24 @@ CinderApi::Reply CinderApi::copy_consistency_group(CallPtr call) {
   if (spec.group_snapshot_id.has_value() == spec.source_group_id.has_value()) {
     Fields::refuse("consistencygroup-from-src", json::object(), "One of 'cgsnapshot_id' and 'source_cgid' is wanted");
   }
-  VolumeGroup made = co_await s_.groups.copy(call->actor, std::move(spec));
+  VolumeGroup made = co_await s.groups.copy(call->actor, std::move(spec));
   co_return json_reply(202, json::object{{"consistencygroup", summary_view(made)}});
 }
 
-CinderApi::Reply CinderApi::list_consistency_groups(CallPtr call) {
-  return consistency_group_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_consistency_groups_detail(CallPtr call) {
-  return consistency_group_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::consistency_group_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_consistency_groups(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, group_list());
-  model::Page<GroupDetail> page = co_await s_.groups.list(query, false);
-  auto view = [&](const GroupDetail& row) { return detail ? common_view(row.group) : summary_view(row.group); };
+  model::Page<GroupDetail> page = co_await s.groups.list(query, false);
+  auto view = [&](const GroupDetail& row) { return kDetail ? common_view(row.group) : summary_view(row.group); };
   co_return page_reply(*call, "consistencygroups", query, page, view);
 }
 
-CinderApi::Reply CinderApi::show_consistency_group(CallPtr call) {
-  GroupDetail detail = co_await s_.groups.show(call->actor, GroupId(call->path.get("id")));
+Reply show_consistency_group(Services s, CallPtr call) {
+  GroupDetail detail = co_await s.groups.show(call->actor, GroupId(call->path.get("id")));
   co_return json_reply(200, json::object{{"consistencygroup", common_view(detail.group)}});
 }
 
-CinderApi::Reply CinderApi::update_consistency_group(CallPtr call) {
+Reply update_consistency_group(Services s, CallPtr call) {
   Body body(*call->request, "consistencygroup");
   Fields& fields = body.fields();
   services::GroupChange change;
@@ -115,50 +91,71 @@ CinderApi::Reply CinderApi::update_consistency_group(CallPtr call) {
     Fields::refuse("consistencygroup", json::object(),
                    "One of name, description, add_volumes and remove_volumes is wanted");
   }
-  co_await s_.groups.update(call->actor, GroupId(call->path.get("id")), std::move(change));
+  co_await s.groups.update(call->actor, GroupId(call->path.get("id")), std::move(change));
   co_return empty_reply(202);
 }
 
 // Without a body, and with an empty one: only a group that has no volumes.
-CinderApi::Reply CinderApi::delete_consistency_group(CallPtr call) {
+Reply delete_consistency_group(Services s, CallPtr call) {
   bool with_volumes = false;
   if (!call->request->body.empty() && !parse_body(*call->request).empty()) {
     Body body(*call->request, "consistencygroup");
     with_volumes = body.fields().boolean("force").value_or(false);
     body.fields().finish();
   }
-  co_await s_.groups.remove(call->actor, GroupId(call->path.get("id")), with_volumes);
+  co_await s.groups.remove(call->actor, GroupId(call->path.get("id")), with_volumes);
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::create_cgsnapshot(CallPtr call) {
+Reply create_cgsnapshot(Services s, CallPtr call) {
   Body body(*call->request, "cgsnapshot");
   Fields& fields = body.fields();
   services::GroupSnapshotSpec spec;
   spec.group_id = GroupId(fields.required_uuid("consistencygroup_id"));
   read_labels(fields, spec);
   fields.finish();
-  GroupSnapshot made = co_await s_.groups.create_snapshot(call->actor, std::move(spec));
+  GroupSnapshot made = co_await s.groups.create_snapshot(call->actor, std::move(spec));
   co_return json_reply(202, json::object{{"cgsnapshot", summary_view(made)}});
 }
 
-CinderApi::Reply CinderApi::list_cgsnapshots(CallPtr call) {
-  return cgsnapshot_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_cgsnapshots_detail(CallPtr call) {
-  return cgsnapshot_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::cgsnapshot_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_cgsnapshots(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
-  model::Page<GroupSnapshot> page = co_await s_.groups.list_snapshots(query);
-  auto view = [&](const GroupSnapshot& row) { return detail ? cgsnapshot_view(row) : summary_view(row); };
+  model::Page<GroupSnapshot> page = co_await s.groups.list_snapshots(query);
+  auto view = [&](const GroupSnapshot& row) { return kDetail ? cgsnapshot_view(row) : summary_view(row); };
   co_return page_reply(*call, "cgsnapshots", query, page, view);
 }
 
-CinderApi::Reply CinderApi::show_cgsnapshot(CallPtr call) {
-  GroupSnapshot snapshot = co_await s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+Reply show_cgsnapshot(Services s, CallPtr call) {
+  GroupSnapshot snapshot = co_await s.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"cgsnapshot", cgsnapshot_view(snapshot)}});
+}
+
+Reply delete_cgsnapshot(Services s, CallPtr call) {
+  co_await s.groups.remove_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  co_return empty_reply(202);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/consistencygroups", "member", create_consistency_group},
+    {Verb::post, "/consistencygroups/create_from_src", "member", copy_consistency_group},
+    {Verb::get, "/consistencygroups", "member", list_consistency_groups<false>},
+    {Verb::get, "/consistencygroups/detail", "member", list_consistency_groups<true>},
+    {Verb::get, "/consistencygroups/{id}", "member", show_consistency_group},
+    {Verb::put, "/consistencygroups/{id}", "member", update_consistency_group},
+    {Verb::put, "/consistencygroups/{id}/update", "member", update_consistency_group},
+    {Verb::post, "/consistencygroups/{id}/delete", "member", delete_consistency_group},
+    {Verb::post, "/cgsnapshots", "member", create_cgsnapshot},
+    {Verb::get, "/cgsnapshots", "member", list_cgsnapshots<false>},
+    {Verb::get, "/cgsnapshots/detail", "member", list_cgsnapshots<true>},
+    {Verb::get, "/cgsnapshots/{id}", "member", show_cgsnapshot},
+    {Verb::delete_, "/cgsnapshots/{id}", "member", delete_cgsnapshot},
+};
+
+}  // namespace
+
+Rows consistency_groups_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
+#include "api/cinder/rows.h"
 #include "api/common/replies.h"
 
 namespace varve::api::cinder {
@@ -79,33 +79,37 @@ http::Response explained(const Call& call, const Explanation& told) {
   return json_reply(200, json::object{{"explanation", std::move(view)}});
 }
 
+Reply explain_volume(Services s, CallPtr call) {
+  Explanation told = co_await s.explaining.explain(call->actor, Explained::Volume, call->path.get("id"));
+  co_return explained(*call, told);
+}
+
+Reply explain_snapshot(Services s, CallPtr call) {
+  Explanation told = co_await s.explaining.explain(call->actor, Explained::Snapshot, call->path.get("id"));
+  co_return explained(*call, told);
+}
+
+Reply explain_backup(Services s, CallPtr call) {
+  Explanation told = co_await s.explaining.explain(call->actor, Explained::Backup, call->path.get("id"));
+  co_return explained(*call, told);
+}
+
+Reply explain_attachment(Services s, CallPtr call) {
+  Explanation told = co_await s.explaining.explain(call->actor, Explained::Attachment, call->path.get("id"));
+  co_return explained(*call, told);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/volumes/{id}/explain", "evs:volumes:get", explain_volume},
+    {Verb::get, "/snapshots/{id}/explain", "evs:snapshots:get", explain_snapshot},
+    {Verb::get, "/backups/{id}/explain", "member", explain_backup},
+    {Verb::get, "/attachments/{id}/explain", "evs:volumes:get", explain_attachment},
+};
+
 }  // namespace
 
-void CinderApi::register_explaining(Dispatcher& d) {
-  route(d, Verb::get, "/volumes/{id}/explain", &CinderApi::explain_volume);
-  route(d, Verb::get, "/snapshots/{id}/explain", &CinderApi::explain_snapshot);
-  route(d, Verb::get, "/backups/{id}/explain", &CinderApi::explain_backup);
-  route(d, Verb::get, "/attachments/{id}/explain", &CinderApi::explain_attachment);
-}
-
-CinderApi::Reply CinderApi::explain_volume(CallPtr call) {
-  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Volume, call->path.get("id"));
-  co_return explained(*call, told);
-}
-
-CinderApi::Reply CinderApi::explain_snapshot(CallPtr call) {
-  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Snapshot, call->path.get("id"));
-  co_return explained(*call, told);
-}
-
-CinderApi::Reply CinderApi::explain_backup(CallPtr call) {
-  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Backup, call->path.get("id"));
-  co_return explained(*call, told);
-}
-
-CinderApi::Reply CinderApi::explain_attachment(CallPtr call) {
-  Explanation told = co_await s_.explaining.explain(call->actor, Explained::Attachment, call->path.get("id"));
-  co_return explained(*call, told);
+Rows explaining_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

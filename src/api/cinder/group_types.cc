@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/metadata_calls.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -29,22 +29,7 @@ json::object type_view(const Call& call, const GroupType& type) {
   return out;
 }
 
-}  // namespace
-
-void CinderApi::register_group_types(Dispatcher& d) {
-  route_since(d, kSince, Verb::get, "/group_types", &CinderApi::list_group_types);
-  route_since(d, kSince, Verb::post, "/group_types", &CinderApi::create_group_type);
-  route_since(d, kSince, Verb::get, "/group_types/{id}", &CinderApi::show_group_type);
-  route_since(d, kSince, Verb::put, "/group_types/{id}", &CinderApi::update_group_type);
-  route_since(d, kSince, Verb::delete_, "/group_types/{id}", &CinderApi::delete_group_type);
-  route_since(d, kSince, Verb::get, "/group_types/{id}/group_specs", &CinderApi::group_specs);
-  route_since(d, kSince, Verb::post, "/group_types/{id}/group_specs", &CinderApi::set_group_specs);
-  route_since(d, kSince, Verb::get, "/group_types/{id}/group_specs/{key}", &CinderApi::group_spec);
-  route_since(d, kSince, Verb::put, "/group_types/{id}/group_specs/{key}", &CinderApi::set_group_spec);
-  route_since(d, kSince, Verb::delete_, "/group_types/{id}/group_specs/{key}", &CinderApi::delete_group_spec);
-}
-
-CinderApi::Reply CinderApi::list_group_types(CallPtr call) {
+Reply list_group_types(Services s, CallPtr call) {
   // Others see the public ones; administrators too, unless they ask.
   std::string asked = call->parameter("is_public");
   std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "is_public"; });
@@ -52,13 +37,12 @@ CinderApi::Reply CinderApi::list_group_types(CallPtr call) {
   if (!all) call->query.emplace_back("is_public", call->actor.admin && !asked.empty() ? asked : "true");
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   query.project_id.reset();
-  model::Page<GroupType> page = co_await s_.group_types.list(query);
+  model::Page<GroupType> page = co_await s.group_types.list(query);
   auto view = [&](const GroupType& row) { return type_view(*call, row); };
   co_return page_reply(*call, "group_types", query, page, view);
 }
 
-CinderApi::Reply CinderApi::create_group_type(CallPtr call) {
-  call->require_admin();
+Reply create_group_type(Services s, CallPtr call) {
   Body body(*call->request, "group_type");
   Fields& fields = body.fields();
   services::GroupTypeSpec spec;
@@ -67,19 +51,18 @@ CinderApi::Reply CinderApi::create_group_type(CallPtr call) {
   spec.is_public = fields.boolean("is_public").value_or(true);
   spec.specs = fields.metadata("group_specs").value_or(model::Metadata());
   fields.finish();
-  GroupType made = co_await s_.group_types.create(std::move(spec));
+  GroupType made = co_await s.group_types.create(std::move(spec));
   co_return json_reply(202, json::object{{"group_type", type_view(*call, made)}});
 }
 
-CinderApi::Reply CinderApi::show_group_type(CallPtr call) {
+Reply show_group_type(Services s, CallPtr call) {
   std::string id = call->path.get("id");
   GroupType type =
-      id == "default" ? co_await s_.group_types.default_type() : co_await s_.group_types.show(call->actor, id);
+      id == "default" ? co_await s.group_types.default_type() : co_await s.group_types.show(call->actor, id);
   co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
 }
 
-CinderApi::Reply CinderApi::update_group_type(CallPtr call) {
-  call->require_admin();
+Reply update_group_type(Services s, CallPtr call) {
   Body body(*call->request, "group_type");
   Fields& fields = body.fields();
   services::GroupTypeChange change;
@@ -91,37 +74,33 @@ CinderApi::Reply CinderApi::update_group_type(CallPtr call) {
   if (!change.name && !change.description && !change.is_public) {
     Fields::refuse("group_type", json::object(), "Specify group type name, description or a combination thereof");
   }
-  GroupType type = co_await s_.group_types.update(call->path.get("id"), std::move(change));
+  GroupType type = co_await s.group_types.update(call->path.get("id"), std::move(change));
   co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
 }
 
-CinderApi::Reply CinderApi::delete_group_type(CallPtr call) {
-  call->require_admin();
-  co_await s_.group_types.remove(call->path.get("id"));
+Reply delete_group_type(Services s, CallPtr call) {
+  co_await s.group_types.remove(call->path.get("id"));
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::group_specs(CallPtr call) {
-  call->require_admin();
-  GroupType type = co_await s_.group_types.show(call->actor, call->path.get("id"));
+Reply group_specs(Services s, CallPtr call) {
+  GroupType type = co_await s.group_types.show(call->actor, call->path.get("id"));
   co_return json_reply(200, json::object{{"group_specs", metadata_view(type.specs)}});
 }
 
-CinderApi::Reply CinderApi::set_group_specs(CallPtr call) {
-  call->require_admin();
+Reply set_group_specs(Services s, CallPtr call) {
   json::value whole = parse_body(*call->request);
   Fields fields(whole, "body");
   std::optional<model::Metadata> specs = fields.metadata("group_specs");
   if (!specs) throw Error(ErrorCode::InvalidInput, "'group_specs' is a required property");
   fields.finish();
-  co_await s_.group_types.merge_specs(call->path.get("id"), *specs);
+  co_await s.group_types.merge_specs(call->path.get("id"), *specs);
   co_return json_reply(202, json::object{{"group_specs", metadata_view(*specs)}});
 }
 
-CinderApi::Reply CinderApi::group_spec(CallPtr call) {
-  call->require_admin();
+Reply group_spec(Services s, CallPtr call) {
   std::string key = call->path.get("key");
-  GroupType type = co_await s_.group_types.show(call->actor, call->path.get("id"));
+  GroupType type = co_await s.group_types.show(call->actor, call->path.get("id"));
   auto found = type.specs.find(key);
   if (found == type.specs.end()) {
     throw Error(ErrorCode::NotFound, "Group Type " + type.id.str() + " has no specs with key " + key + ".");
@@ -129,18 +108,35 @@ CinderApi::Reply CinderApi::group_spec(CallPtr call) {
   co_return json_reply(200, json::object{{key, found->second}});
 }
 
-CinderApi::Reply CinderApi::set_group_spec(CallPtr call) {
-  call->require_admin();
+Reply set_group_spec(Services s, CallPtr call) {
   std::string key = call->path.get("key");
   model::Metadata specs = read_one_pair(*call->request, key);
-  co_await s_.group_types.merge_specs(call->path.get("id"), specs);
+  co_await s.group_types.merge_specs(call->path.get("id"), specs);
   co_return json_reply(200, metadata_view(specs));
 }
 
-CinderApi::Reply CinderApi::delete_group_spec(CallPtr call) {
-  call->require_admin();
-  co_await s_.group_types.remove_spec(call->path.get("id"), call->path.get("key"));
+Reply delete_group_spec(Services s, CallPtr call) {
+  co_await s.group_types.remove_spec(call->path.get("id"), call->path.get("key"));
   co_return empty_reply(202);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/group_types", "member", list_group_types, kSince},
+    {Verb::post, "/group_types", "admin", create_group_type, kSince},
+    {Verb::get, "/group_types/{id}", "member", show_group_type, kSince},
+    {Verb::put, "/group_types/{id}", "admin", update_group_type, kSince},
+    {Verb::delete_, "/group_types/{id}", "admin", delete_group_type, kSince},
+    {Verb::get, "/group_types/{id}/group_specs", "admin", group_specs, kSince},
+    {Verb::post, "/group_types/{id}/group_specs", "admin", set_group_specs, kSince},
+    {Verb::get, "/group_types/{id}/group_specs/{key}", "admin", group_spec, kSince},
+    {Verb::put, "/group_types/{id}/group_specs/{key}", "admin", set_group_spec, kSince},
+    {Verb::delete_, "/group_types/{id}/group_specs/{key}", "admin", delete_group_spec, kSince},
+};
+
+}  // namespace
+
+Rows group_types_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -2,9 +2,10 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
 #include "api/cinder/group_views.h"
+#include "api/cinder/rows.h"
+#include "api/common/action_rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -84,6 +85,161 @@ bool wants_volumes(const Call& call) {
   return !text.empty() && parse_boolean("list_volume", text);
 }
 
+Reply create_group(Services s, CallPtr call) {
+  Body body(*call->request, "group");
+  Fields& fields = body.fields();
+  services::GroupSpec spec;
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  spec.group_type = fields.required_text("group_type");
+  spec.volume_types = read_list(fields, "volume_types");
+  spec.availability_zone = fields.text("availability_zone");
+  fields.finish();
+  model::VolumeGroup made = co_await s.groups.create(call->actor, std::move(spec));
+  co_return json_reply(202, json::object{{"group", summary_view(made)}});
+}
+
+Reply copy_group(Services s, CallPtr call) {
+  Body body(*call->request, "create-from-src");
+  Fields& fields = body.fields();
+  services::GroupCopySpec spec;
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  spec.group_snapshot_id = fields.uuid("group_snapshot_id");
+  spec.source_group_id = fields.uuid("source_group_id");
+  fields.finish();
+  model::VolumeGroup made = co_await s.groups.copy(call->actor, std::move(spec));
+  co_return json_reply(202, json::object{{"group", summary_view(made)}});
+}
+
+template <bool kDetail>
+Reply list_groups(Services s, CallPtr call) {
+  bool with_volumes = kDetail && wants_volumes(*call);
+  std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
+  model::PageQuery query = parse_page(*call, group_list());
+  model::Page<GroupDetail> page = co_await s.groups.list(query, with_volumes);
+  auto view = [&](const GroupDetail& row) {
+    return kDetail ? group_view(*call, row, with_volumes) : summary_view(row.group);
+  };
+  co_return page_reply(*call, "groups", query, page, view);
+}
+
+Reply show_group(Services s, CallPtr call) {
+  GroupDetail detail = co_await s.groups.show(call->actor, GroupId(call->path.get("id")));
+  json::object view = group_view(*call, detail, wants_volumes(*call));
+  co_return json_reply(200, json::object{{"group", std::move(view)}});
+}
+
+Reply update_group(Services s, CallPtr call) {
+  Body body(*call->request, "group");
+  Fields& fields = body.fields();
+  services::GroupChange change;
+  change.name = fields.nullable_text("name");
+  change.description = fields.nullable_text("description");
+  change.add_volumes = fields.comma_list("add_volumes");
+  change.remove_volumes = fields.comma_list("remove_volumes");
+  fields.finish();
+  if (!change.name && !change.description && change.add_volumes.empty() && change.remove_volumes.empty()) {
+    Fields::refuse("group", json::object(),
+                   "Name, description, add_volumes, and remove_volumes can not be all empty in the request body");
+  }
+  co_await s.groups.update(call->actor, GroupId(call->path.get("id")), std::move(change));
+  co_return empty_reply(202);
+}
+
+GroupId group_of(const Call& call) {
+  return GroupId(call.path.get("id"));
+}
+
+Reply delete_group(Services s, CallPtr call, Arguments given) {
+  Fields fields = given.fields();
+  bool with_volumes = fields.boolean("delete-volumes").value_or(false);
+  fields.finish();
+  co_await s.groups.remove(call->actor, group_of(*call), with_volumes);
+  co_return empty_reply(202);
+}
+
+Reply reset_group(Services s, CallPtr call, Arguments given) {
+  Fields fields = given.fields();
+  std::string status = fields.required_text("status");
+  fields.finish();
+  co_await s.groups.reset_status(call->actor, group_of(*call), status);
+  co_return empty_reply(202);
+}
+
+Reply refuse_replication(Services s, CallPtr call, Arguments) {
+  GroupId id = group_of(*call);
+  co_await s.groups.show(call->actor, id);
+  throw Error(ErrorCode::InvalidInput, "Invalid group type: replication is not enabled for group " + id.str() + ".");
+}
+
+constexpr ActionRow<Services> kActions[] = {
+    {"delete", "member", delete_group},
+    {"reset_status", "admin", reset_group, 20},
+    {"enable_replication", "member", refuse_replication, 38},
+    {"disable_replication", "member", refuse_replication, 38},
+    {"failover_replication", "member", refuse_replication, 38},
+    {"list_replication_targets", "member", refuse_replication, 38},
+};
+
+Reply create_group_snapshot(Services s, CallPtr call) {
+  Body body(*call->request, "group_snapshot");
+  Fields& fields = body.fields();
+  services::GroupSnapshotSpec spec;
+  spec.group_id = GroupId(fields.required_uuid("group_id"));
+  spec.name = fields.text("name");
+  spec.description = fields.text("description");
+  fields.finish();
+  GroupSnapshot made = co_await s.groups.create_snapshot(call->actor, std::move(spec));
+  json::object view = summary_view(made);
+  view["group_type_id"] = made.group_type_id.str();
+  co_return json_reply(202, json::object{{"group_snapshot", std::move(view)}});
+}
+
+template <bool kDetail>
+Reply list_group_snapshots(Services s, CallPtr call) {
+  model::PageQuery query = parse_page(*call, group_snapshot_list());
+  model::Page<GroupSnapshot> page = co_await s.groups.list_snapshots(query);
+  auto view = [&](const GroupSnapshot& row) { return kDetail ? snapshot_detail(*call, row) : summary_view(row); };
+  co_return page_reply(*call, "group_snapshots", query, page, view);
+}
+
+Reply show_group_snapshot(Services s, CallPtr call) {
+  GroupSnapshot snapshot = co_await s.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"group_snapshot", snapshot_detail(*call, snapshot)}});
+}
+
+Reply delete_group_snapshot(Services s, CallPtr call) {
+  co_await s.groups.remove_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
+  co_return empty_reply(202);
+}
+
+Reply reset_group_snapshot(Services s, CallPtr call, Arguments given) {
+  Fields fields = given.fields();
+  std::string status = fields.required_text("status");
+  fields.finish();
+  co_await s.groups.reset_snapshot_status(call->actor, GroupSnapshotId(call->path.get("id")), status);
+  co_return empty_reply(202);
+}
+
+constexpr ActionRow<Services> kSnapshotActions[] = {{"reset_status", "admin", reset_group_snapshot}};
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/groups", "member", create_group, kGroups},
+    {Verb::get, "/groups", "member", list_groups<false>, kGroups},
+    {Verb::get, "/groups/detail", "member", list_groups<true>, kGroups},
+    {Verb::post, "/groups/action", "member", copy_group, kGroupSnapshots},
+    {Verb::get, "/groups/{id}", "member", show_group, kGroups},
+    {Verb::put, "/groups/{id}", "member", update_group, kGroups},
+    action_row<kActions, Services>("/groups/{id}/action", kGroups),
+    {Verb::post, "/group_snapshots", "member", create_group_snapshot, kGroupSnapshots},
+    {Verb::get, "/group_snapshots", "member", list_group_snapshots<false>, kGroupSnapshots},
+    {Verb::get, "/group_snapshots/detail", "member", list_group_snapshots<true>, kGroupSnapshots},
+    {Verb::get, "/group_snapshots/{id}", "member", show_group_snapshot, kGroupSnapshots},
+    {Verb::delete_, "/group_snapshots/{id}", "member", delete_group_snapshot, kGroupSnapshots},
+    action_row<kSnapshotActions, Services>("/group_snapshots/{id}/action", 19),
+};
+
 }  // namespace
 
 std::span<const FilterSpec> group_snapshot_filters() {
@@ -102,167 +258,8 @@ ListSpec group_snapshot_list() {
   return {kSnapshotFilters, kSnapshotSorts};
 }
 
-void CinderApi::register_groups(Dispatcher& d) {
-  route_since(d, kGroups, Verb::post, "/groups", &CinderApi::create_group);
-  route_since(d, kGroups, Verb::get, "/groups", &CinderApi::list_groups);
-  route_since(d, kGroups, Verb::get, "/groups/detail", &CinderApi::list_groups_detail);
-  route_since(d, kGroupSnapshots, Verb::post, "/groups/action", &CinderApi::copy_group);
-  route_since(d, kGroups, Verb::get, "/groups/{id}", &CinderApi::show_group);
-  route_since(d, kGroups, Verb::put, "/groups/{id}", &CinderApi::update_group);
-  route_since(d, kGroups, Verb::post, "/groups/{id}/action", &CinderApi::group_action);
-  route_since(d, kGroupSnapshots, Verb::post, "/group_snapshots", &CinderApi::create_group_snapshot);
-  route_since(d, kGroupSnapshots, Verb::get, "/group_snapshots", &CinderApi::list_group_snapshots);
-  route_since(d, kGroupSnapshots, Verb::get, "/group_snapshots/detail", &CinderApi::list_group_snapshots_detail);
-  route_since(d, kGroupSnapshots, Verb::get, "/group_snapshots/{id}", &CinderApi::show_group_snapshot);
-  route_since(d, kGroupSnapshots, Verb::delete_, "/group_snapshots/{id}", &CinderApi::delete_group_snapshot);
-  route_since(d, 19, Verb::post, "/group_snapshots/{id}/action", &CinderApi::group_snapshot_action);
-}
-
-CinderApi::Reply CinderApi::create_group(CallPtr call) {
-  Body body(*call->request, "group");
-  Fields& fields = body.fields();
-  services::GroupSpec spec;
-  spec.name = fields.text("name");
-  spec.description = fields.text("description");
-  spec.group_type = fields.required_text("group_type");
-  spec.volume_types = read_list(fields, "volume_types");
-  spec.availability_zone = fields.text("availability_zone");
-  fields.finish();
-  model::VolumeGroup made = co_await s_.groups.create(call->actor, std::move(spec));
-  co_return json_reply(202, json::object{{"group", summary_view(made)}});
-}
-
-CinderApi::Reply CinderApi::copy_group(CallPtr call) {
-  Body body(*call->request, "create-from-src");
-  Fields& fields = body.fields();
-  services::GroupCopySpec spec;
-  spec.name = fields.text("name");
-  spec.description = fields.text("description");
-  spec.group_snapshot_id = fields.uuid("group_snapshot_id");
-  spec.source_group_id = fields.uuid("source_group_id");
-  fields.finish();
-  model::VolumeGroup made = co_await s_.groups.copy(call->actor, std::move(spec));
-  co_return json_reply(202, json::object{{"group", summary_view(made)}});
-}
-
-CinderApi::Reply CinderApi::list_groups(CallPtr call) {
-  return group_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_groups_detail(CallPtr call) {
-  return group_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::group_page(CallPtr call, bool detail) {
-  bool with_volumes = detail && wants_volumes(*call);
-  std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
-  model::PageQuery query = parse_page(*call, group_list());
-  model::Page<GroupDetail> page = co_await s_.groups.list(query, with_volumes);
-  auto view = [&](const GroupDetail& row) {
-    return detail ? group_view(*call, row, with_volumes) : summary_view(row.group);
-  };
-  co_return page_reply(*call, "groups", query, page, view);
-}
-
-CinderApi::Reply CinderApi::show_group(CallPtr call) {
-  GroupDetail detail = co_await s_.groups.show(call->actor, GroupId(call->path.get("id")));
-  json::object view = group_view(*call, detail, wants_volumes(*call));
-  co_return json_reply(200, json::object{{"group", std::move(view)}});
-}
-
-CinderApi::Reply CinderApi::update_group(CallPtr call) {
-  Body body(*call->request, "group");
-  Fields& fields = body.fields();
-  services::GroupChange change;
-  change.name = fields.nullable_text("name");
-  change.description = fields.nullable_text("description");
-  change.add_volumes = fields.comma_list("add_volumes");
-  change.remove_volumes = fields.comma_list("remove_volumes");
-  fields.finish();
-  if (!change.name && !change.description && change.add_volumes.empty() && change.remove_volumes.empty()) {
-    Fields::refuse("group", json::object(),
-                   "Name, description, add_volumes, and remove_volumes can not be all empty in the request body");
-  }
-  co_await s_.groups.update(call->actor, GroupId(call->path.get("id")), std::move(change));
-  co_return empty_reply(202);
-}
-
-CinderApi::Reply CinderApi::group_action(CallPtr call) {
-  GroupId id(call->path.get("id"));
-  json::object body = parse_body(*call->request);
-  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
-  if (name == "delete") {
-    Fields fields(body.begin()->value(), name);
-    bool with_volumes = fields.boolean("delete-volumes").value_or(false);
-    fields.finish();
-    co_await s_.groups.remove(call->actor, id, with_volumes);
-  } else if (name == "reset_status") {
-    call->require_version(20);
-    call->require_admin();
-    Fields fields(body.begin()->value(), name);
-    std::string status = fields.required_text("status");
-    fields.finish();
-    co_await s_.groups.reset_status(call->actor, id, status);
-  } else if (name == "enable_replication" || name == "disable_replication" || name == "failover_replication" ||
-             name == "list_replication_targets") {
-    call->require_version(38);
-    co_await s_.groups.show(call->actor, id);
-    throw Error(ErrorCode::InvalidInput, "Invalid group type: replication is not enabled for group " + id.str() + ".");
-  } else {
-    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
-  }
-  co_return empty_reply(202);
-}
-
-CinderApi::Reply CinderApi::create_group_snapshot(CallPtr call) {
-  Body body(*call->request, "group_snapshot");
-  Fields& fields = body.fields();
-  services::GroupSnapshotSpec spec;
-  spec.group_id = GroupId(fields.required_uuid("group_id"));
-  spec.name = fields.text("name");
-  spec.description = fields.text("description");
-  fields.finish();
-  GroupSnapshot made = co_await s_.groups.create_snapshot(call->actor, std::move(spec));
-  json::object view = summary_view(made);
-  view["group_type_id"] = made.group_type_id.str();
-  co_return json_reply(202, json::object{{"group_snapshot", std::move(view)}});
-}
-
-CinderApi::Reply CinderApi::list_group_snapshots(CallPtr call) {
-  return group_snapshot_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_group_snapshots_detail(CallPtr call) {
-  return group_snapshot_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::group_snapshot_page(CallPtr call, bool detail) {
-  model::PageQuery query = parse_page(*call, group_snapshot_list());
-  model::Page<GroupSnapshot> page = co_await s_.groups.list_snapshots(query);
-  auto view = [&](const GroupSnapshot& row) { return detail ? snapshot_detail(*call, row) : summary_view(row); };
-  co_return page_reply(*call, "group_snapshots", query, page, view);
-}
-
-CinderApi::Reply CinderApi::show_group_snapshot(CallPtr call) {
-  GroupSnapshot snapshot = co_await s_.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
-  co_return json_reply(200, json::object{{"group_snapshot", snapshot_detail(*call, snapshot)}});
-}
-
-CinderApi::Reply CinderApi::delete_group_snapshot(CallPtr call) {
-  co_await s_.groups.remove_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
-  co_return empty_reply(202);
-}
-
-CinderApi::Reply CinderApi::group_snapshot_action(CallPtr call) {
-  json::object body = parse_body(*call->request);
-  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
-  if (name != "reset_status") {
-    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) + ".");
-  }
-  call->require_admin();
-  Fields fields(body.begin()->value(), name);
-  std::string status = fields.required_text("status");
-  fields.finish();
-  co_await s_.groups.reset_snapshot_status(call->actor, GroupSnapshotId(call->path.get("id")), status);
-  co_return empty_reply(202);
+Rows groups_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

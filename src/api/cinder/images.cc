@@ -3,38 +3,44 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
+#include "api/cinder/rows.h"
 #include "api/common/resource_views.h"
 #include "base/error.h"
 
 namespace varve::api::cinder {
 
-void CinderApi::register_images(Dispatcher& dispatcher) {
-  auto add = [&](const char* path, Access access, Method handler) {
-    Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
-    dispatcher.add(http::Verb::get, path, access, call_it);
-  };
-  add("/image", Access::Public, &CinderApi::image_versions);
-  add("/image/", Access::Public, &CinderApi::image_versions);
-  add("/image/v2/images", Access::Token, &CinderApi::list_images);
-  add("/image/v2/images/{id}", Access::Token, &CinderApi::show_image);
-}
+using http::Verb;
 
-CinderApi::Reply CinderApi::image_versions(CallPtr call) {
+namespace {
+
+Reply image_versions(Services s, CallPtr call) {
   json::array links{json::object{{"rel", "self"}, {"href", call->base_url + "/image/v2/"}}};
   json::object version{{"id", "v2.9"}, {"status", "CURRENT"}, {"links", std::move(links)}};
   co_return json_reply(300, json::object{{"versions", json::array{std::move(version)}}});
 }
 
-CinderApi::Reply CinderApi::list_images(CallPtr) {
+Reply list_images(Services s, CallPtr) {
   co_return json_reply(
       200, json::object{{"images", json::array()}, {"first", "/v2/images"}, {"schema", "/v2/schemas/images"}});
 }
 
-CinderApi::Reply CinderApi::show_image(CallPtr call) {
+Reply show_image(Services s, CallPtr call) {
   throw Error(ErrorCode::NotFound,
               "No image found with ID " + call->path.get("id") + ": this service keeps no images.");
   co_return http::Response();
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/image", "anyone", image_versions},
+    {Verb::get, "/image/", "anyone", image_versions},
+    {Verb::get, "/image/v2/images", "token", list_images},
+    {Verb::get, "/image/v2/images/{id}", "token", show_image},
+};
+
+}  // namespace
+
+Rows images_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -3,8 +3,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/hosts.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
@@ -55,48 +55,29 @@ json::array page_of(const Call& call, const std::vector<Manageable>& all, bool s
   return items;
 }
 
-}  // namespace
-
-void CinderApi::register_managing(Dispatcher& d) {
-  route_since(d, kManageable, Verb::get, "/manageable_volumes", &CinderApi::list_manageable);
-  route_since(d, kManageable, Verb::get, "/manageable_volumes/detail", &CinderApi::list_manageable);
-  route_since(d, kManageable, Verb::post, "/manageable_volumes", &CinderApi::manage_volume);
-  route_since(d, kManageable, Verb::get, "/manageable_snapshots", &CinderApi::list_manageable);
-  route_since(d, kManageable, Verb::get, "/manageable_snapshots/detail", &CinderApi::list_manageable);
-  route_since(d, kManageable, Verb::post, "/manageable_snapshots", &CinderApi::manage_snapshot);
-  route(d, Verb::get, "/os-volume-manage", &CinderApi::list_manageable);
-  route(d, Verb::get, "/os-volume-manage/detail", &CinderApi::list_manageable);
-  route(d, Verb::post, "/os-volume-manage", &CinderApi::manage_volume);
-  route(d, Verb::get, "/os-snapshot-manage", &CinderApi::list_manageable);
-  route(d, Verb::get, "/os-snapshot-manage/detail", &CinderApi::list_manageable);
-  route(d, Verb::post, "/os-snapshot-manage", &CinderApi::manage_snapshot);
-}
-
-CinderApi::Reply CinderApi::list_manageable(CallPtr call) {
-  call->require_admin();
+Reply list_manageable(Services s, CallPtr call) {
   bool snapshots = call->request->path.find("snapshot") != std::string::npos;
   bool detail = call->request->path.ends_with("/detail");
   std::string cluster = call->version.at_least(17) ? call->parameter("cluster") : "";
-  std::string pool = pool_of_host(host_or_cluster(call->parameter("host"), cluster), s_);
+  std::string pool = pool_of_host(host_or_cluster(call->parameter("host"), cluster), s);
   std::erase_if(call->query, [](const auto& one) { return one.first == "host" || one.first == "cluster"; });
   const char* kind = snapshots ? "manageable-snapshots" : "manageable-volumes";
   std::vector<Manageable> all;
   if (snapshots) {
-    all = co_await s_.managing.snapshots(pool);
+    all = co_await s.managing.snapshots(pool);
   } else {
-    all = co_await s_.managing.volumes(pool);
+    all = co_await s.managing.volumes(pool);
   }
   co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
 }
 
-CinderApi::Reply CinderApi::manage_volume(CallPtr call) {
-  call->require_admin();
+Reply manage_volume(Services s, CallPtr call) {
   Body body(*call->request, "volume");
   Fields& fields = body.fields();
   services::ManageVolumeSpec spec;
   std::optional<std::string> cluster;
   if (call->version.at_least(16)) cluster = fields.text("cluster");
-  spec.pool = pool_of_host(host_or_cluster(fields.text("host"), cluster), s_);
+  spec.pool = pool_of_host(host_or_cluster(fields.text("host"), cluster), s);
   spec.source = read_reference(fields, "volume-");
   spec.name = fields.text("name");
   spec.description = fields.text("description");
@@ -105,14 +86,13 @@ CinderApi::Reply CinderApi::manage_volume(CallPtr call) {
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   spec.bootable = fields.boolean("bootable").value_or(false);
   fields.finish();
-  model::Volume made = co_await s_.managing.manage_volume(call->actor, std::move(spec));
-  services::VolumeDetail detail = co_await s_.volumes.show(call->actor, made.id);
-  json::object view = volume_view(*call, detail, s_.settings, false);
+  model::Volume made = co_await s.managing.manage_volume(call->actor, std::move(spec));
+  services::VolumeDetail detail = co_await s.volumes.show(call->actor, made.id);
+  json::object view = volume_view(*call, detail, s.settings, false);
   co_return json_reply(202, json::object{{"volume", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::manage_snapshot(CallPtr call) {
-  call->require_admin();
+Reply manage_snapshot(Services s, CallPtr call) {
   Body body(*call->request, "snapshot");
   Fields& fields = body.fields();
   services::ManageSnapshotSpec spec;
@@ -122,9 +102,30 @@ CinderApi::Reply CinderApi::manage_snapshot(CallPtr call) {
   spec.description = fields.text("description");
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   fields.finish();
-  model::Snapshot made = co_await s_.managing.manage_snapshot(call->actor, std::move(spec));
+  model::Snapshot made = co_await s.managing.manage_snapshot(call->actor, std::move(spec));
   json::object view = snapshot_view(*call, made, SnapshotFields::Plain);
   co_return json_reply(202, json::object{{"snapshot", std::move(view)}});
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/manageable_volumes", "admin", list_manageable, kManageable},
+    {Verb::get, "/manageable_volumes/detail", "admin", list_manageable, kManageable},
+    {Verb::post, "/manageable_volumes", "admin", manage_volume, kManageable},
+    {Verb::get, "/manageable_snapshots", "admin", list_manageable, kManageable},
+    {Verb::get, "/manageable_snapshots/detail", "admin", list_manageable, kManageable},
+    {Verb::post, "/manageable_snapshots", "admin", manage_snapshot, kManageable},
+    {Verb::get, "/os-volume-manage", "admin", list_manageable},
+    {Verb::get, "/os-volume-manage/detail", "admin", list_manageable},
+    {Verb::post, "/os-volume-manage", "admin", manage_volume},
+    {Verb::get, "/os-snapshot-manage", "admin", list_manageable},
+    {Verb::get, "/os-snapshot-manage/detail", "admin", list_manageable},
+    {Verb::post, "/os-snapshot-manage", "admin", manage_snapshot},
+};
+
+}  // namespace
+
+Rows managing_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

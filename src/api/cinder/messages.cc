@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
+#include "api/cinder/rows.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
 
@@ -48,33 +48,37 @@ json::object message_view(const Call& call, const Message& message) {
   return out;
 }
 
+Reply list_messages(Services s, CallPtr call) {
+  model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
+  model::Page<Message> page = co_await s.messages.list(query);
+  auto view = [&](const Message& row) { return message_view(*call, row); };
+  co_return page_reply(*call, "messages", query, page, view);
+}
+
+Reply show_message(Services s, CallPtr call) {
+  Message message = co_await s.messages.show(call->actor, MessageId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"message", message_view(*call, message)}});
+}
+
+Reply delete_message(Services s, CallPtr call) {
+  co_await s.messages.remove(call->actor, MessageId(call->path.get("id")));
+  co_return empty_reply(204);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/messages", "member", list_messages, kSince},
+    {Verb::get, "/messages/{id}", "member", show_message, kSince},
+    {Verb::delete_, "/messages/{id}", "member", delete_message, kSince},
+};
+
 }  // namespace
 
 std::span<const FilterSpec> message_filters() {
   return kFilters;
 }
 
-void CinderApi::register_messages(Dispatcher& d) {
-  route_since(d, kSince, Verb::get, "/messages", &CinderApi::list_messages);
-  route_since(d, kSince, Verb::get, "/messages/{id}", &CinderApi::show_message);
-  route_since(d, kSince, Verb::delete_, "/messages/{id}", &CinderApi::delete_message);
-}
-
-CinderApi::Reply CinderApi::list_messages(CallPtr call) {
-  model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Message> page = co_await s_.messages.list(query);
-  auto view = [&](const Message& row) { return message_view(*call, row); };
-  co_return page_reply(*call, "messages", query, page, view);
-}
-
-CinderApi::Reply CinderApi::show_message(CallPtr call) {
-  Message message = co_await s_.messages.show(call->actor, MessageId(call->path.get("id")));
-  co_return json_reply(200, json::object{{"message", message_view(*call, message)}});
-}
-
-CinderApi::Reply CinderApi::delete_message(CallPtr call) {
-  co_await s_.messages.remove(call->actor, MessageId(call->path.get("id")));
-  co_return empty_reply(204);
+Rows messages_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

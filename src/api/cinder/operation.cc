@@ -3,9 +3,9 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
 #include "api/cinder/hosts.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/replies.h"
 #include "base/log.h"
@@ -44,47 +44,22 @@ std::vector<KnownService> known_services(const Services& services) {
   throw Error(ErrorCode::NotFound, "Service " + binary + " could not be found on host " + host + ".");
 }
 
-}  // namespace
-
-void CinderApi::register_operation(Dispatcher& d) {
-  route(d, Verb::get, "/os-services", &CinderApi::list_services);
-  for (const char* action : {"enable", "disable", "disable-log-reason", "freeze", "thaw"}) {
-    route(d, Verb::put, std::string("/os-services/") + action, &CinderApi::update_service);
-  }
-  route_since(d, 32, Verb::put, "/os-services/set-log", &CinderApi::set_log);
-  route_since(d, 32, Verb::put, "/os-services/get-log", &CinderApi::get_log);
-  route(d, Verb::put, "/os-services/failover_host", &CinderApi::failover_host);
-  route_since(d, 26, Verb::put, "/os-services/failover", &CinderApi::failover_host);
-  route_since(d, 24, Verb::post, "/workers/cleanup", &CinderApi::cleanup_workers);
-  route_since(d, 7, Verb::get, "/clusters", &CinderApi::list_clusters);
-  route_since(d, 7, Verb::get, "/clusters/detail", &CinderApi::list_clusters);
-  route_since(d, 7, Verb::get, "/clusters/{name}", &CinderApi::show_cluster);
-  route_since(d, 7, Verb::put, "/clusters/enable", &CinderApi::show_cluster);
-  route_since(d, 7, Verb::put, "/clusters/disable", &CinderApi::show_cluster);
-  route_since(d, 33, Verb::get, "/resource_filters", &CinderApi::resource_filters);
-  route(d, Verb::get, "/os-hosts", &CinderApi::list_hosts);
-  route(d, Verb::get, "/os-hosts/{host}", &CinderApi::show_host);
-  route(d, Verb::get, "/capabilities/{host}", &CinderApi::capabilities);
-  route(d, Verb::get, "/scheduler-stats/get_pools", &CinderApi::pools);
-}
-
-CinderApi::Reply CinderApi::list_services(CallPtr call) {
-  call->require_admin();
+Reply list_services(Services s, CallPtr call) {
   std::string wanted_binary = call->parameter("binary");
   std::string wanted_host = call->parameter("host");
   json::array items;
-  for (const KnownService& service : known_services(s_)) {
+  for (const KnownService& service : known_services(s)) {
     const std::string& host = service.host;
     bool wanted = (wanted_binary.empty() || wanted_binary == service.binary) &&
                   (wanted_host.empty() || is_host(wanted_host, host));
     if (!wanted) continue;
-    ServiceState state = co_await s_.operators.service(service.state);
+    ServiceState state = co_await s.operators.service(service.state);
     json::object entry{{"binary", service.binary},
                        {"host", host},
-                       {"zone", s_.settings.availability_zones.front()},
+                       {"zone", s.settings.availability_zones.front()},
                        {"status", state.disabled ? "disabled" : "enabled"},
                        {"state", "up"},
-                       {"updated_at", format_time(s_.clock.now())}};
+                       {"updated_at", format_time(s.clock.now())}};
     entry["disabled_reason"] = text_or_null(state.disabled_reason);
     if (service.with_backend) {
       entry["replication_status"] = "disabled";
@@ -99,8 +74,7 @@ CinderApi::Reply CinderApi::list_services(CallPtr call) {
 }
 
 // PUT /os-services/<action>. A disabled or frozen cinder-volume takes no new volumes.
-CinderApi::Reply CinderApi::update_service(CallPtr call) {
-  call->require_admin();
+Reply update_service(Services s, CallPtr call) {
   std::string action = call->request->path.substr(call->request->path.rfind('/') + 1);
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
@@ -112,21 +86,21 @@ CinderApi::Reply CinderApi::update_service(CallPtr call) {
   std::optional<std::string> reason;
   if (action == "disable-log-reason") reason = fields.required_text("disabled_reason");
   fields.finish();
-  std::vector<KnownService> meant = known_services(s_);
+  std::vector<KnownService> meant = known_services(s);
   std::erase_if(meant,
                 [&](const KnownService& service) { return service.binary != binary || !is_host(host, service.host); });
   if (meant.empty() && freezing) Fields::refuse("host", json::value(host), "There is no such host");
   if (meant.empty()) unknown_service(host, binary);
   ServiceState state;
   for (const KnownService& service : meant) {
-    state = co_await s_.operators.service(service.state);
+    state = co_await s.operators.service(service.state);
     if (freezing) {
       state.frozen = action == "freeze";
     } else {
       state.disabled = action != "enable";
       state.disabled_reason = reason;
     }
-    co_await s_.operators.set_service(state);
+    co_await s.operators.set_service(state);
   }
   if (freezing) co_return empty_reply(202);
   json::object reply{{"host", host}, {"service", binary}, {"binary", binary}};
@@ -136,28 +110,26 @@ CinderApi::Reply CinderApi::update_service(CallPtr call) {
   co_return json_reply(200, reply);
 }
 
-CinderApi::Reply CinderApi::list_hosts(CallPtr call) {
-  call->require_admin();
+Reply list_hosts(Services s, CallPtr call) {
   json::array items;
-  for (const KnownService& service : known_services(s_)) {
-    bool disabled = (co_await s_.operators.service(service.state)).disabled;
+  for (const KnownService& service : known_services(s)) {
+    bool disabled = (co_await s.operators.service(service.state)).disabled;
     items.push_back(json::object{{"service", service.binary},
                                  {"host_name", service.host},
-                                 {"zone", s_.settings.availability_zones.front()},
+                                 {"zone", s.settings.availability_zones.front()},
                                  {"service-status", "available"},
                                  {"service-state", disabled ? "disabled" : "enabled"},
-                                 {"last-update", format_time(s_.clock.now())}});
+                                 {"last-update", format_time(s.clock.now())}});
   }
   co_return json_reply(200, json::object{{"hosts", std::move(items)}});
 }
 
 // What the projects have there: a total, then each of them.
-CinderApi::Reply CinderApi::show_host(CallPtr call) {
-  call->require_admin();
+Reply show_host(Services s, CallPtr call) {
   std::string host = call->path.get("host");
-  pool_of_host(host, s_);
+  pool_of_host(host, s);
   json::array items;
-  for (const services::ProjectUsage& one : co_await s_.operators.usage_by_project()) {
+  for (const services::ProjectUsage& one : co_await s.operators.usage_by_project()) {
     json::object resource{{"host", host},
                           {"project", one.project ? one.project->str() : "(total)"},
                           {"volume_count", std::to_string(one.volumes.count)},
@@ -169,10 +141,9 @@ CinderApi::Reply CinderApi::show_host(CallPtr call) {
   co_return json_reply(200, json::object{{"host", std::move(items)}});
 }
 
-CinderApi::Reply CinderApi::capabilities(CallPtr call) {
-  call->require_admin();
+Reply capabilities(Services s, CallPtr call) {
   std::string host = call->path.get("host");
-  model::Metadata offered = s_.backend.capabilities(pool_of_host(host, s_));
+  model::Metadata offered = s.backend.capabilities(pool_of_host(host, s));
   json::object out{{"namespace", "OS::Storage::Capabilities::" + host},
                    {"vendor_name", offered["vendor_name"]},
                    {"volume_backend_name", offered["volume_backend_name"]},
@@ -194,25 +165,24 @@ CinderApi::Reply CinderApi::capabilities(CallPtr call) {
   co_return json_reply(200, out);
 }
 
-CinderApi::Reply CinderApi::pools(CallPtr call) {
-  call->require_admin();
+Reply pools(Services s, CallPtr call) {
   constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
   std::string detail = call->parameter("detail");
   bool with_detail = !detail.empty() && parse_boolean("detail", detail);
   std::string wanted_name = call->version.at_least(28) ? call->parameter("name") : "";
   std::optional<model::VolumeType> wanted_type;
   if (std::string type = call->parameter("volume_type"); call->version.at_least(35) && !type.empty()) {
-    wanted_type = co_await s_.types.named(call->actor, type);
+    wanted_type = co_await s.types.named(call->actor, type);
   }
   json::array items;
-  for (const std::string& name : s_.backend.pools()) {
-    std::string full = services::host_of(s_.settings, s_.backend, name);
+  for (const std::string& name : s.backend.pools()) {
+    std::string full = services::host_of(s.settings, s.backend, name);
     if (!wanted_name.empty() && wanted_name != full) continue;
-    if (wanted_type && !services::suits(s_.backend, name, *wanted_type)) continue;
+    if (wanted_type && !services::suits(s.backend, name, *wanted_type)) continue;
     json::object pool{{"name", full}};
     if (with_detail) {
-      backends::Capacity capacity = s_.backend.capacity(name);
-      std::int64_t provisioned = co_await s_.operators.provisioned(name, name == s_.backend.pools().front());
+      backends::Capacity capacity = s.backend.capacity(name);
+      std::int64_t provisioned = co_await s.operators.provisioned(name, name == s.backend.pools().front());
       json::object capabilities{{"pool_name", name},
                                 {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
                                 {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
@@ -224,16 +194,14 @@ CinderApi::Reply CinderApi::pools(CallPtr call) {
                                 {"multiattach", true},
                                 {"consistencygroup_support", true},
                                 {"consistent_group_snapshot_enabled", true}};
-      for (const auto& [key, value] : s_.backend.capabilities(name)) capabilities[key] = value;
-      capabilities["timestamp"] = format_time(s_.clock.now());
+      for (const auto& [key, value] : s.backend.capabilities(name)) capabilities[key] = value;
+      capabilities["timestamp"] = format_time(s.clock.now());
       pool["capabilities"] = std::move(capabilities);
     }
     items.push_back(std::move(pool));
   }
   co_return json_reply(200, json::object{{"pools", std::move(items)}});
 }
-
-namespace {
 
 constexpr std::pair<std::string_view, log::Level> kLevels[] = {{"DEBUG", log::Level::Debug},
                                                                {"INFO", log::Level::Info},
@@ -253,10 +221,7 @@ std::vector<std::string> read_services(Fields& fields) {
   return out;
 }
 
-}  // namespace
-
-CinderApi::Reply CinderApi::set_log(CallPtr call) {
-  call->require_admin();
+Reply set_log(Services s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   read_services(fields);
@@ -270,8 +235,7 @@ CinderApi::Reply CinderApi::set_log(CallPtr call) {
   Fields::refuse("level", json::value(wanted), "DEBUG, INFO, WARNING or ERROR is wanted");
 }
 
-CinderApi::Reply CinderApi::get_log(CallPtr call) {
-  call->require_admin();
+Reply get_log(Services s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::vector<std::string> binaries = read_services(fields);
@@ -282,43 +246,39 @@ CinderApi::Reply CinderApi::get_log(CallPtr call) {
   }
   json::array items;
   for (const std::string& binary : binaries) {
-    items.push_back(json::object{
-        {"binary", binary}, {"host", s_.settings.host_name}, {"levels", json::object{{"varve", present}}}});
+    items.push_back(
+        json::object{{"binary", binary}, {"host", s.settings.host_name}, {"levels", json::object{{"varve", present}}}});
   }
   co_return json_reply(200, json::object{{"log_levels", std::move(items)}});
 }
 
-CinderApi::Reply CinderApi::failover_host(CallPtr call) {
-  call->require_admin();
+Reply failover_host(Services s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::optional<std::string> cluster;
   if (call->version.at_least(26)) cluster = fields.text("cluster");
   std::string host = host_or_cluster(fields.text("host"), cluster);
-  pool_of_host(host, s_);
+  pool_of_host(host, s);
   throw Error(ErrorCode::InvalidInput, "Host " + host + " has no replication target to fail over to.");
   co_return http::Response();
 }
 
 // Nothing is ever left over: whatever a crash cut off is taken up at the next start.
-CinderApi::Reply CinderApi::cleanup_workers(CallPtr call) {
-  call->require_admin();
+Reply cleanup_workers(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"cleaning", json::array()}, {"unavailable", json::array()}});
 }
 
 // One daemon owns its store: there are no clusters.
-CinderApi::Reply CinderApi::list_clusters(CallPtr call) {
-  call->require_admin();
+Reply list_clusters(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"clusters", json::array()}});
 }
 
-CinderApi::Reply CinderApi::show_cluster(CallPtr call) {
-  call->require_admin();
+Reply show_cluster(Services s, CallPtr call) {
   throw Error(ErrorCode::NotFound, "Cluster could not be found: there are none here.");
   co_return http::Response();
 }
 
-CinderApi::Reply CinderApi::resource_filters(CallPtr call) {
+Reply resource_filters(Services s, CallPtr call) {
   constexpr FilterSpec kPools[] = {{"name", ""}, {"volume_type", ""}};
   const std::pair<const char*, std::span<const FilterSpec>> kinds[] = {{"volume", volume_filters()},
                                                                        {"snapshot", snapshot_filters()},
@@ -337,6 +297,36 @@ CinderApi::Reply CinderApi::resource_filters(CallPtr call) {
     items.push_back(json::object{{"resource", name}, {"filters", std::move(names)}});
   }
   co_return json_reply(200, json::object{{"resource_filters", std::move(items)}});
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/os-services", "admin", list_services},
+    {Verb::put, "/os-services/enable", "admin", update_service},
+    {Verb::put, "/os-services/disable", "admin", update_service},
+    {Verb::put, "/os-services/disable-log-reason", "admin", update_service},
+    {Verb::put, "/os-services/freeze", "admin", update_service},
+    {Verb::put, "/os-services/thaw", "admin", update_service},
+    {Verb::put, "/os-services/set-log", "admin", set_log, 32},
+    {Verb::put, "/os-services/get-log", "admin", get_log, 32},
+    {Verb::put, "/os-services/failover_host", "admin", failover_host},
+    {Verb::put, "/os-services/failover", "admin", failover_host, 26},
+    {Verb::post, "/workers/cleanup", "admin", cleanup_workers, 24},
+    {Verb::get, "/clusters", "admin", list_clusters, 7},
+    {Verb::get, "/clusters/detail", "admin", list_clusters, 7},
+    {Verb::get, "/clusters/{name}", "admin", show_cluster, 7},
+    {Verb::put, "/clusters/enable", "admin", show_cluster, 7},
+    {Verb::put, "/clusters/disable", "admin", show_cluster, 7},
+    {Verb::get, "/resource_filters", "member", resource_filters, 33},
+    {Verb::get, "/os-hosts", "admin", list_hosts},
+    {Verb::get, "/os-hosts/{host}", "admin", show_host},
+    {Verb::get, "/capabilities/{host}", "admin", capabilities},
+    {Verb::get, "/scheduler-stats/get_pools", "admin", pools},
+};
+
+}  // namespace
+
+Rows operation_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -1,8 +1,9 @@
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
 #include "api/cinder/metadata_calls.h"
+#include "api/cinder/rows.h"
+#include "api/common/action_rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
@@ -42,125 +43,101 @@ constexpr SortSpec kSortKeys[] = {
     {"updated_at", "updated_at"},
 };
 
-}  // namespace
-
-std::span<const FilterSpec> snapshot_filters() {
-  return kFilters;
-}
-
-void CinderApi::register_snapshots(Dispatcher& d) {
-  route(d, Verb::post, "/snapshots", &CinderApi::create_snapshot);
-  route(d, Verb::get, "/snapshots", &CinderApi::list_snapshots);
-  route(d, Verb::get, "/snapshots/detail", &CinderApi::list_snapshots_detail);
-  route(d, Verb::get, "/snapshots/{id}", &CinderApi::show_snapshot);
-  route(d, Verb::put, "/snapshots/{id}", &CinderApi::update_snapshot);
-  route(d, Verb::delete_, "/snapshots/{id}", &CinderApi::delete_snapshot);
-  route(d, Verb::get, "/snapshots/{id}/usage", &CinderApi::snapshot_usage);
-  route(d, Verb::post, "/snapshots/{id}/action", &CinderApi::snapshot_action);
-  route(d, Verb::get, "/snapshots/{id}/metadata", &CinderApi::snapshot_metadata);
-  route(d, Verb::post, "/snapshots/{id}/metadata", &CinderApi::set_snapshot_metadata);
-  route(d, Verb::put, "/snapshots/{id}/metadata", &CinderApi::set_snapshot_metadata);
-  route(d, Verb::get, "/snapshots/{id}/metadata/{key}", &CinderApi::snapshot_metadata_item);
-  route(d, Verb::put, "/snapshots/{id}/metadata/{key}", &CinderApi::set_snapshot_metadata_item);
-  route(d, Verb::delete_, "/snapshots/{id}/metadata/{key}", &CinderApi::delete_snapshot_metadata_item);
-}
-
-CinderApi::Reply CinderApi::create_snapshot(CallPtr call) {
+Reply create_snapshot(Services s, CallPtr call) {
   services::SnapshotSpec spec = read_snapshot_spec(*call);
   // Before 3.66 Cinder wants force for a volume in use; EVS and the open profile never do.
-  bool as_cinder = s_.settings.profile == services::Profile::Cinder;
+  bool as_cinder = s.settings.profile == services::Profile::Cinder;
   if (as_cinder && !call->version.at_least(66)) spec.attached = spec.force;
-  Snapshot made = co_await s_.snapshots.create(call->actor, std::move(spec));
+  Snapshot made = co_await s.snapshots.create(call->actor, std::move(spec));
   json::object view = snapshot_view(*call, made, SnapshotFields::Plain);
   co_return json_reply(202, json::object{{"snapshot", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::list_snapshots(CallPtr call) {
-  return snapshot_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_snapshots_detail(CallPtr call) {
-  return snapshot_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::snapshot_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_snapshots(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Snapshot> page = co_await s_.snapshots.list(query);
+  model::Page<Snapshot> page = co_await s.snapshots.list(query);
   auto view = [&](const Snapshot& row) {
-    return snapshot_view(*call, row, detail ? SnapshotFields::Extended : SnapshotFields::Listed);
+    return snapshot_view(*call, row, kDetail ? SnapshotFields::Extended : SnapshotFields::Listed);
   };
   co_return page_reply(*call, "snapshots", query, page, view);
 }
 
-CinderApi::Reply CinderApi::show_snapshot(CallPtr call) {
-  Snapshot snapshot = co_await s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
+Reply show_snapshot(Services s, CallPtr call) {
+  Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   json::object view = snapshot_view(*call, snapshot, SnapshotFields::Extended);
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});
 }
 
 // The seed: "Updating an EVS Snapshot". The reply has the two reserved fields, which the page lists.
-CinderApi::Reply CinderApi::update_snapshot(CallPtr call) {
+Reply update_snapshot(Services s, CallPtr call) {
   services::SnapshotChange change = read_snapshot_change(*call);
-  Snapshot snapshot = co_await s_.snapshots.update(call->actor, SnapshotId(call->path.get("id")), std::move(change));
-  bool as_cinder = s_.settings.profile == services::Profile::Cinder;
+  Snapshot snapshot = co_await s.snapshots.update(call->actor, SnapshotId(call->path.get("id")), std::move(change));
+  bool as_cinder = s.settings.profile == services::Profile::Cinder;
   json::object view = snapshot_view(*call, snapshot, as_cinder ? SnapshotFields::Plain : SnapshotFields::Extended);
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::delete_snapshot(CallPtr call) {
-  co_await s_.snapshots.remove(call->actor, SnapshotId(call->path.get("id")), false);
+Reply delete_snapshot(Services s, CallPtr call) {
+  co_await s.snapshots.remove(call->actor, SnapshotId(call->path.get("id")), false);
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::snapshot_usage(CallPtr call) {
-  backends::Usage usage = co_await s_.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
+Reply snapshot_usage(Services s, CallPtr call) {
+  backends::Usage usage = co_await s.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::snapshot_action(CallPtr call) {
-  json::object body = parse_body(*call->request);
-  SnapshotId id(call->path.get("id"));
-  std::string name = body.size() == 1 ? std::string(body.begin()->key()) : std::string();
-  if (name == "os-reset_status") {
-    call->require_admin();
-    Fields fields(body.begin()->value(), name);
-    std::string status = fields.required_text("status");
-    fields.finish();
-    co_await s_.snapshots.reset_status(call->actor, id, status);
-  } else if (name == "os-update_snapshot_status") {
-    Fields fields(body.begin()->value(), name);
-    std::string status = fields.required_text("status");
-    std::optional<std::string> progress = fields.text("progress");
-    fields.finish();
-    co_await s_.snapshots.report_status(call->actor, id, status, progress);
-  } else if (name == "os-unmanage") {
-    call->require_admin();
-    co_await s_.managing.unmanage_snapshot(call->actor, id);
-  } else if (name == "os-force_delete") {
-    call->require_admin();
-    co_await s_.snapshots.remove(call->actor, id, true);
-  } else {
-    throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) +
-                                             ". Verify the request body and Content-Type header and try again.");
-  }
+Reply reset_status(Services s, CallPtr call, Arguments given) {
+  Fields fields = given.fields();
+  std::string status = fields.required_text("status");
+  fields.finish();
+  co_await s.snapshots.reset_status(call->actor, SnapshotId(call->path.get("id")), status);
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::snapshot_metadata(CallPtr call) {
-  Snapshot snapshot = co_await s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
+Reply report_status(Services s, CallPtr call, Arguments given) {
+  Fields fields = given.fields();
+  std::string status = fields.required_text("status");
+  std::optional<std::string> progress = fields.text("progress");
+  fields.finish();
+  co_await s.snapshots.report_status(call->actor, SnapshotId(call->path.get("id")), status, progress);
+  co_return empty_reply(202);
+}
+
+Reply unmanage(Services s, CallPtr call, Arguments) {
+  co_await s.managing.unmanage_snapshot(call->actor, SnapshotId(call->path.get("id")));
+  co_return empty_reply(202);
+}
+
+Reply force_delete(Services s, CallPtr call, Arguments) {
+  co_await s.snapshots.remove(call->actor, SnapshotId(call->path.get("id")), true);
+  co_return empty_reply(202);
+}
+
+constexpr ActionRow<Services> kActions[] = {
+    {"os-reset_status", "admin", reset_status},
+    {"os-update_snapshot_status", "member", report_status},
+    {"os-unmanage", "admin", unmanage},
+    {"os-force_delete", "admin", force_delete},
+};
+
+Reply snapshot_metadata(Services s, CallPtr call) {
+  Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"metadata", metadata_view(snapshot.metadata)}});
 }
 
-CinderApi::Reply CinderApi::set_snapshot_metadata(CallPtr call) {
+Reply set_snapshot_metadata(Services s, CallPtr call) {
   model::Metadata metadata = metadata_body(*call->request);
   bool merge = call->request->method == Verb::post;
   model::Metadata all =
-      co_await s_.snapshots.set_metadata(call->actor, SnapshotId(call->path.get("id")), std::move(metadata), merge);
+      co_await s.snapshots.set_metadata(call->actor, SnapshotId(call->path.get("id")), std::move(metadata), merge);
   co_return json_reply(200, json::object{{"metadata", metadata_view(all)}});
 }
 
-CinderApi::Reply CinderApi::snapshot_metadata_item(CallPtr call) {
-  Snapshot snapshot = co_await s_.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
+Reply snapshot_metadata_item(Services s, CallPtr call) {
+  Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   std::string key = call->path.get("key");
   auto found = snapshot.metadata.find(key);
   if (found == snapshot.metadata.end()) {
@@ -169,15 +146,43 @@ CinderApi::Reply CinderApi::snapshot_metadata_item(CallPtr call) {
   co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
 }
 
-CinderApi::Reply CinderApi::set_snapshot_metadata_item(CallPtr call) {
+Reply set_snapshot_metadata_item(Services s, CallPtr call) {
   model::Metadata item = metadata_item_body(*call->request, call->path.get("key"));
-  co_await s_.snapshots.set_metadata(call->actor, SnapshotId(call->path.get("id")), item, true);
+  co_await s.snapshots.set_metadata(call->actor, SnapshotId(call->path.get("id")), item, true);
   co_return json_reply(200, json::object{{"meta", metadata_view(item)}});
 }
 
-CinderApi::Reply CinderApi::delete_snapshot_metadata_item(CallPtr call) {
-  co_await s_.snapshots.remove_metadata(call->actor, SnapshotId(call->path.get("id")), call->path.get("key"));
+Reply delete_snapshot_metadata_item(Services s, CallPtr call) {
+  co_await s.snapshots.remove_metadata(call->actor, SnapshotId(call->path.get("id")), call->path.get("key"));
   co_return empty_reply(200);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/snapshots", "evs:snapshots:create evs:volumes:get", create_snapshot},
+    {Verb::get, "/snapshots", "evs:snapshots:list", list_snapshots<false>},
+    {Verb::get, "/snapshots/detail", "evs:snapshots:list", list_snapshots<true>},
+    {Verb::get, "/snapshots/{id}", "evs:snapshots:get", show_snapshot},
+    {Verb::put, "/snapshots/{id}", "evs:snapshots:update evs:snapshots:get", update_snapshot},
+    {Verb::delete_, "/snapshots/{id}", "evs:snapshots:delete evs:snapshots:get evs:volumes:get", delete_snapshot},
+    {Verb::get, "/snapshots/{id}/usage", "evs:snapshots:get", snapshot_usage},
+    action_row<kActions, Services>("/snapshots/{id}/action"),
+    {Verb::get, "/snapshots/{id}/metadata", "evs:snapshots:get", snapshot_metadata},
+    {Verb::post, "/snapshots/{id}/metadata", "evs:snapshots:update evs:snapshots:get", set_snapshot_metadata},
+    {Verb::put, "/snapshots/{id}/metadata", "evs:snapshots:update evs:snapshots:get", set_snapshot_metadata},
+    {Verb::get, "/snapshots/{id}/metadata/{key}", "evs:snapshots:get", snapshot_metadata_item},
+    {Verb::put, "/snapshots/{id}/metadata/{key}", "evs:snapshots:update evs:snapshots:get", set_snapshot_metadata_item},
+    {Verb::delete_, "/snapshots/{id}/metadata/{key}", "evs:snapshots:delete evs:snapshots:get",
+     delete_snapshot_metadata_item},
+};
+
+}  // namespace
+
+std::span<const FilterSpec> snapshot_filters() {
+  return kFilters;
+}
+
+Rows snapshots_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -41,66 +41,67 @@ json::object transfer_view(const Call& call, const Transfer& transfer, bool deta
   return out;
 }
 
-}  // namespace
-
-void CinderApi::register_transfers(Dispatcher& d) {
-  constexpr int kNewPath = 55;
-  auto both = [&](Verb method, const std::string& path, Method handler) {
-    route(d, method, "/os-volume-transfer" + path, handler);
-    route_since(d, kNewPath, method, "/volume-transfers" + path, handler);
-  };
-  both(Verb::post, "", &CinderApi::create_transfer);
-  both(Verb::get, "", &CinderApi::list_transfers);
-  both(Verb::get, "/detail", &CinderApi::list_transfers_detail);
-  both(Verb::get, "/{id}", &CinderApi::show_transfer);
-  both(Verb::delete_, "/{id}", &CinderApi::delete_transfer);
-  both(Verb::post, "/{id}/accept", &CinderApi::accept_transfer);
-}
-
-CinderApi::Reply CinderApi::create_transfer(CallPtr call) {
+Reply create_transfer(Services s, CallPtr call) {
   Body body(*call->request, "transfer");
   Fields& fields = body.fields();
   VolumeId volume(fields.required_uuid("volume_id"));
   std::optional<std::string> name = fields.text("name");
   bool no_snapshots = is_new_path(*call) && fields.boolean("no_snapshots").value_or(false);
   fields.finish();
-  services::NewTransfer made = co_await s_.transfers.create(call->actor, volume, name, no_snapshots);
+  services::NewTransfer made = co_await s.transfers.create(call->actor, volume, name, no_snapshots);
   json::object view = transfer_view(*call, made.transfer, true);
   view["auth_key"] = made.auth_key;
   co_return json_reply(202, json::object{{"transfer", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::list_transfers(CallPtr call) {
-  return transfer_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_transfers_detail(CallPtr call) {
-  return transfer_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::transfer_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_transfers(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<Transfer> page = co_await s_.transfers.list(query);
-  auto view = [&](const Transfer& row) { return transfer_view(*call, row, detail); };
+  model::Page<Transfer> page = co_await s.transfers.list(query);
+  auto view = [&](const Transfer& row) { return transfer_view(*call, row, kDetail); };
   co_return page_reply(*call, "transfers", query, page, view);
 }
 
-CinderApi::Reply CinderApi::show_transfer(CallPtr call) {
-  Transfer transfer = co_await s_.transfers.show(call->actor, TransferId(call->path.get("id")));
+Reply show_transfer(Services s, CallPtr call) {
+  Transfer transfer = co_await s.transfers.show(call->actor, TransferId(call->path.get("id")));
   co_return json_reply(200, json::object{{"transfer", transfer_view(*call, transfer, true)}});
 }
 
-CinderApi::Reply CinderApi::delete_transfer(CallPtr call) {
-  co_await s_.transfers.remove(call->actor, TransferId(call->path.get("id")));
+Reply delete_transfer(Services s, CallPtr call) {
+  co_await s.transfers.remove(call->actor, TransferId(call->path.get("id")));
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::accept_transfer(CallPtr call) {
+Reply accept_transfer(Services s, CallPtr call) {
   Body body(*call->request, "accept");
   std::string key = body.fields().required_text("auth_key");
   body.fields().finish();
-  Transfer taken = co_await s_.transfers.accept(call->actor, TransferId(call->path.get("id")), key);
+  Transfer taken = co_await s.transfers.accept(call->actor, TransferId(call->path.get("id")), key);
   json::object view = transfer_view(*call, taken, false);
   co_return json_reply(202, json::object{{"transfer", std::move(view)}});
+}
+
+constexpr int kNewPath = 55;
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/os-volume-transfer", "evs:transfers:create", create_transfer},
+    {Verb::get, "/os-volume-transfer", "evs:transfers:list", list_transfers<false>},
+    {Verb::get, "/os-volume-transfer/detail", "evs:transfers:list", list_transfers<true>},
+    {Verb::get, "/os-volume-transfer/{id}", "evs:transfers:get", show_transfer},
+    {Verb::delete_, "/os-volume-transfer/{id}", "evs:transfers:delete", delete_transfer},
+    {Verb::post, "/os-volume-transfer/{id}/accept", "evs:transfers:accept", accept_transfer},
+    {Verb::post, "/volume-transfers", "evs:transfers:create", create_transfer, kNewPath},
+    {Verb::get, "/volume-transfers", "evs:transfers:list", list_transfers<false>, kNewPath},
+    {Verb::get, "/volume-transfers/detail", "evs:transfers:list", list_transfers<true>, kNewPath},
+    {Verb::get, "/volume-transfers/{id}", "evs:transfers:get", show_transfer, kNewPath},
+    {Verb::delete_, "/volume-transfers/{id}", "evs:transfers:delete", delete_transfer, kNewPath},
+    {Verb::post, "/volume-transfers/{id}/accept", "evs:transfers:accept", accept_transfer, kNewPath},
+};
+
+}  // namespace
+
+Rows transfers_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/metadata_calls.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/replies.h"
@@ -87,50 +87,15 @@ json::object default_view(const ProjectId& project, const VolumeTypeId& type) {
   return {{"project_id", project.str()}, {"volume_type_id", type.str()}};
 }
 
-}  // namespace
-
-void CinderApi::register_type_extras(Dispatcher& d) {
-  route(d, Verb::get, "/qos-specs", &CinderApi::list_qos_specs);
-  route(d, Verb::post, "/qos-specs", &CinderApi::create_qos_spec);
-  route(d, Verb::get, "/qos-specs/{id}", &CinderApi::show_qos_spec);
-  route(d, Verb::put, "/qos-specs/{id}", &CinderApi::update_qos_spec);
-  route(d, Verb::delete_, "/qos-specs/{id}", &CinderApi::delete_qos_spec);
-  route(d, Verb::put, "/qos-specs/{id}/delete_keys", &CinderApi::delete_qos_keys);
-  route(d, Verb::get, "/qos-specs/{id}/associations", &CinderApi::qos_associations);
-  route(d, Verb::get, "/qos-specs/{id}/associate", &CinderApi::associate_qos);
-  route(d, Verb::get, "/qos-specs/{id}/disassociate", &CinderApi::disassociate_qos);
-  route(d, Verb::get, "/qos-specs/{id}/disassociate_all", &CinderApi::disassociate_qos);
-  route(d, Verb::get, "/types/{id}/encryption", &CinderApi::show_encryption);
-  route(d, Verb::post, "/types/{id}/encryption", &CinderApi::create_encryption);
-  route(d, Verb::get, "/types/{id}/encryption/{key}", &CinderApi::encryption_item);
-  route(d, Verb::put, "/types/{id}/encryption/{key}", &CinderApi::update_encryption);
-  route(d, Verb::delete_, "/types/{id}/encryption/{key}", &CinderApi::delete_encryption);
-  auto add = [&](Verb method, const char* path, Method handler) {
-    Handler call_it = [this, handler](CallPtr call) {
-      call->require_version(kDefaultTypes);
-      call->require_admin();
-      return (this->*handler)(std::move(call));
-    };
-    d.add(method, path, Access::Token, call_it);
-  };
-  add(Verb::get, "/v3/default-types", &CinderApi::list_default_types);
-  add(Verb::get, "/v3/default-types/", &CinderApi::list_default_types);
-  add(Verb::get, "/v3/default-types/{target}", &CinderApi::show_default_type);
-  add(Verb::put, "/v3/default-types/{target}", &CinderApi::set_default_type);
-  add(Verb::delete_, "/v3/default-types/{target}", &CinderApi::clear_default_type);
-}
-
-CinderApi::Reply CinderApi::list_qos_specs(CallPtr call) {
-  call->require_admin();
+Reply list_qos_specs(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kSpecFilters, kSpecSorts});
   query.project_id.reset();
-  model::Page<QosSpec> page = co_await s_.type_extras.list_specs(query);
+  model::Page<QosSpec> page = co_await s.type_extras.list_specs(query);
   auto view = [&](const QosSpec& row) { return spec_view(row); };
   co_return page_reply(*call, "qos_specs", query, page, view);
 }
 
-CinderApi::Reply CinderApi::create_qos_spec(CallPtr call) {
-  call->require_admin();
+Reply create_qos_spec(Services s, CallPtr call) {
   json::object body = parse_body(*call->request);
   const json::value* specs = body.if_contains("qos_specs");
   if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
@@ -140,20 +105,18 @@ CinderApi::Reply CinderApi::create_qos_spec(CallPtr call) {
   if (!name || name->empty()) Fields::refuse("qos_specs", *specs, "'name' is a required property");
   spec.name = *name;
   spec.consumer = checked_consumer(take(spec.specs, "consumer").value_or("back-end"));
-  QosSpec made = co_await s_.type_extras.create_spec(std::move(spec));
+  QosSpec made = co_await s.type_extras.create_spec(std::move(spec));
   json::object links{{"rel", "self"}, {"href", call->base_url + call->request->path + "/" + made.id.str()}};
   co_return json_reply(200, json::object{{"qos_specs", spec_view(made)}, {"links", json::array{std::move(links)}}});
 }
 
-CinderApi::Reply CinderApi::show_qos_spec(CallPtr call) {
-  call->require_admin();
-  QosSpec spec = co_await s_.type_extras.show_spec(call->path.get("id"));
+Reply show_qos_spec(Services s, CallPtr call) {
+  QosSpec spec = co_await s.type_extras.show_spec(call->path.get("id"));
   json::object links{{"rel", "self"}, {"href", call->base_url + call->request->path}};
   co_return json_reply(200, json::object{{"qos_specs", spec_view(spec)}, {"links", json::array{std::move(links)}}});
 }
 
-CinderApi::Reply CinderApi::update_qos_spec(CallPtr call) {
-  call->require_admin();
+Reply update_qos_spec(Services s, CallPtr call) {
   json::object body = parse_body(*call->request);
   const json::value* specs = body.if_contains("qos_specs");
   if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
@@ -161,12 +124,11 @@ CinderApi::Reply CinderApi::update_qos_spec(CallPtr call) {
   json::object shown = metadata_view(pairs);
   std::optional<std::string> consumer = take(pairs, "consumer");
   if (consumer) checked_consumer(*consumer);
-  co_await s_.type_extras.set_keys(call->path.get("id"), std::move(pairs), consumer);
+  co_await s.type_extras.set_keys(call->path.get("id"), std::move(pairs), consumer);
   co_return json_reply(200, json::object{{"qos_specs", std::move(shown)}});
 }
 
-CinderApi::Reply CinderApi::delete_qos_keys(CallPtr call) {
-  call->require_admin();
+Reply delete_qos_keys(Services s, CallPtr call) {
   json::object body = parse_body(*call->request);
   const json::value* list = body.if_contains("keys");
   if (list == nullptr || !list->is_array()) throw Error(ErrorCode::InvalidInput, "'keys' must be a list of strings");
@@ -175,53 +137,47 @@ CinderApi::Reply CinderApi::delete_qos_keys(CallPtr call) {
     if (!key.is_string()) throw Error(ErrorCode::InvalidInput, "'keys' must be a list of strings");
     keys.emplace_back(key.get_string());
   }
-  co_await s_.type_extras.remove_keys(call->path.get("id"), std::move(keys));
+  co_await s.type_extras.remove_keys(call->path.get("id"), std::move(keys));
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::delete_qos_spec(CallPtr call) {
-  call->require_admin();
+Reply delete_qos_spec(Services s, CallPtr call) {
   std::string force = call->parameter("force");
-  co_await s_.type_extras.remove_spec(call->path.get("id"), !force.empty() && parse_boolean("force", force));
+  co_await s.type_extras.remove_spec(call->path.get("id"), !force.empty() && parse_boolean("force", force));
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::qos_associations(CallPtr call) {
-  call->require_admin();
+Reply qos_associations(Services s, CallPtr call) {
   json::array items;
-  for (const model::VolumeType& type : co_await s_.type_extras.associations(call->path.get("id"))) {
+  for (const model::VolumeType& type : co_await s.type_extras.associations(call->path.get("id"))) {
     items.push_back(json::object{{"association_type", "volume_type"}, {"name", type.name}, {"id", type.id.str()}});
   }
   co_return json_reply(200, json::object{{"qos_associations", std::move(items)}});
 }
 
-CinderApi::Reply CinderApi::associate_qos(CallPtr call) {
-  call->require_admin();
+Reply associate_qos(Services s, CallPtr call) {
   std::string type = call->parameter("vol_type_id");
   if (type.empty()) throw Error(ErrorCode::InvalidInput, "Volume Type id must not be None.");
-  co_await s_.type_extras.associate(call->path.get("id"), type);
+  co_await s.type_extras.associate(call->path.get("id"), type);
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::disassociate_qos(CallPtr call) {
-  call->require_admin();
+Reply disassociate_qos(Services s, CallPtr call) {
   std::optional<std::string> type;
   if (!call->request->path.ends_with("_all")) {
     type = call->parameter("vol_type_id");
     if (type->empty()) throw Error(ErrorCode::InvalidInput, "Volume Type id must not be None.");
   }
-  co_await s_.type_extras.disassociate(call->path.get("id"), type);
+  co_await s.type_extras.disassociate(call->path.get("id"), type);
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::show_encryption(CallPtr call) {
-  call->require_admin();
-  std::optional<TypeEncryption> encryption = co_await s_.type_extras.encryption(call->path.get("id"));
+Reply show_encryption(Services s, CallPtr call) {
+  std::optional<TypeEncryption> encryption = co_await s.type_extras.encryption(call->path.get("id"));
   co_return json_reply(200, encryption ? encryption_view(*encryption, true) : json::object());
 }
 
-CinderApi::Reply CinderApi::create_encryption(CallPtr call) {
-  call->require_admin();
+Reply create_encryption(Services s, CallPtr call) {
   Body body(*call->request, "encryption");
   services::EncryptionChange wanted = read_encryption(body.fields());
   if (!wanted.provider) Fields::refuse("encryption", body.root(), "'provider' is a required property");
@@ -232,14 +188,13 @@ CinderApi::Reply CinderApi::create_encryption(CallPtr call) {
   encryption.control_location = *wanted.control_location;
   encryption.cipher = wanted.cipher.value_or(std::nullopt);
   encryption.key_size = wanted.key_size.value_or(std::nullopt);
-  TypeEncryption made = co_await s_.type_extras.create_encryption(std::move(encryption));
+  TypeEncryption made = co_await s.type_extras.create_encryption(std::move(encryption));
   co_return json_reply(200, json::object{{"encryption", encryption_view(made, false)}});
 }
 
-CinderApi::Reply CinderApi::encryption_item(CallPtr call) {
-  call->require_admin();
+Reply encryption_item(Services s, CallPtr call) {
   std::string key = call->path.get("key");
-  std::optional<TypeEncryption> encryption = co_await s_.type_extras.encryption(call->path.get("id"));
+  std::optional<TypeEncryption> encryption = co_await s.type_extras.encryption(call->path.get("id"));
   json::object all = encryption ? encryption_view(*encryption, true) : json::object();
   const json::value* value = all.if_contains(key);
   if (value == nullptr) {
@@ -251,46 +206,81 @@ CinderApi::Reply CinderApi::encryption_item(CallPtr call) {
   co_return json_reply(200, out);
 }
 
-CinderApi::Reply CinderApi::update_encryption(CallPtr call) {
-  call->require_admin();
+Reply update_encryption(Services s, CallPtr call) {
   Body body(*call->request, "encryption");
   json::object shown = body.root().at("encryption").as_object();
-  co_await s_.type_extras.update_encryption(call->path.get("id"), read_encryption(body.fields()));
+  co_await s.type_extras.update_encryption(call->path.get("id"), read_encryption(body.fields()));
   co_return json_reply(200, json::object{{"encryption", std::move(shown)}});
 }
 
-CinderApi::Reply CinderApi::delete_encryption(CallPtr call) {
-  call->require_admin();
-  co_await s_.type_extras.remove_encryption(call->path.get("id"));
+Reply delete_encryption(Services s, CallPtr call) {
+  co_await s.type_extras.remove_encryption(call->path.get("id"));
   co_return empty_reply(202);
 }
 
-CinderApi::Reply CinderApi::list_default_types(CallPtr) {
+Reply list_default_types(Services s, CallPtr) {
   json::array items;
-  for (const services::DefaultType& one : co_await s_.type_extras.defaults())
+  for (const services::DefaultType& one : co_await s.type_extras.defaults())
     items.push_back(default_view(one.project, one.type));
   co_return json_reply(200, json::object{{"default_types", std::move(items)}});
 }
 
-CinderApi::Reply CinderApi::show_default_type(CallPtr call) {
+Reply show_default_type(Services s, CallPtr call) {
   ProjectId project(call->path.get("target"));
-  std::optional<VolumeTypeId> type = co_await s_.type_extras.default_of(project);
+  std::optional<VolumeTypeId> type = co_await s.type_extras.default_of(project);
   if (!type) throw Error(ErrorCode::NotFound, "Default type for project " + project.str() + " not found.");
   co_return json_reply(200, json::object{{"default_type", default_view(project, *type)}});
 }
 
-CinderApi::Reply CinderApi::set_default_type(CallPtr call) {
+Reply set_default_type(Services s, CallPtr call) {
   Body body(*call->request, "default_type");
   std::string wanted = body.fields().required_text("volume_type");
   body.fields().finish();
   ProjectId project(call->path.get("target"));
-  VolumeTypeId type = co_await s_.type_extras.set_default(project, wanted);
+  VolumeTypeId type = co_await s.type_extras.set_default(project, wanted);
   co_return json_reply(200, json::object{{"default_type", default_view(project, type)}});
 }
 
-CinderApi::Reply CinderApi::clear_default_type(CallPtr call) {
-  co_await s_.type_extras.clear_default(ProjectId(call->path.get("target")));
+Reply clear_default_type(Services s, CallPtr call) {
+  co_await s.type_extras.clear_default(ProjectId(call->path.get("target")));
   co_return empty_reply(204);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/qos-specs", "admin", list_qos_specs},
+    {Verb::post, "/qos-specs", "admin", create_qos_spec},
+    {Verb::get, "/qos-specs/{id}", "admin", show_qos_spec},
+    {Verb::put, "/qos-specs/{id}", "admin", update_qos_spec},
+    {Verb::delete_, "/qos-specs/{id}", "admin", delete_qos_spec},
+    {Verb::put, "/qos-specs/{id}/delete_keys", "admin", delete_qos_keys},
+    {Verb::get, "/qos-specs/{id}/associations", "admin", qos_associations},
+    {Verb::get, "/qos-specs/{id}/associate", "admin", associate_qos},
+    {Verb::get, "/qos-specs/{id}/disassociate", "admin", disassociate_qos},
+    {Verb::get, "/qos-specs/{id}/disassociate_all", "admin", disassociate_qos},
+    {Verb::get, "/types/{id}/encryption", "admin", show_encryption},
+    {Verb::post, "/types/{id}/encryption", "admin", create_encryption},
+    {Verb::get, "/types/{id}/encryption/{key}", "admin", encryption_item},
+    {Verb::put, "/types/{id}/encryption/{key}", "admin", update_encryption},
+    {Verb::delete_, "/types/{id}/encryption/{key}", "admin", delete_encryption},
+};
+
+// Of projects, by an administrator of any: the token's own does not matter.
+constexpr Row<Services> kDefaultTypeRows[] = {
+    {Verb::get, "/v3/default-types", "admin", list_default_types, kDefaultTypes},
+    {Verb::get, "/v3/default-types/", "admin", list_default_types, kDefaultTypes},
+    {Verb::get, "/v3/default-types/{target}", "admin", show_default_type, kDefaultTypes},
+    {Verb::put, "/v3/default-types/{target}", "admin", set_default_type, kDefaultTypes},
+    {Verb::delete_, "/v3/default-types/{target}", "admin", clear_default_type, kDefaultTypes},
+};
+
+}  // namespace
+
+Rows default_types_rows() {
+  return kDefaultTypeRows;
+}
+
+Rows type_extras_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

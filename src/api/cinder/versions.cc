@@ -2,10 +2,12 @@
 
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
+#include "api/cinder/rows.h"
 #include "api/common/resource_views.h"
 
 namespace varve::api::cinder {
+
+using http::Verb;
 
 namespace {
 
@@ -24,31 +26,29 @@ json::object version_entry(const Call& call, bool v3) {
   return entry;
 }
 
-}  // namespace
-
-void CinderApi::register_versions(Dispatcher& dispatcher) {
-  auto add = [&](const char* path, Method handler) {
-    Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
-    dispatcher.add(http::Verb::get, path, Access::Public, call_it);
-  };
-  add("/", &CinderApi::versions);
-  add("/v3", &CinderApi::version_v3);
-  add("/v3/", &CinderApi::version_v3);
-  add("/v2", &CinderApi::version_v2);
-  add("/v2/", &CinderApi::version_v2);
-}
-
-CinderApi::Reply CinderApi::versions(CallPtr call) {
+Reply versions(Services s, CallPtr call) {
   co_return json_reply(
       300, json::object{{"versions", json::array{version_entry(*call, false), version_entry(*call, true)}}});
 }
 
-CinderApi::Reply CinderApi::version_v3(CallPtr call) {
+Reply version_v3(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"versions", json::array{version_entry(*call, true)}}});
 }
 
-CinderApi::Reply CinderApi::version_v2(CallPtr call) {
+Reply version_v2(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"versions", json::array{version_entry(*call, false)}}});
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/", "anyone", versions},      {Verb::get, "/v3", "anyone", version_v3},
+    {Verb::get, "/v3/", "anyone", version_v3}, {Verb::get, "/v2", "anyone", version_v2},
+    {Verb::get, "/v2/", "anyone", version_v2},
+};
+
+}  // namespace
+
+Rows versions_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

@@ -1,8 +1,8 @@
 #include <boost/json.hpp>
 
-#include "api/cinder/cinder_api.h"
 #include "api/cinder/filters.h"
 #include "api/cinder/metadata_calls.h"
+#include "api/cinder/rows.h"
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
@@ -93,63 +93,29 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   return spec;
 }
 
-}  // namespace
-
-std::span<const FilterSpec> volume_filters() {
-  return kFilters;
-}
-
-void CinderApi::register_volumes(Dispatcher& d) {
-  route(d, Verb::post, "/volumes", &CinderApi::create_volume);
-  route(d, Verb::get, "/volumes", &CinderApi::list_volumes);
-  route(d, Verb::get, "/volumes/detail", &CinderApi::list_volumes_detail);
-  route_since(d, 12, Verb::get, "/volumes/summary", &CinderApi::volumes_summary);
-  route(d, Verb::get, "/volumes/{id}", &CinderApi::show_volume);
-  route(d, Verb::put, "/volumes/{id}", &CinderApi::update_volume);
-  route(d, Verb::delete_, "/volumes/{id}", &CinderApi::delete_volume);
-  route(d, Verb::get, "/volumes/{id}/encryption", &CinderApi::volume_encryption);
-  route(d, Verb::get, "/volumes/{id}/usage", &CinderApi::volume_usage);
-  route(d, Verb::post, "/volumes/{id}/action", &CinderApi::volume_action);
-  route(d, Verb::get, "/volumes/{id}/metadata", &CinderApi::volume_metadata);
-  route(d, Verb::post, "/volumes/{id}/metadata", &CinderApi::set_volume_metadata);
-  route(d, Verb::put, "/volumes/{id}/metadata", &CinderApi::set_volume_metadata);
-  route(d, Verb::get, "/volumes/{id}/metadata/{key}", &CinderApi::volume_metadata_item);
-  route(d, Verb::put, "/volumes/{id}/metadata/{key}", &CinderApi::set_volume_metadata_item);
-  route(d, Verb::delete_, "/volumes/{id}/metadata/{key}", &CinderApi::delete_volume_metadata_item);
-}
-
-CinderApi::Reply CinderApi::create_volume(CallPtr call) {
+Reply create_volume(Services s, CallPtr call) {
   Body body(*call->request, "volume");
   services::VolumeSpec spec = read_spec(body.fields(), *call);
   // Of several (EVS's count) the first is shown.
-  services::CreatedVolumes made = co_await s_.volumes.create(call->actor, std::move(spec));
-  json::object view = volume_view(*call, made.volumes.front(), s_.settings, false);
+  services::CreatedVolumes made = co_await s.volumes.create(call->actor, std::move(spec));
+  json::object view = volume_view(*call, made.volumes.front(), s.settings, false);
   co_return json_reply(202, json::object{{"volume", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::list_volumes(CallPtr call) {
-  return volume_page(std::move(call), false);
-}
-CinderApi::Reply CinderApi::list_volumes_detail(CallPtr call) {
-  return volume_page(std::move(call), true);
-}
-
-CinderApi::Reply CinderApi::volume_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_volumes(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
-  model::Page<VolumeDetail> page = co_await s_.volumes.list(query);
+  model::Page<VolumeDetail> page = co_await s.volumes.list(query);
   auto view = [&](const VolumeDetail& row) {
-    return detail ? volume_view(*call, row, s_.settings, true) : volume_summary_view(*call, row.volume);
+    return kDetail ? volume_view(*call, row, s.settings, true) : volume_summary_view(*call, row.volume);
   };
   co_return page_reply(*call, "volumes", query, page, view);
 }
 
-CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {
-  if (!call->version.at_least(12) && call->request->path.starts_with("/v3")) {
-    throw Error(ErrorCode::UnknownRoute, "The resource could not be found: it needs microversion 3.12.");
-  }
+Reply volumes_summary(Services s, CallPtr call) {
   bool everywhere = call->actor.admin && !call->parameter("all_tenants").empty();
   store::Scope scope = everywhere ? store::Scope() : store::Scope(call->actor.project_id);
-  services::VolumeSummary summary = co_await s_.volumes.summary(scope);
+  services::VolumeSummary summary = co_await s.volumes.summary(scope);
   json::object view{{"total_count", summary.usage.count}, {"total_size", summary.usage.gib}};
   if (call->version.at_least(36)) {
     std::map<std::string, std::set<std::string>> values;
@@ -163,13 +129,13 @@ CinderApi::Reply CinderApi::volumes_summary(CallPtr call) {
   co_return json_reply(200, json::object{{"volume-summary", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::show_volume(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
-  json::object view = volume_view(*call, detail, s_.settings, true);
+Reply show_volume(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  json::object view = volume_view(*call, detail, s.settings, true);
   co_return json_reply(200, json::object{{"volume", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::update_volume(CallPtr call) {
+Reply update_volume(Services s, CallPtr call) {
   Body body(*call->request, "volume");
   services::VolumeChange change;
   read_name(body.fields(), change.name, change.description);
@@ -178,12 +144,12 @@ CinderApi::Reply CinderApi::update_volume(CallPtr call) {
   if (body.fields().count() == 0 && call->version.at_least(53)) {
     Fields::refuse("volume", json::object(), "At least one of name, description and metadata is wanted");
   }
-  VolumeDetail detail = co_await s_.volumes.update(call->actor, VolumeId(call->path.get("id")), std::move(change));
-  json::object view = volume_view(*call, detail, s_.settings, false);
+  VolumeDetail detail = co_await s.volumes.update(call->actor, VolumeId(call->path.get("id")), std::move(change));
+  json::object view = volume_view(*call, detail, s.settings, false);
   co_return json_reply(200, json::object{{"volume", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::delete_volume(CallPtr call) {
+Reply delete_volume(Services s, CallPtr call) {
   auto flag = [&](const char* name) {
     std::string text = call->parameter(name);
     return !text.empty() && parse_boolean(name, text);
@@ -191,16 +157,16 @@ CinderApi::Reply CinderApi::delete_volume(CallPtr call) {
   bool cascade = flag("cascade");
   bool force = call->version.at_least(23) && flag("force");
   if (force) call->require_admin();
-  co_await s_.volumes.remove(call->actor, VolumeId(call->path.get("id")), cascade, force);
+  co_await s.volumes.remove(call->actor, VolumeId(call->path.get("id")), cascade, force);
   co_return empty_reply(202);
 }
 
 // What its type's encryption said; the storage does it, and clients see plain bytes.
-CinderApi::Reply CinderApi::volume_encryption(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+Reply volume_encryption(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object out{{"encryption_key_id", text_or_null(detail.volume.encryption_key_id)}};
   if (detail.volume.encryption_key_id) {
-    auto said = co_await s_.type_extras.encryption(detail.volume.volume_type_id.str());
+    auto said = co_await s.type_extras.encryption(detail.volume.volume_type_id.str());
     out["provider"] = said ? said->provider : "luks";
     out["control_location"] = said ? said->control_location : "back-end";
     out["cipher"] = said && said->cipher ? *said->cipher : "aes-xts-plain64";
@@ -209,31 +175,31 @@ CinderApi::Reply CinderApi::volume_encryption(CallPtr call) {
   co_return json_reply(200, out);
 }
 
-CinderApi::Reply CinderApi::volume_usage(CallPtr call) {
+Reply volume_usage(Services s, CallPtr call) {
   VolumeId id(call->path.get("id"));
-  backends::Usage usage = co_await s_.volumes.usage(call->actor, id);
+  backends::Usage usage = co_await s.volumes.usage(call->actor, id);
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
-  view["independence_percent"] = s_.backend.independence_percent(id);
+  view["independence_percent"] = s.backend.independence_percent(id);
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
 
-CinderApi::Reply CinderApi::volume_metadata(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+Reply volume_metadata(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   http::Response reply = json_reply(200, json::object{{"metadata", metadata_view(detail.volume.metadata)}});
   if (call->version.at_least(15)) reply.headers.emplace_back("ETag", metadata_etag(detail.volume.metadata));
   co_return reply;
 }
 
-CinderApi::Reply CinderApi::set_volume_metadata(CallPtr call) {
+Reply set_volume_metadata(Services s, CallPtr call) {
   model::Metadata metadata = metadata_body(*call->request);
   bool merge = call->request->method == Verb::post;
-  model::Metadata all = co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")),
-                                                         std::move(metadata), merge, if_match(*call));
+  model::Metadata all = co_await s.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")),
+                                                        std::move(metadata), merge, if_match(*call));
   co_return json_reply(200, json::object{{"metadata", metadata_view(all)}});
 }
 
-CinderApi::Reply CinderApi::volume_metadata_item(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
+Reply volume_metadata_item(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   std::string key = call->path.get("key");
   auto found = detail.volume.metadata.find(key);
   if (found == detail.volume.metadata.end()) {
@@ -242,16 +208,44 @@ CinderApi::Reply CinderApi::volume_metadata_item(CallPtr call) {
   co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
 }
 
-CinderApi::Reply CinderApi::set_volume_metadata_item(CallPtr call) {
+Reply set_volume_metadata_item(Services s, CallPtr call) {
   model::Metadata item = metadata_item_body(*call->request, call->path.get("key"));
-  co_await s_.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), item, true, if_match(*call));
+  co_await s.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), item, true, if_match(*call));
   co_return json_reply(200, json::object{{"meta", metadata_view(item)}});
 }
 
-CinderApi::Reply CinderApi::delete_volume_metadata_item(CallPtr call) {
-  co_await s_.volumes.remove_metadata(call->actor, VolumeId(call->path.get("id")), call->path.get("key"),
-                                      if_match(*call));
+Reply delete_volume_metadata_item(Services s, CallPtr call) {
+  co_await s.volumes.remove_metadata(call->actor, VolumeId(call->path.get("id")), call->path.get("key"),
+                                     if_match(*call));
   co_return empty_reply(200);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/volumes", "evs:volumes:create evs:volumes:get", create_volume},
+    {Verb::get, "/volumes", "evs:volumes:list", list_volumes<false>},
+    {Verb::get, "/volumes/detail", "evs:volumes:list", list_volumes<true>},
+    {Verb::get, "/volumes/summary", "evs:volumes:get evs:volumes:list", volumes_summary, 12},
+    {Verb::get, "/volumes/{id}", "evs:volumes:get", show_volume},
+    {Verb::put, "/volumes/{id}", "evs:volumes:update evs:volumes:get", update_volume},
+    {Verb::delete_, "/volumes/{id}", "evs:volumes:delete evs:volumes:get", delete_volume},
+    {Verb::get, "/volumes/{id}/encryption", "member", volume_encryption},
+    {Verb::get, "/volumes/{id}/usage", "evs:volumes:get", volume_usage},
+    {Verb::get, "/volumes/{id}/metadata", "evs:volumes:get", volume_metadata},
+    {Verb::post, "/volumes/{id}/metadata", "evs:volumes:update evs:volumes:get", set_volume_metadata},
+    {Verb::put, "/volumes/{id}/metadata", "evs:volumes:update evs:volumes:get", set_volume_metadata},
+    {Verb::get, "/volumes/{id}/metadata/{key}", "evs:volumes:get", volume_metadata_item},
+    {Verb::put, "/volumes/{id}/metadata/{key}", "evs:volumes:update evs:volumes:get", set_volume_metadata_item},
+    {Verb::delete_, "/volumes/{id}/metadata/{key}", "evs:volumes:delete evs:volumes:get", delete_volume_metadata_item},
+};
+
+}  // namespace
+
+std::span<const FilterSpec> volume_filters() {
+  return kFilters;
+}
+
+Rows volumes_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::cinder

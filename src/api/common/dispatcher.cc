@@ -11,31 +11,8 @@ namespace asio = boost::asio;
 
 namespace {
 
-bool is_identity(std::string_view path) {
-  return path.starts_with("/identity");
-}
 bool is_volume_v3(std::string_view path) {
   return path.starts_with("/v3/");
-}
-
-// The routes that only EVS has answer in its own envelope; os-vendor-* are extensions of Cinder's and do as Cinder.
-Envelope envelope_of(std::string_view path) {
-  if (is_identity(path)) return Envelope::Keystone;
-  if (!path.starts_with("/v1/") && !path.starts_with("/v2/") && !path.starts_with("/v3/")) return Envelope::Fault;
-  std::size_t project = path.find('/', 4);
-  std::string_view rest = project == std::string_view::npos ? std::string_view() : path.substr(project);
-  bool evs = rest.starts_with("/cloudvolumes") || rest.starts_with("/cloudsnapshots") || rest.starts_with("/jobs/") ||
-             (rest.starts_with("/volumes/") && rest.ends_with("/retype"));
-  return evs ? Envelope::Evs : Envelope::Fault;
-}
-
-// "/v3/{project_id}/volumes" and "/v3/volumes": "/volumes".
-std::string_view without_project(std::string_view pattern) {
-  if (pattern.size() < 3 || pattern[1] != 'v') return pattern;
-  pattern.remove_prefix(3);
-  constexpr std::string_view kProject = "/{project_id}";
-  if (pattern.starts_with(kProject)) pattern.remove_prefix(kProject.size());
-  return pattern;
 }
 
 bool reads(http::Verb method) {
@@ -60,12 +37,22 @@ std::string Call::parameter(std::string_view name) const {
   return {};
 }
 
-void Call::require_action(std::string_view action) const {
-  if (identity->allows(action)) return;
-  const char* role = identity::is_reading(action) ? "reader" : "member";
+void Call::require(const Needs& needs) const {
+  if (needs.who() == Needs::Who::Admin) require_admin();
+  const char* role = reads(request->method) ? "reader" : "member";
+  if (needs.who() == Needs::Who::Member && !identity->has_role(role)) {
+    throw Error(ErrorCode::Forbidden, "Policy check failed: the role " + std::string(role) + " is needed.",
+                Reason::RoleMissing);
+  }
+  for (Action action : needs.actions()) require_action(action);
+}
+
+void Call::require_action(Action action) const {
+  if (identity->allows(action.name())) return;
+  const char* role = identity::is_reading(action.name()) ? "reader" : "member";
   throw Error(ErrorCode::Forbidden,
-              "Policy check failed: the action " + std::string(action) + " is not allowed; it needs the role " + role +
-                  " or a policy that allows it, and none that denies it.",
+              "Policy check failed: the action " + std::string(action.name()) + " is not allowed; it needs the role " +
+                  role + " or a policy that allows it, and none that denies it.",
               Reason::ActionDenied);
 }
 
@@ -79,9 +66,8 @@ void Call::require_version(int minor) const {
               "The resource could not be found: it needs microversion 3." + std::to_string(minor) + ".");
 }
 
-void Dispatcher::add(http::Verb method, std::string_view pattern, Access access, Handler handler) {
-  log::debug("route", {{"method", names({method})}, {"pattern", pattern}});
-  router_.add(method, pattern, Route{access, actions_of(method, without_project(pattern)), std::move(handler)});
+void Dispatcher::add(const RouteInfo& info, Handler handler) {
+  router_.add(info.verb, info.pattern, Route{info, std::move(handler)});
 }
 
 std::string Dispatcher::base_url(const http::Request& request) const {
@@ -89,8 +75,15 @@ std::string Dispatcher::base_url(const http::Request& request) const {
   return (request.secure ? "https://" : "http://") + std::string(request.header("Host"));
 }
 
+// Of the path's rows; a path without any answers as the service that it is of.
+Envelope Dispatcher::envelope_of(const http::Request& request) const {
+  auto match = router_.find(request.method, request.path);
+  if (match.nearest != nullptr) return match.nearest->info.envelope;
+  return request.path.starts_with("/identity") ? Envelope::Keystone : Envelope::Fault;
+}
+
 http::Response Dispatcher::fault(const Error& error, const http::Request* request) const {
-  Envelope envelope = request != nullptr ? envelope_of(request->path) : Envelope::Fault;
+  Envelope envelope = request != nullptr ? envelope_of(*request) : Envelope::Fault;
   http::Response response = fault_response(error, config_.error_codes, envelope);
   if (error.code() == ErrorCode::Unauthorized && request != nullptr) {
     response.headers.emplace_back("WWW-Authenticate", "Keystone uri=\"" + base_url(*request) + "/identity/v3\"");
@@ -141,11 +134,14 @@ asio::awaitable<http::Response> Dispatcher::run(CallPtr call) {
   }
   call->path = std::move(match.parameters);
   call->base_url = base_url(request);
-  if (match.handler->access != Access::Public) {
+  const RouteInfo& route = match.handler->info;
+  if (route.needs.who() != Needs::Who::Anyone) {
     call->identity = co_await authenticate(request);
-    authorize(*call, *match.handler);
+    identify(*call, route.scope);
   }
   if (is_volume_v3(request.path)) call->version = parse_microversion(request.header("OpenStack-API-Version"));
+  call->require_version(route.since);
+  if (call->identity) call->require(route.needs);
   call->query = http::parse_query(request.query);
   co_return co_await match.handler->handler(call);
 }
@@ -161,27 +157,18 @@ asio::awaitable<std::shared_ptr<const identity::Identity>> Dispatcher::authentic
   co_return co_await authenticator_.authenticate(std::move(token), std::move(service_token));
 }
 
-void Dispatcher::authorize(Call& call, const Route& route) const {
+void Dispatcher::identify(Call& call, Scope scope) const {
   const identity::Identity& who = *call.identity;
   call.actor.user_id = who.user.id;
   call.actor.admin = who.is_admin();
   call.actor.token = call.request->header("X-Auth-Token");
   call.actor.request_id = call.request->request_id;
   if (who.project) call.actor.project_id = who.project->id;
-  if (route.access != Access::Project) return;
+  if (scope == Scope::Any) return;
   if (!who.project) throw Error(ErrorCode::Forbidden, "Policy check failed: the token is not scoped to a project.");
   if (call.path.has("project_id") && call.path.get("project_id") != who.project->id.str()) {
     throw Error(ErrorCode::MalformedUrl,
                 "Malformed request url: the token is not one of project " + call.path.get("project_id") + ".");
-  }
-  if (route.actions) {
-    for (std::string_view action : *route.actions) call.require_action(action);
-    return;
-  }
-  const char* needed = reads(call.request->method) ? "reader" : "member";
-  if (!who.has_role(needed)) {
-    throw Error(ErrorCode::Forbidden, "Policy check failed: the role " + std::string(needed) + " is needed.",
-                Reason::RoleMissing);
   }
 }
 

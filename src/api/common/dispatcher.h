@@ -1,5 +1,5 @@
-// From a request to its handler and back: route, authenticate, check role, project and microversion, run, turn an Error
-// into its reply. One of the two places that catch.
+// From a request to its handler and back: route, authenticate, check project, microversion and what the row says is
+// needed, run, turn an Error into its reply. One of the two places that catch.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -7,9 +7,9 @@
 #include <memory>
 #include <string>
 
-#include "api/common/actions.h"
 #include "api/common/faults.h"
 #include "api/common/microversion.h"
+#include "api/common/routes.h"
 #include "http/message.h"
 #include "http/router.h"
 #include "identity/authenticator.h"
@@ -28,20 +28,13 @@ struct Call {
   std::string base_url;  // "http://host:port", as the client sees us, without a slash at the end
 
   std::string parameter(std::string_view name) const;  // of the query; "" if it is not there
-  void require_action(std::string_view action) const;  // an EVS action; throws Error(Forbidden)
+  void require(const Needs& needs) const;              // throws Error(Forbidden)
+  void require_action(Action action) const;            // throws Error(Forbidden)
   void require_admin() const;                          // throws Error(Forbidden)
   void require_version(int minor) const;               // of a resource that came with 3.<minor>: Error(UnknownRoute)
 };
 
-using CallPtr = std::shared_ptr<Call>;
-using Handler = std::function<boost::asio::awaitable<http::Response>(CallPtr)>;
-
-enum class Access : std::uint8_t {
-  Public,   // nobody is asked
-  Token,    // a good token, whatever its scope; the handler decides
-  Project,  // a token of the path's project with the route's actions (actions.h); where that table is silent, with the
-            // role reader for GET and HEAD, member otherwise
-};
+using Handler = std::function<Reply(CallPtr)>;
 
 struct DispatcherConfig {
   ErrorCodes error_codes = ErrorCodes::Evs;
@@ -53,21 +46,28 @@ class Dispatcher {
   Dispatcher(identity::Authenticator& authenticator, DispatcherConfig config)
       : authenticator_(authenticator), config_(std::move(config)) {}
 
-  void add(http::Verb method, std::string_view pattern, Access access, Handler handler);
+  // Before the first request. A path has one row for a verb.
+  template <class Context>
+  void mount(const Tables<Context>& tables, Context context) {
+    for_each_route(tables, [&](const RouteInfo& info, const Row<Context>& row) {
+      add(info, [context, handler = row.handler](CallPtr call) { return handler(context, std::move(call)); });
+    });
+  }
 
-  boost::asio::awaitable<http::Response> handle(std::shared_ptr<http::Request> request);
+  Reply handle(std::shared_ptr<http::Request> request);
   http::Response fault(const Error& error, const http::Request* request) const;
 
  private:
   struct Route {
-    Access access;
-    std::optional<std::vector<std::string_view>> actions;
+    RouteInfo info;
     Handler handler;
   };
 
-  boost::asio::awaitable<http::Response> run(CallPtr call);
+  void add(const RouteInfo& info, Handler handler);
+  Reply run(CallPtr call);
   boost::asio::awaitable<std::shared_ptr<const identity::Identity>> authenticate(const http::Request& request);
-  void authorize(Call& call, const Route& route) const;
+  void identify(Call& call, Scope scope) const;
+  Envelope envelope_of(const http::Request& request) const;
   std::string base_url(const http::Request& request) const;
 
   identity::Authenticator& authenticator_;

@@ -7,6 +7,7 @@
 #include "services/group_types.h"
 #include "services/groups.h"
 #include "services/images.h"
+#include "services/jobs.h"
 #include "services/managing.h"
 #include "services/messages.h"
 #include "services/operators.h"
@@ -37,6 +38,7 @@ struct Services {
   services::Operators& operators;
   services::Managing& managing;
   services::Explaining& explaining;
+  services::Jobs& jobs;
   services::TaskRunner& tasks;
   backends::Backend& backend;
   Clock& clock;

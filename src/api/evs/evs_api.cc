@@ -1,47 +1,28 @@
 #include "api/evs/evs_api.h"
 
-#include "base/error.h"
+#include "api/evs/rows.h"
 
 namespace varve::api::evs {
 
-void EvsApi::route(Dispatcher& dispatcher, http::Verb method, const std::string& path, Method handler) {
-  Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
-  dispatcher.add(method, "/v2/{project_id}" + path, Access::Project, call_it);
-  dispatcher.add(method, "/v3/{project_id}" + path, Access::Project, call_it);
-}
+namespace {
 
-void EvsApi::route_v1(Dispatcher& dispatcher, const std::string& path, Method handler) {
-  Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
-  dispatcher.add(http::Verb::get, "/v1/{project_id}" + path, Access::Project, call_it);
-}
+constexpr Place kInProject[] = {{"/v2/{project_id}"}, {"/v3/{project_id}"}};
+constexpr Place kInFirstVersion[] = {{"/v1/{project_id}"}};
 
-void EvsApi::register_routes(Dispatcher& dispatcher) {
-  register_volumes(dispatcher);
-  register_snapshots(dispatcher);
-  register_tags(dispatcher);
-  register_resource_tags(dispatcher);
-  register_refusals(dispatcher);
-}
+}  // namespace
 
-// EVS has deprecated these without a successor: there is nothing to replicate to here.
-void EvsApi::register_refusals(Dispatcher& d) {
-  using http::Verb;
-  for (const std::string& kind :
-       {std::string("/os-vendor-replications"), std::string("/os-vendor-replication-consistency-groups")}) {
-    route(d, Verb::post, kind, &EvsApi::refuse_replication);
-    route(d, Verb::get, kind, &EvsApi::refuse_replication);
-    route(d, Verb::get, kind + "/{id}", &EvsApi::refuse_replication);
-    route(d, Verb::delete_, kind + "/{id}", &EvsApi::refuse_replication);
+Tables<Services> tables() {
+  Tables<Services> out;
+  for (Rows rows : {volumes_rows(), snapshots_rows(), tags_rows(), jobs_rows()}) {
+    out.push_back({rows, kInProject, Envelope::Evs});
   }
-  const std::string group = "/os-vendor-replication-consistency-groups/{id}";
-  route(d, Verb::put, group, &EvsApi::refuse_replication);
-  route(d, Verb::post, group + "/action", &EvsApi::refuse_replication);
-}
-
-EvsApi::Reply EvsApi::refuse_replication(CallPtr) {
-  throw Error(ErrorCode::Unimplemented,
-              "EVS replication pairs and replication consistency groups are deprecated and not offered here.");
-  co_return http::Response();
+  for (Rows rows : {volume_extension_rows(), snapshot_extension_rows(), tag_extension_rows(), resource_tags_rows(),
+                    refusal_rows()}) {
+    out.push_back({rows, kInProject});
+  }
+  out.push_back({jobs_rows(), kInFirstVersion, Envelope::Evs});
+  out.push_back({legacy_rows(), kInFirstVersion});
+  return out;
 }
 
 }  // namespace varve::api::evs

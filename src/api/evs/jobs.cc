@@ -5,7 +5,7 @@
 
 #include "api/common/evs_codes.h"
 #include "api/common/replies.h"
-#include "api/evs/evs_api.h"
+#include "api/evs/rows.h"
 #include "base/error.h"
 
 namespace varve::api::evs {
@@ -121,11 +121,17 @@ json::object batch_view(const Job& job) {
   return out;
 }
 
+Reply show_job(Services s, CallPtr call) {
+  Job job = co_await s.jobs.show(call->actor, call->path.get("id"));
+  co_return json_reply(200, job.batch ? batch_view(job) : part_view(job.parts.front()));
+}
+
+constexpr Row<Services> kRows[] = {{http::Verb::get, "/jobs/{id}", "token", show_job}};
+
 }  // namespace
 
-EvsApi::Reply EvsApi::show_job(CallPtr call) {
-  Job job = co_await jobs_.show(call->actor, call->path.get("id"));
-  co_return json_reply(200, job.batch ? batch_view(job) : part_view(job.parts.front()));
+Rows jobs_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::evs

@@ -4,7 +4,7 @@
 
 #include "api/common/body.h"
 #include "api/common/resource_views.h"
-#include "api/evs/evs_api.h"
+#include "api/evs/rows.h"
 #include "api/evs/tag_queries.h"
 #include "base/error.h"
 
@@ -17,27 +17,41 @@ namespace {
 
 constexpr FieldReason kReasons[] = {{"", Reason::InvalidTag}};
 
-// nullopt: backups, of which there are none.
-std::optional<Tagged> kind_of(const Call& call) {
+struct Kind {
+  std::string_view type;         // in the path
+  std::optional<Tagged> tagged;  // nullopt: backups, whose tags nothing keeps
+  Action list;
+  Action find;
+  Action show;
+  Action create;
+  Action update;
+  Action remove;
+};
+
+constexpr Kind kKinds[] = {
+    {"volumes", Tagged::Volumes, "evs:volumeTags:list", "evs:volumeTags:get", "evs:volumeTags:getById",
+     "evs:volumeTags:create", "evs:volumeTags:update", "evs:volumeTags:delete"},
+    {"snapshots", Tagged::Snapshots, "evs:snapshotTags:list", "evs:snapshotTags:get", "evs:snapshotTags:getById",
+     "evs:snapshotTags:create", "evs:snapshotTags:update", "evs:snapshotTags:delete"},
+    {"backups", std::nullopt, "evs:backupTags:list", "evs:backupTags:get", "evs:backupTags:getById",
+     "evs:backupTags:create", "evs:backupTags:update", "evs:backupTags:delete"},
+};
+
+const Kind& kind_of(const Call& call) {
   std::string type = call.path.get("type");
-  if (type == "volumes") return Tagged::Volumes;
-  if (type == "snapshots") return Tagged::Snapshots;
-  if (type == "backups") return std::nullopt;
+  for (const Kind& kind : kKinds) {
+    if (kind.type == type) return kind;
+  }
   throw Error(ErrorCode::InvalidInput,
               "Invalid resource type '" + type.substr(0, 100) + "': volumes, snapshots or backups is wanted.");
 }
 
-Tagged existing_kind(const Call& call) {
-  std::optional<Tagged> kind = kind_of(call);
-  if (!kind) throw Error(ErrorCode::NotFound, "Backup " + call.path.get("id") + " could not be found.");
-  return *kind;
-}
-
-// "evs:volumeTags:get" and so on.
-void require_action(const Call& call, std::string_view verb) {
-  std::string type = call.path.get("type");
-  std::string kind = type.empty() ? type : type.substr(0, type.size() - 1);
-  call.require_action("evs:" + kind + "Tags:" + std::string(verb));
+// The kind, when the caller may do that with one of its resources.
+Tagged require(const Call& call, Action Kind::* action) {
+  const Kind& kind = kind_of(call);
+  call.require_action(kind.*action);
+  if (!kind.tagged) throw Error(ErrorCode::NotFound, "Backup " + call.path.get("id") + " could not be found.");
+  return *kind.tagged;
 }
 
 model::Metadata read_pairs(const Call& call, std::string_view envelope) {
@@ -95,50 +109,26 @@ model::PageQuery read_query(const Call& call) {
   return query;
 }
 
-}  // namespace
-
-void EvsApi::register_resource_tags(Dispatcher& d) {
-  const std::string kind = "/os-vendor-tags/{type}";
-  route(d, Verb::get, kind, &EvsApi::all_tags);
-  route(d, Verb::get, kind + "/resource_instances", &EvsApi::find_resources_by_tag);
-  route(d, Verb::get, kind + "/{id}", &EvsApi::resource_tags);
-  route(d, Verb::post, kind + "/{id}", &EvsApi::set_resource_tags);
-  route(d, Verb::put, kind + "/{id}", &EvsApi::set_resource_tags);
-  route(d, Verb::post, kind + "/{id}/action", &EvsApi::delete_resource_tags);
-  route(d, Verb::get, kind + "/{id}/{key}", &EvsApi::resource_tag);
-  route(d, Verb::put, kind + "/{id}/{key}", &EvsApi::set_resource_tag);
-  route(d, Verb::delete_, kind + "/{id}/{key}", &EvsApi::delete_resource_tag);
+Reply all_tags(Services s, CallPtr call) {
+  const Kind& kind = kind_of(*call);
+  call->require_action(kind.list);
+  services::TagValues tags;
+  if (kind.tagged) tags = co_await s.tags.all(call->actor, *kind.tagged);
+  co_return all_tags_reply(tags);
 }
 
-EvsApi::Reply EvsApi::all_tags(CallPtr call) {
-  bool volumes = !call->path.has("type");
-  std::optional<Tagged> kind = volumes ? Tagged::Volumes : kind_of(*call);
-  if (volumes) {
-    call->require_action("evs:volumeTags:list");
-  } else {
-    require_action(*call, "list");
-  }
-  json::object tags;
-  if (kind) {
-    for (const auto& [key, values] : co_await s_.tags.all(call->actor, *kind)) {
-      tags[key] = json::array(values.begin(), values.end());
-    }
-  }
-  co_return json_reply(200, json::object{{"tags", std::move(tags)}});
-}
-
-EvsApi::Reply EvsApi::find_resources_by_tag(CallPtr call) {
-  std::optional<Tagged> kind = kind_of(*call);
-  require_action(*call, "get");
+Reply find_resources_by_tag(Services s, CallPtr call) {
+  call->require_action(kind_of(*call).find);
+  std::optional<Tagged> kind = kind_of(*call).tagged;
   model::PageQuery query = read_query(*call);
   json::array resources;
   std::int64_t count = 0;
   if (kind == Tagged::Volumes) {
-    model::Page<services::VolumeDetail> page = co_await s_.volumes.list(query);
+    model::Page<services::VolumeDetail> page = co_await s.volumes.list(query);
     for (const auto& row : page.rows) resources.push_back(found(row.volume, found_volume(row.volume)));
     count = page.count.value_or(0);
   } else if (kind == Tagged::Snapshots) {
-    model::Page<model::Snapshot> page = co_await s_.snapshots.list(query);
+    model::Page<model::Snapshot> page = co_await s.snapshots.list(query);
     for (const auto& row : page.rows) {
       resources.push_back(found(row, snapshot_view(*call, row, SnapshotFields::Plain)));
     }
@@ -147,58 +137,73 @@ EvsApi::Reply EvsApi::find_resources_by_tag(CallPtr call) {
   co_return json_reply(200, json::object{{"total_count", count}, {"resources", std::move(resources)}});
 }
 
-EvsApi::Reply EvsApi::resource_tags(CallPtr call) {
-  require_action(*call, "getById");
-  model::Metadata tags = co_await s_.tags.show(call->actor, existing_kind(*call), call->path.get("id"));
+Reply resource_tags(Services s, CallPtr call) {
+  Tagged kind = require(*call, &Kind::show);
+  model::Metadata tags = co_await s.tags.show(call->actor, kind, call->path.get("id"));
   co_return json_reply(200, json::object{{"tags", metadata_view(tags)}});
 }
 
 // POST adds, PUT replaces all.
-EvsApi::Reply EvsApi::set_resource_tags(CallPtr call) {
+Reply set_resource_tags(Services s, CallPtr call) {
   bool merge = call->request->method == Verb::post;
-  require_action(*call, merge ? "create" : "update");
-  Tagged kind = existing_kind(*call);
+  Tagged kind = require(*call, merge ? &Kind::create : &Kind::update);
   model::Metadata tags = read_pairs(*call, "tags");
-  co_await s_.tags.set(call->actor, kind, call->path.get("id"), tags, merge);
+  co_await s.tags.set(call->actor, kind, call->path.get("id"), tags, merge);
   co_return json_reply(200, json::object{{"tags", metadata_view(tags)}});
 }
 
-EvsApi::Reply EvsApi::delete_resource_tags(CallPtr call) {
-  require_action(*call, "delete");
-  Tagged kind = existing_kind(*call);
+Reply delete_resource_tags(Services s, CallPtr call) {
+  Tagged kind = require(*call, &Kind::remove);
   std::vector<std::string> keys;
   for (const auto& [key, value] : read_pairs(*call, "os-delete_tags")) keys.push_back(key);
-  co_await s_.tags.remove(call->actor, kind, call->path.get("id"), std::move(keys), false);
+  co_await s.tags.remove(call->actor, kind, call->path.get("id"), std::move(keys), false);
   co_return empty_reply(200);
 }
 
-EvsApi::Reply EvsApi::resource_tag(CallPtr call) {
-  require_action(*call, "getById");
-  model::Metadata tags = co_await s_.tags.show(call->actor, existing_kind(*call), call->path.get("id"));
+Reply resource_tag(Services s, CallPtr call) {
+  Tagged kind = require(*call, &Kind::show);
+  model::Metadata tags = co_await s.tags.show(call->actor, kind, call->path.get("id"));
   std::string key = call->path.get("key");
   auto present = tags.find(key);
   if (present == tags.end()) throw Error(ErrorCode::NotFound, "Tags item was not found: there is no tag " + key + ".");
   co_return json_reply(200, json::object{{"tag", json::object{{key, present->second}}}});
 }
 
-EvsApi::Reply EvsApi::set_resource_tag(CallPtr call) {
-  require_action(*call, "update");
-  Tagged kind = existing_kind(*call);
+Reply set_resource_tag(Services s, CallPtr call) {
+  Tagged kind = require(*call, &Kind::update);
   model::Metadata tag = read_pairs(*call, "tag");
   if (tag.size() != 1 || !tag.contains(call->path.get("key"))) {
     throw Error(ErrorCode::InvalidInput,
                 "Request body and URI mismatch: the one key of 'tag' must be '" + call->path.get("key") + "'.");
   }
-  co_await s_.tags.set(call->actor, kind, call->path.get("id"), tag, true);
+  co_await s.tags.set(call->actor, kind, call->path.get("id"), tag, true);
   co_return json_reply(200, json::object{{"tag", metadata_view(tag)}});
 }
 
-EvsApi::Reply EvsApi::delete_resource_tag(CallPtr call) {
-  require_action(*call, "delete");
-  Tagged kind = existing_kind(*call);
+Reply delete_resource_tag(Services s, CallPtr call) {
+  Tagged kind = require(*call, &Kind::remove);
   std::vector<std::string> keys{call->path.get("key")};
-  co_await s_.tags.remove(call->actor, kind, call->path.get("id"), std::move(keys), true);
+  co_await s.tags.remove(call->actor, kind, call->path.get("id"), std::move(keys), true);
   co_return empty_reply(200);
+}
+
+// The type decides which action is needed, so the handlers ask.
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/os-vendor-tags/{type}", "token", all_tags},
+    {Verb::get, "/os-vendor-tags/{type}/resource_instances", "token", find_resources_by_tag},
+    {Verb::get, "/os-vendor-tags/{type}/{id}", "token", resource_tags},
+    {Verb::post, "/os-vendor-tags/{type}/{id}", "token", set_resource_tags},
+    {Verb::put, "/os-vendor-tags/{type}/{id}", "token", set_resource_tags},
+    {Verb::post, "/os-vendor-tags/{type}/{id}/action", "token", delete_resource_tags},
+    {Verb::get, "/os-vendor-tags/{type}/{id}/{key}", "token", resource_tag},
+    {Verb::put, "/os-vendor-tags/{type}/{id}/{key}", "token", set_resource_tag},
+    {Verb::delete_, "/os-vendor-tags/{type}/{id}/{key}", "token", delete_resource_tag},
+};
+
+}  // namespace
+
+Rows resource_tags_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::evs

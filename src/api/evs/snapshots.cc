@@ -3,7 +3,7 @@
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
 #include "api/common/snapshot_bodies.h"
-#include "api/evs/evs_api.h"
+#include "api/evs/rows.h"
 
 namespace varve::api::evs {
 
@@ -32,26 +32,14 @@ SnapshotId path_id(const Call& call) {
   return SnapshotId(call.path.get("id"));
 }
 
-}  // namespace
-
-void EvsApi::register_snapshots(Dispatcher& d) {
-  route(d, Verb::post, "/cloudsnapshots", &EvsApi::create_snapshot);
-  route(d, Verb::get, "/cloudsnapshots/detail", &EvsApi::list_snapshots_detail);
-  route(d, Verb::get, "/cloudsnapshots/{id}", &EvsApi::show_snapshot);
-  route(d, Verb::put, "/cloudsnapshots/{id}", &EvsApi::update_snapshot);
-  route(d, Verb::delete_, "/cloudsnapshots/{id}", &EvsApi::delete_snapshot);
-  route(d, Verb::post, "/cloudsnapshots/{id}/rollback", &EvsApi::rollback_snapshot);
-  route(d, Verb::post, "/os-vendor-snapshots/{id}/rollback", &EvsApi::rollback_snapshot);
-}
-
-EvsApi::Reply EvsApi::create_snapshot(CallPtr call) {
-  Snapshot made = co_await s_.snapshots.create(call->actor, read_snapshot_spec(*call));
+Reply create_snapshot(Services s, CallPtr call) {
+  Snapshot made = co_await s.snapshots.create(call->actor, read_snapshot_spec(*call));
   co_return snapshot_reply(*call, 202, made);
 }
 
-EvsApi::Reply EvsApi::list_snapshots_detail(CallPtr call) {
+Reply list_snapshots_detail(Services s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, {}});
-  model::Page<Snapshot> page = co_await s_.snapshots.list(query);
+  model::Page<Snapshot> page = co_await s.snapshots.list(query);
   auto view = [&](const Snapshot& row) {
     json::object out = snapshot_view(*call, row, SnapshotFields::Extended);
     out["service_type"] = "EVS";
@@ -60,27 +48,50 @@ EvsApi::Reply EvsApi::list_snapshots_detail(CallPtr call) {
   co_return page_reply(*call, "snapshots", query, page, view);
 }
 
-EvsApi::Reply EvsApi::show_snapshot(CallPtr call) {
-  co_return snapshot_reply(*call, 200, co_await s_.snapshots.show(call->actor, path_id(*call)));
+Reply show_snapshot(Services s, CallPtr call) {
+  co_return snapshot_reply(*call, 200, co_await s.snapshots.show(call->actor, path_id(*call)));
 }
 
-EvsApi::Reply EvsApi::update_snapshot(CallPtr call) {
-  Snapshot changed = co_await s_.snapshots.update(call->actor, path_id(*call), read_snapshot_change(*call));
+Reply update_snapshot(Services s, CallPtr call) {
+  Snapshot changed = co_await s.snapshots.update(call->actor, path_id(*call), read_snapshot_change(*call));
   co_return snapshot_reply(*call, 200, changed);
 }
 
-EvsApi::Reply EvsApi::delete_snapshot(CallPtr call) {
-  co_await s_.snapshots.remove(call->actor, path_id(*call), false);
+Reply delete_snapshot(Services s, CallPtr call) {
+  co_await s.snapshots.remove(call->actor, path_id(*call), false);
   co_return empty_reply(202);
 }
 
-EvsApi::Reply EvsApi::rollback_snapshot(CallPtr call) {
+Reply rollback_snapshot(Services s, CallPtr call) {
   Body body(*call->request, "rollback");
   VolumeId volume(body.fields().required_uuid("volume_id"));
   body.fields().text("name");
   body.fields().finish();
-  co_await s_.volumes.rollback(call->actor, volume, path_id(*call));
+  co_await s.volumes.rollback(call->actor, volume, path_id(*call));
   co_return json_reply(202, json::object{{"rollback", json::object{{"volume_id", volume.str()}}}});
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/cloudsnapshots", "evs:snapshots:create", create_snapshot},
+    {Verb::get, "/cloudsnapshots/detail", "evs:snapshots:list", list_snapshots_detail},
+    {Verb::get, "/cloudsnapshots/{id}", "evs:snapshots:get", show_snapshot},
+    {Verb::put, "/cloudsnapshots/{id}", "evs:snapshots:update", update_snapshot},
+    {Verb::delete_, "/cloudsnapshots/{id}", "evs:snapshots:delete", delete_snapshot},
+    {Verb::post, "/cloudsnapshots/{id}/rollback", "evs:snapshots:rollback", rollback_snapshot},
+};
+
+constexpr Row<Services> kExtensionRows[] = {{Verb::post, "/os-vendor-snapshots/{id}/rollback",
+                                             "evs:snapshots:rollback evs:snapshots:get evs:volumes:get",
+                                             rollback_snapshot}};
+
+}  // namespace
+
+Rows snapshots_rows() {
+  return kRows;
+}
+
+Rows snapshot_extension_rows() {
+  return kExtensionRows;
 }
 
 }  // namespace varve::api::evs

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "api/common/body.h"
+#include "api/common/replies.h"
 #include "base/error.h"
 #include "services/tags.h"
 #include "store/mapping.h"
@@ -84,6 +85,12 @@ Filter tag_filter(const std::vector<WantedTag>& wanted, bool any) {
     all.parts.push_back(std::move(values));
   }
   return all;
+}
+
+http::Response all_tags_reply(const services::TagValues& tags) {
+  json::object view;
+  for (const auto& [key, values] : tags) view[key] = json::array(values.begin(), values.end());
+  return json_reply(200, json::object{{"tags", std::move(view)}});
 }
 
 }  // namespace varve::api::evs

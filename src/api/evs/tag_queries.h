@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "http/message.h"
 #include "model/page.h"
+#include "services/tags.h"
 
 namespace varve::api::evs {
 
@@ -18,6 +20,9 @@ struct WantedTag {
 std::vector<WantedTag> read_tag_list(const boost::json::value& list);
 // {'a':['b','c'],'d':['e']}, as the query parameters of the older calls have it, or JSON.
 std::vector<WantedTag> read_tag_dictionary(std::string_view parameter, const std::string& text);
+
+// {"tags": {"a": ["b", "c"]}}
+http::Response all_tags_reply(const services::TagValues& tags);
 
 // Rows that have all of the tags, or any of them.
 model::Filter tag_filter(const std::vector<WantedTag>& wanted, bool any);

@@ -5,7 +5,7 @@
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
-#include "api/evs/evs_api.h"
+#include "api/evs/rows.h"
 #include "api/evs/tag_queries.h"
 #include "base/text.h"
 
@@ -60,44 +60,37 @@ void add_match(model::PageQuery& query, const json::value& match) {
   }
 }
 
-}  // namespace
-
-void EvsApi::register_tags(Dispatcher& d) {
-  for (const std::string& kind : {std::string("/os-vendor-volumes"), std::string("/cloudvolumes")}) {
-    route(d, Verb::get, kind + "/{id}/tags", &EvsApi::volume_tags);
-    route(d, Verb::post, kind + "/{id}/tags/action", &EvsApi::change_volume_tags);
-    route(d, Verb::post, kind + "/resource_instances/action", &EvsApi::find_volumes_by_tag);
-  }
-  route(d, Verb::get, "/cloudvolumes/tags", &EvsApi::all_tags);
+Reply all_volume_tags(Services s, CallPtr call) {
+  co_return all_tags_reply(co_await s.tags.all(call->actor, Tagged::Volumes));
 }
 
-EvsApi::Reply EvsApi::volume_tags(CallPtr call) {
-  model::Metadata tags = co_await s_.tags.show(call->actor, Tagged::Volumes, call->path.get("id"));
+Reply volume_tags(Services s, CallPtr call) {
+  model::Metadata tags = co_await s.tags.show(call->actor, Tagged::Volumes, call->path.get("id"));
   co_return json_reply(200, json::object{{"tags", tag_array(tags)}});
 }
 
-EvsApi::Reply EvsApi::change_volume_tags(CallPtr call) {
+Reply change_volume_tags(Services s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body", kReasons);
   std::string action = fields.required_text("action");
   bool create = action == "create";
   if (!create && action != "delete") Fields::refuse("action", root, "'create' or 'delete' is wanted");
-  call->require_action(create ? "evs:volumeTags:create" : "evs:volumeTags:delete");
+  call->require_action(create ? Action("evs:volumeTags:create") : Action("evs:volumeTags:delete"));
   const json::value* list = fields.any("tags");
   model::Metadata tags = read_tags(list != nullptr ? *list : json::value(), create);
   fields.finish();
   std::string id = call->path.get("id");
   if (create) {
-    co_await s_.tags.set(call->actor, Tagged::Volumes, id, std::move(tags), true);
+    co_await s.tags.set(call->actor, Tagged::Volumes, id, std::move(tags), true);
   } else {
     std::vector<std::string> keys;
     for (const auto& [key, value] : tags) keys.push_back(key);
-    co_await s_.tags.remove(call->actor, Tagged::Volumes, id, std::move(keys), false);
+    co_await s.tags.remove(call->actor, Tagged::Volumes, id, std::move(keys), false);
   }
   co_return empty_reply(204);
 }
 
-EvsApi::Reply EvsApi::find_volumes_by_tag(CallPtr call) {
+Reply find_volumes_by_tag(Services s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::string action = fields.required_text("action");
@@ -115,12 +108,12 @@ EvsApi::Reply EvsApi::find_volumes_by_tag(CallPtr call) {
     for (const json::value& match : matches->get_array()) add_match(query, match);
   }
   fields.finish();
-  model::Page<VolumeDetail> page = co_await s_.volumes.list(query);
+  model::Page<VolumeDetail> page = co_await s.volumes.list(query);
   json::object reply{{"total_count", page.count.value_or(0)}};
   if (count_only) co_return json_reply(200, reply);
   json::array resources;
   for (const VolumeDetail& row : page.rows) {
-    json::object detail = volume_view(*call, row, s_.settings, true);
+    json::object detail = volume_view(*call, row, s.settings, true);
     add_evs_fields(detail, row);
     resources.push_back(json::object{{"resource_id", row.volume.id.str()},
                                      {"resource_name", text_or_null(row.volume.name)},
@@ -129,6 +122,29 @@ EvsApi::Reply EvsApi::find_volumes_by_tag(CallPtr call) {
   }
   reply["resources"] = std::move(resources);
   co_return json_reply(200, reply);
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::get, "/cloudvolumes/tags", "evs:volumeTags:list", all_volume_tags},
+    {Verb::get, "/cloudvolumes/{id}/tags", "evs:volumeTags:getById", volume_tags},
+    {Verb::post, "/cloudvolumes/{id}/tags/action", "token", change_volume_tags},
+    {Verb::post, "/cloudvolumes/resource_instances/action", "evs:volumeTags:get", find_volumes_by_tag},
+};
+
+constexpr Row<Services> kExtensionRows[] = {
+    {Verb::get, "/os-vendor-volumes/{id}/tags", "evs:volumeTags:getById", volume_tags},
+    {Verb::post, "/os-vendor-volumes/{id}/tags/action", "token", change_volume_tags},
+    {Verb::post, "/os-vendor-volumes/resource_instances/action", "evs:volumeTags:get", find_volumes_by_tag},
+};
+
+}  // namespace
+
+Rows tags_rows() {
+  return kRows;
+}
+
+Rows tag_extension_rows() {
+  return kExtensionRows;
 }
 
 }  // namespace varve::api::evs

@@ -3,7 +3,7 @@
 #include "api/common/body.h"
 #include "api/common/paging.h"
 #include "api/common/resource_views.h"
-#include "api/evs/evs_api.h"
+#include "api/evs/rows.h"
 #include "base/text.h"
 
 namespace varve::api::evs {
@@ -130,60 +130,35 @@ services::VolumeSpec read_spec(Body& body, const services::Settings& settings) {
   return spec;
 }
 
-}  // namespace
-
-void EvsApi::register_volumes(Dispatcher& d) {
-  route(d, Verb::post, "/cloudvolumes", &EvsApi::create_volumes);
-  route(d, Verb::get, "/cloudvolumes", &EvsApi::list_volumes);
-  route(d, Verb::get, "/cloudvolumes/detail", &EvsApi::list_volumes_detail);
-  route(d, Verb::get, "/cloudvolumes/{id}", &EvsApi::show_volume);
-  route(d, Verb::put, "/cloudvolumes/{id}", &EvsApi::update_volume);
-  route(d, Verb::delete_, "/cloudvolumes/{id}", &EvsApi::delete_volume);
-  route(d, Verb::post, "/cloudvolumes/{id}/action", &EvsApi::volume_action);
-  route(d, Verb::post, "/volumes/{id}/retype", &EvsApi::retype_volume);
-  route(d, Verb::get, "/os-vendor-volumes/detail", &EvsApi::list_volumes_detail);
-  route(d, Verb::get, "/os-vendor-volumes/{id}", &EvsApi::show_volume);
-  route(d, Verb::get, "/os-vendor-volumes/{id}/internal-info", &EvsApi::internal_info);
-  route(d, Verb::get, "/jobs/{id}", &EvsApi::show_job);
-  route_v1(d, "/jobs/{id}", &EvsApi::show_job);
-  route_v1(d, "/volumes/{id}", &EvsApi::show_legacy_volume);
-}
-
-EvsApi::Reply EvsApi::create_volumes(CallPtr call) {
+Reply create_volumes(Services s, CallPtr call) {
   Body body(*call->request, "volume", kCreateReasons, Reason::NoVolumeInBody);
-  services::CreatedVolumes made = co_await s_.volumes.create(call->actor, read_spec(body, s_.settings));
+  services::CreatedVolumes made = co_await s.volumes.create(call->actor, read_spec(body, s.settings));
   co_return job_reply(200, made.job);
 }
 
-EvsApi::Reply EvsApi::list_volumes(CallPtr call) {
-  return volume_page(std::move(call), false);
-}
-EvsApi::Reply EvsApi::list_volumes_detail(CallPtr call) {
-  return volume_page(std::move(call), true);
-}
-
-EvsApi::Reply EvsApi::volume_page(CallPtr call, bool detail) {
+template <bool kDetail>
+Reply list_volumes(Services s, CallPtr call) {
   bool several = !call->parameter("ids").empty();
   std::erase_if(call->query, [&](const auto& parameter) {
     return (several && parameter.first == "id") || parameter.second == "all_granted_eps";
   });
   model::PageQuery query =
-      parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, s_.settings.availability_zones});
-  query.with_count = detail;
-  model::Page<VolumeDetail> page = co_await s_.volumes.list(query);
+      parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, s.settings.availability_zones});
+  query.with_count = kDetail;
+  model::Page<VolumeDetail> page = co_await s.volumes.list(query);
   auto view = [&](const VolumeDetail& row) {
-    return detail ? evs_volume_view(*call, row, s_.settings) : volume_summary_view(*call, row.volume);
+    return kDetail ? evs_volume_view(*call, row, s.settings) : volume_summary_view(*call, row.volume);
   };
   co_return page_reply(*call, "volumes", query, page, view);
 }
 
-EvsApi::Reply EvsApi::show_volume(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, path_id(*call));
-  co_return json_reply(200, json::object{{"volume", evs_volume_view(*call, detail, s_.settings)}});
+Reply show_volume(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, path_id(*call));
+  co_return json_reply(200, json::object{{"volume", evs_volume_view(*call, detail, s.settings)}});
 }
 
 // The one reply without its envelope, and with nulls where others have values: so says its page.
-EvsApi::Reply EvsApi::update_volume(CallPtr call) {
+Reply update_volume(Services s, CallPtr call) {
   VolumeId id = path_id(*call);
   Body body(*call->request, "volume", kUpdateReasons, Reason::NoChangeInBody);
   services::VolumeChange change;
@@ -193,47 +168,47 @@ EvsApi::Reply EvsApi::update_volume(CallPtr call) {
   if (!change.name.value_or(std::nullopt) && !change.description.value_or(std::nullopt)) {
     throw Error(ErrorCode::InvalidInput, "Give at least one of them.", Reason::NothingToUpdate);
   }
-  VolumeDetail detail = co_await s_.volumes.update(call->actor, id, std::move(change));
-  json::object view = evs_volume_view(*call, detail, s_.settings);
+  VolumeDetail detail = co_await s.volumes.update(call->actor, id, std::move(change));
+  json::object view = evs_volume_view(*call, detail, s.settings);
   view["os-vol-tenant-attr:tenant_id"] = nullptr;
   view["os-vol-host-attr:host"] = nullptr;
   co_return json_reply(200, view);
 }
 
-EvsApi::Reply EvsApi::delete_volume(CallPtr call) {
-  TaskId job = co_await s_.volumes.remove(call->actor, path_id(*call), true, false);
+Reply delete_volume(Services s, CallPtr call) {
+  TaskId job = co_await s.volumes.remove(call->actor, path_id(*call), true, false);
   co_return job_reply(200, job);
 }
 
-EvsApi::Reply EvsApi::volume_action(CallPtr call) {
+Reply extend_volume(Services s, CallPtr call) {
   VolumeId id = path_id(*call);
   Body body(*call->request, "os-extend", kExtendReasons, Reason::NoExtensionInBody);
   std::optional<std::int64_t> size = body.fields().whole_part("new_size", 1, kMaxSize);
   body.fields().ignore("bssParam");
   body.fields().finish();
   if (!size) throw Error(ErrorCode::InvalidInput, "'new_size' is a required property.", Reason::InvalidSize);
-  TaskId job = co_await s_.volumes.extend(call->actor, id, *size);
+  TaskId job = co_await s.volumes.extend(call->actor, id, *size);
   co_return job_reply(200, job);
 }
 
-EvsApi::Reply EvsApi::retype_volume(CallPtr call) {
+Reply retype_volume(Services s, CallPtr call) {
   Body body(*call->request, "os-retype", kRetypeReasons, Reason::InvalidBody);
   std::string type = body.fields().required_text("new_type");
   body.fields().finish();
-  TaskId job = co_await s_.volumes.retype(call->actor, VolumeId(call->path.get("id")), type, true);
+  TaskId job = co_await s.volumes.retype(call->actor, VolumeId(call->path.get("id")), type, true);
   co_return job_reply(202, job);
 }
 
 // How much of a volume made from a snapshot no longer needs it.
-EvsApi::Reply EvsApi::internal_info(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
-  int percent = s_.backend.independence_percent(detail.volume.id);
+Reply internal_info(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  int percent = s.backend.independence_percent(detail.volume.id);
   co_return json_reply(200, json::object{{"info", json::object{{"loading_progress", percent}}}});
 }
 
-EvsApi::Reply EvsApi::show_legacy_volume(CallPtr call) {
-  VolumeDetail detail = co_await s_.volumes.show(call->actor, VolumeId(call->path.get("id")));
-  json::object view = evs_volume_view(*call, detail, s_.settings);
+Reply show_legacy_volume(Services s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  json::object view = evs_volume_view(*call, detail, s.settings);
   view["display_name"] = text_or_null(detail.volume.name);
   view["display_description"] = text_or_null(detail.volume.description);
   for (const char* newer : {"name", "description", "links", "updated_at", "user_id", "replication_status",
@@ -243,6 +218,39 @@ EvsApi::Reply EvsApi::show_legacy_volume(CallPtr call) {
     view.erase(newer);
   }
   co_return json_reply(200, json::object{{"volume", std::move(view)}});
+}
+
+constexpr Row<Services> kRows[] = {
+    {Verb::post, "/cloudvolumes", "evs:volumes:create", create_volumes},
+    {Verb::get, "/cloudvolumes", "evs:volumes:list", list_volumes<false>},
+    {Verb::get, "/cloudvolumes/detail", "evs:volumes:list", list_volumes<true>},
+    {Verb::get, "/cloudvolumes/{id}", "evs:volumes:get", show_volume},
+    {Verb::put, "/cloudvolumes/{id}", "evs:volumes:update", update_volume},
+    {Verb::delete_, "/cloudvolumes/{id}", "evs:volumes:delete", delete_volume},
+    {Verb::post, "/cloudvolumes/{id}/action", "evs:volumes:extend", extend_volume},
+    {Verb::post, "/volumes/{id}/retype", "evs:volumes:update", retype_volume},
+};
+
+constexpr Row<Services> kExtensionRows[] = {
+    {Verb::get, "/os-vendor-volumes/detail", "evs:volumes:list", list_volumes<true>},
+    {Verb::get, "/os-vendor-volumes/{id}", "evs:volumes:get", show_volume},
+    {Verb::get, "/os-vendor-volumes/{id}/internal-info", "evs:volumes:get", internal_info},
+};
+
+constexpr Row<Services> kLegacyRows[] = {{Verb::get, "/volumes/{id}", "evs:volumes:get", show_legacy_volume}};
+
+}  // namespace
+
+Rows volumes_rows() {
+  return kRows;
+}
+
+Rows volume_extension_rows() {
+  return kExtensionRows;
+}
+
+Rows legacy_rows() {
+  return kLegacyRows;
 }
 
 }  // namespace varve::api::evs

@@ -1,8 +1,8 @@
 // Role assignments on projects, domains and the system, and application credentials.
 
 #include "api/common/body.h"
-#include "api/identity/identity_api.h"
 #include "api/identity/identity_views.h"
+#include "api/identity/rows.h"
 #include "base/parse_time.h"
 
 namespace varve::api::identity_v3 {
@@ -55,55 +55,33 @@ UserId credential_owner(const Call& call, bool change) {
   return UserId(call.path.get("user"));
 }
 
-}  // namespace
-
-void IdentityApi::register_assignments(Dispatcher& d) {
-  auto token = Access::Token;
-  route(d, Verb::get, "/v3/role_assignments", token, &IdentityApi::list_assignments);
-  for (const char* target : {"/v3/projects/{target}", "/v3/domains/{target}", "/v3/system"}) {
-    for (const char* who : {"/users/{user}/roles", "/groups/{group}/roles"}) {
-      std::string path = std::string(target) + who;
-      route(d, Verb::get, path, token, &IdentityApi::target_roles);
-      route(d, Verb::put, path + "/{role}", token, &IdentityApi::assign);
-      route(d, Verb::get, path + "/{role}", token, &IdentityApi::check_assignment);
-      route(d, Verb::delete_, path + "/{role}", token, &IdentityApi::unassign);
-    }
-  }
-  std::string credentials = "/v3/users/{user}/application_credentials";
-  route(d, Verb::get, credentials, token, &IdentityApi::list_credentials);
-  route(d, Verb::post, credentials, token, &IdentityApi::create_credential);
-  route(d, Verb::get, credentials + "/{id}", token, &IdentityApi::show_credential);
-  route(d, Verb::delete_, credentials + "/{id}", token, &IdentityApi::delete_credential);
-}
-
-boost::asio::awaitable<json::object> IdentityApi::domain_reference(std::string id) {
-  model::Domain domain = co_await directory_.domain(id);
+boost::asio::awaitable<json::object> domain_reference(Context c, std::string id) {
+  model::Domain domain = co_await c.directory.domain(id);
   co_return json::object{{"id", id}, {"name", domain.name}};
 }
 
-IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
-  call->require_admin();
+Reply list_assignments(Context c, CallPtr call) {
   bool names = !call->parameter("include_names").empty();
   json::array items;
-  for (const RoleAssignment& one : co_await directory_.assignments()) {
+  for (const RoleAssignment& one : co_await c.directory.assignments()) {
     if (!wanted(*call, one)) continue;
     bool of_group = !one.group_id.empty();
-    model::Role role = co_await directory_.role(one.role_id);
+    model::Role role = co_await c.directory.role(one.role_id);
     json::object item;
     json::object holder{{"id", of_group ? one.group_id : one.user_id.str()}};
     json::object role_ref{{"id", role.id}};
     if (names) {
       std::string domain;
       if (of_group) {
-        model::Group group = co_await directory_.group(one.group_id);
+        model::Group group = co_await c.directory.group(one.group_id);
         holder["name"] = group.name;
         domain = group.domain_id;
       } else {
-        model::User user = co_await directory_.user(one.user_id.str());
+        model::User user = co_await c.directory.user(one.user_id.str());
         holder["name"] = user.name;
         domain = user.domain_id;
       }
-      holder["domain"] = co_await domain_reference(domain);
+      holder["domain"] = co_await domain_reference(c, domain);
       role_ref["name"] = role.name;
     }
     json::object scope;
@@ -112,11 +90,11 @@ IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
     } else {
       json::object target{{"id", one.target_id}};
       if (names && one.target_kind == "project") {
-        model::Project project = co_await directory_.project(one.target_id);
+        model::Project project = co_await c.directory.project(one.target_id);
         target["name"] = project.name;
-        target["domain"] = co_await domain_reference(project.domain_id);
+        target["domain"] = co_await domain_reference(c, project.domain_id);
       } else if (names) {
-        target["name"] = (co_await directory_.domain(one.target_id)).name;
+        target["name"] = (co_await c.directory.domain(one.target_id)).name;
       }
       scope[one.target_kind] = std::move(target);
     }
@@ -132,60 +110,56 @@ IdentityApi::Reply IdentityApi::list_assignments(CallPtr call) {
   co_return json_reply(200, list_view(*call, "role_assignments", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::target_roles(CallPtr call) {
-  call->require_admin();
+Reply target_roles(Context c, CallPtr call) {
   RoleAssignment target = assignment_of(*call);
   json::array items;
-  for (const RoleAssignment& one : co_await directory_.assignments()) {
-    if (same_target(one, target)) items.push_back(role_view(*call, co_await directory_.role(one.role_id)));
+  for (const RoleAssignment& one : co_await c.directory.assignments()) {
+    if (same_target(one, target)) items.push_back(role_view(*call, co_await c.directory.role(one.role_id)));
   }
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::assign(CallPtr call) {
-  call->require_admin();
-  co_await directory_.assign(assignment_of(*call));
+Reply assign(Context c, CallPtr call) {
+  co_await c.directory.assign(assignment_of(*call));
   co_return empty_reply();
 }
 
-IdentityApi::Reply IdentityApi::check_assignment(CallPtr call) {
-  call->require_admin();
+Reply check_assignment(Context c, CallPtr call) {
   RoleAssignment target = assignment_of(*call);
-  for (const RoleAssignment& one : co_await directory_.assignments()) {
+  for (const RoleAssignment& one : co_await c.directory.assignments()) {
     if (same_target(one, target) && one.role_id == target.role_id) co_return empty_reply();
   }
   throw Error(ErrorCode::NotFound, "Could not find role assignment with role: " + target.role_id + ".");
 }
 
-IdentityApi::Reply IdentityApi::unassign(CallPtr call) {
-  call->require_admin();
-  co_await directory_.unassign(assignment_of(*call));
+Reply unassign(Context c, CallPtr call) {
+  co_await c.directory.unassign(assignment_of(*call));
   co_return empty_reply();
 }
 
-IdentityApi::Reply IdentityApi::list_credentials(CallPtr call) {
+Reply list_credentials(Context c, CallPtr call) {
   UserId owner = credential_owner(*call, false);
   std::string name = call->parameter("name");
-  std::vector<model::Role> roles = co_await directory_.roles();
+  std::vector<model::Role> roles = co_await c.directory.roles();
   json::array items;
-  for (const model::ApplicationCredential& one : co_await directory_.credentials(owner)) {
+  for (const model::ApplicationCredential& one : co_await c.directory.credentials(owner)) {
     if (name.empty() || one.name == name) items.push_back(credential_view(*call, one, roles));
   }
   co_return json_reply(200, list_view(*call, "application_credentials", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::show_credential(CallPtr call) {
+Reply show_credential(Context c, CallPtr call) {
   UserId owner = credential_owner(*call, false);
   std::string id = call->path.get("id");
-  for (const model::ApplicationCredential& one : co_await directory_.credentials(owner)) {
+  for (const model::ApplicationCredential& one : co_await c.directory.credentials(owner)) {
     if (one.id != id) continue;
-    json::object view = credential_view(*call, one, co_await directory_.roles());
+    json::object view = credential_view(*call, one, co_await c.directory.roles());
     co_return json_reply(200, json::object{{"application_credential", std::move(view)}});
   }
   throw Error(ErrorCode::NotFound, "Could not find application credential: " + id + ".");
 }
 
-IdentityApi::Reply IdentityApi::create_credential(CallPtr call) {
+Reply create_credential(Context c, CallPtr call) {
   if (call->identity->user.id.str() != call->path.get("user")) {
     throw Error(ErrorCode::Forbidden, "Application credentials can be made for oneself only.");
   }
@@ -203,7 +177,7 @@ IdentityApi::Reply IdentityApi::create_credential(CallPtr call) {
       Fields role(one, "roles");
       std::optional<std::string> name = role.text("name");
       std::optional<std::string> id = role.text("id");
-      spec.roles.push_back(name ? *name : (co_await directory_.role(id.value_or(""))).name);
+      spec.roles.push_back(name ? *name : (co_await c.directory.role(id.value_or(""))).name);
     }
   }
   if (const json::value* rules = fields.any("access_rules");
@@ -211,16 +185,54 @@ IdentityApi::Reply IdentityApi::create_credential(CallPtr call) {
     Fields::refuse("access_rules", *rules, "Access rules are not supported");
   }
   fields.finish();
-  identity::NewCredential made = co_await directory_.create_credential(call->identity, std::move(spec));
-  json::object view = credential_view(*call, made.credential, co_await directory_.roles());
+  identity::NewCredential made = co_await c.directory.create_credential(call->identity, std::move(spec));
+  json::object view = credential_view(*call, made.credential, co_await c.directory.roles());
   view["secret"] = made.secret;
   co_return json_reply(201, json::object{{"application_credential", std::move(view)}});
 }
 
-IdentityApi::Reply IdentityApi::delete_credential(CallPtr call) {
+Reply delete_credential(Context c, CallPtr call) {
   UserId owner = credential_owner(*call, true);
-  co_await directory_.remove_credential(owner, call->path.get("id"));
+  co_await c.directory.remove_credential(owner, call->path.get("id"));
   co_return empty_reply();
+}
+
+constexpr Row<Context> kRows[] = {
+    {Verb::get, "/v3/role_assignments", "admin", list_assignments},
+    {Verb::get, "/v3/users/{user}/application_credentials", "token", list_credentials},
+    {Verb::post, "/v3/users/{user}/application_credentials", "token", create_credential},
+    {Verb::get, "/v3/users/{user}/application_credentials/{id}", "token", show_credential},
+    {Verb::delete_, "/v3/users/{user}/application_credentials/{id}", "token", delete_credential},
+    {Verb::get, "/v3/projects/{target}/users/{user}/roles", "admin", target_roles},
+    {Verb::put, "/v3/projects/{target}/users/{user}/roles/{role}", "admin", assign},
+    {Verb::get, "/v3/projects/{target}/users/{user}/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/v3/projects/{target}/users/{user}/roles/{role}", "admin", unassign},
+    {Verb::get, "/v3/projects/{target}/groups/{group}/roles", "admin", target_roles},
+    {Verb::put, "/v3/projects/{target}/groups/{group}/roles/{role}", "admin", assign},
+    {Verb::get, "/v3/projects/{target}/groups/{group}/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/v3/projects/{target}/groups/{group}/roles/{role}", "admin", unassign},
+    {Verb::get, "/v3/domains/{target}/users/{user}/roles", "admin", target_roles},
+    {Verb::put, "/v3/domains/{target}/users/{user}/roles/{role}", "admin", assign},
+    {Verb::get, "/v3/domains/{target}/users/{user}/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/v3/domains/{target}/users/{user}/roles/{role}", "admin", unassign},
+    {Verb::get, "/v3/domains/{target}/groups/{group}/roles", "admin", target_roles},
+    {Verb::put, "/v3/domains/{target}/groups/{group}/roles/{role}", "admin", assign},
+    {Verb::get, "/v3/domains/{target}/groups/{group}/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/v3/domains/{target}/groups/{group}/roles/{role}", "admin", unassign},
+    {Verb::get, "/v3/system/users/{user}/roles", "admin", target_roles},
+    {Verb::put, "/v3/system/users/{user}/roles/{role}", "admin", assign},
+    {Verb::get, "/v3/system/users/{user}/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/v3/system/users/{user}/roles/{role}", "admin", unassign},
+    {Verb::get, "/v3/system/groups/{group}/roles", "admin", target_roles},
+    {Verb::put, "/v3/system/groups/{group}/roles/{role}", "admin", assign},
+    {Verb::get, "/v3/system/groups/{group}/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/v3/system/groups/{group}/roles/{role}", "admin", unassign},
+};
+
+}  // namespace
+
+Rows assignments_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::identity_v3

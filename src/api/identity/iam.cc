@@ -2,8 +2,8 @@
 // as roles are, and access keys (OS-CREDENTIAL), with which SDKs sign their requests.
 
 #include "api/common/body.h"
-#include "api/identity/identity_api.h"
 #include "api/identity/identity_views.h"
+#include "api/identity/rows.h"
 
 namespace varve::api::identity_v3 {
 
@@ -114,26 +114,9 @@ void require_owner(const Call& call, const UserId& owner) {
   }
 }
 
-}  // namespace
-
-void IdentityApi::register_iam(Dispatcher& d) {
-  auto token = Access::Token;
-  route(d, Verb::get, "/v3.0/OS-ROLE/roles", token, &IdentityApi::list_policies);
-  route(d, Verb::post, "/v3.0/OS-ROLE/roles", token, &IdentityApi::create_policy);
-  route(d, Verb::get, "/v3.0/OS-ROLE/roles/{id}", token, &IdentityApi::show_policy);
-  route(d, Verb::patch, "/v3.0/OS-ROLE/roles/{id}", token, &IdentityApi::update_policy);
-  route(d, Verb::delete_, "/v3.0/OS-ROLE/roles/{id}", token, &IdentityApi::delete_policy);
-  route(d, Verb::get, "/v3.0/OS-CREDENTIAL/credentials", token, &IdentityApi::list_access_keys);
-  route(d, Verb::post, "/v3.0/OS-CREDENTIAL/credentials", token, &IdentityApi::create_access_key);
-  route(d, Verb::get, "/v3.0/OS-CREDENTIAL/credentials/{id}", token, &IdentityApi::show_access_key);
-  route(d, Verb::put, "/v3.0/OS-CREDENTIAL/credentials/{id}", token, &IdentityApi::update_access_key);
-  route(d, Verb::delete_, "/v3.0/OS-CREDENTIAL/credentials/{id}", token, &IdentityApi::delete_access_key);
-}
-
-IdentityApi::Reply IdentityApi::list_policies(CallPtr call) {
-  call->require_admin();
+Reply list_policies(Context c, CallPtr call) {
   json::array items;
-  for (const model::Role& role : co_await directory_.roles()) {
+  for (const model::Role& role : co_await c.directory.roles()) {
     if (role.policy) items.push_back(policy_view(*call, role));
   }
   std::size_t count = items.size();
@@ -142,63 +125,59 @@ IdentityApi::Reply IdentityApi::list_policies(CallPtr call) {
   co_return json_reply(200, reply);
 }
 
-IdentityApi::Reply IdentityApi::show_policy(CallPtr call) {
-  call->require_admin();
-  model::Role role = co_await policy_role(directory_, call->path.get("id"));
+Reply show_policy(Context c, CallPtr call) {
+  model::Role role = co_await policy_role(c.directory, call->path.get("id"));
   co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
 }
 
-IdentityApi::Reply IdentityApi::create_policy(CallPtr call) {
-  call->require_admin();
-  model::Role role = co_await directory_.create_role(read_role(*call->request, true));
+Reply create_policy(Context c, CallPtr call) {
+  model::Role role = co_await c.directory.create_role(read_role(*call->request, true));
   co_return json_reply(201, json::object{{"role", policy_view(*call, role)}});
 }
 
-IdentityApi::Reply IdentityApi::update_policy(CallPtr call) {
-  call->require_admin();
-  co_await policy_role(directory_, call->path.get("id"));
-  model::Role role = co_await directory_.update_role(call->path.get("id"), read_role(*call->request, false));
+Reply update_policy(Context c, CallPtr call) {
+  co_await policy_role(c.directory, call->path.get("id"));
+  model::Role role = co_await c.directory.update_role(call->path.get("id"), read_role(*call->request, false));
   co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
 }
 
-IdentityApi::Reply IdentityApi::delete_policy(CallPtr call) {
-  call->require_admin();
-  co_await policy_role(directory_, call->path.get("id"));
-  co_await directory_.remove_role(call->path.get("id"));
+Reply delete_policy(Context c, CallPtr call) {
+  co_await policy_role(c.directory, call->path.get("id"));
+  co_await c.directory.remove_role(call->path.get("id"));
   http::Response response;
   response.status = 200;
   co_return response;
 }
 
-IdentityApi::Reply IdentityApi::list_access_keys(CallPtr call) {
+Reply list_access_keys(Context c, CallPtr call) {
   std::string wanted = call->parameter("user_id");
   UserId owner(wanted.empty() ? call->identity->user.id.str() : wanted);
   require_owner(*call, owner);
   json::array items;
-  for (const model::AccessKey& key : co_await directory_.access_keys(owner)) items.push_back(access_key_view(key));
+  for (const model::AccessKey& key : co_await c.directory.access_keys(owner)) items.push_back(access_key_view(key));
   co_return json_reply(200, json::object{{"credentials", std::move(items)}});
 }
 
-IdentityApi::Reply IdentityApi::show_access_key(CallPtr call) {
-  model::AccessKey key = co_await directory_.access_key(call->path.get("id"));
+Reply show_access_key(Context c, CallPtr call) {
+  model::AccessKey key = co_await c.directory.access_key(call->path.get("id"));
   require_owner(*call, key.user_id);
   co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
 }
 
 // The one time that the secret is shown.
-IdentityApi::Reply IdentityApi::create_access_key(CallPtr call) {
+Reply create_access_key(Context c, CallPtr call) {
   Body body(*call->request, "credential");
   std::string wanted = body.fields().text("user_id").value_or(call->identity->user.id.str());
   std::string description = body.fields().text("description").value_or("");
   body.fields().finish();
   require_owner(*call, UserId(wanted));
-  model::AccessKey key = co_await directory_.create_access_key(UserId(wanted), std::move(description));
+  model::AccessKey key = co_await c.directory.create_access_key(UserId(wanted), std::move(description));
   json::object view = access_key_view(key);
   view["secret"] = key.secret;
   co_return json_reply(201, json::object{{"credential", std::move(view)}});
 }
 
-IdentityApi::Reply IdentityApi::update_access_key(CallPtr call) {
+Reply update_access_key(Context c, CallPtr call) {
   Body body(*call->request, "credential");
   std::optional<std::string> status = body.fields().text("status");
   std::optional<std::string> description = body.fields().text("description");
@@ -207,18 +186,37 @@ IdentityApi::Reply IdentityApi::update_access_key(CallPtr call) {
     Fields::refuse("status", json::value(*status), "'active' or 'inactive' is wanted");
   }
   std::string id = call->path.get("id");
-  require_owner(*call, (co_await directory_.access_key(id)).user_id);
+  require_owner(*call, (co_await c.directory.access_key(id)).user_id);
   std::optional<bool> active;
   if (status) active = *status == "active";
-  model::AccessKey key = co_await directory_.update_access_key(id, active, description);
+  model::AccessKey key = co_await c.directory.update_access_key(id, active, description);
   co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
 }
 
-IdentityApi::Reply IdentityApi::delete_access_key(CallPtr call) {
+Reply delete_access_key(Context c, CallPtr call) {
   std::string id = call->path.get("id");
-  require_owner(*call, (co_await directory_.access_key(id)).user_id);
-  co_await directory_.remove_access_key(id);
+  require_owner(*call, (co_await c.directory.access_key(id)).user_id);
+  co_await c.directory.remove_access_key(id);
   co_return empty_reply();
+}
+
+constexpr Row<Context> kRows[] = {
+    {Verb::get, "/v3.0/OS-ROLE/roles", "admin", list_policies},
+    {Verb::post, "/v3.0/OS-ROLE/roles", "admin", create_policy},
+    {Verb::get, "/v3.0/OS-ROLE/roles/{id}", "admin", show_policy},
+    {Verb::patch, "/v3.0/OS-ROLE/roles/{id}", "admin", update_policy},
+    {Verb::delete_, "/v3.0/OS-ROLE/roles/{id}", "admin", delete_policy},
+    {Verb::get, "/v3.0/OS-CREDENTIAL/credentials", "token", list_access_keys},
+    {Verb::post, "/v3.0/OS-CREDENTIAL/credentials", "token", create_access_key},
+    {Verb::get, "/v3.0/OS-CREDENTIAL/credentials/{id}", "token", show_access_key},
+    {Verb::put, "/v3.0/OS-CREDENTIAL/credentials/{id}", "token", update_access_key},
+    {Verb::delete_, "/v3.0/OS-CREDENTIAL/credentials/{id}", "token", delete_access_key},
+};
+
+}  // namespace
+
+Rows iam_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::identity_v3

@@ -1,8 +1,8 @@
 // Version documents, tokens, the catalog, and what a user may ask about itself.
 
 #include "api/common/body.h"
-#include "api/identity/identity_api.h"
 #include "api/identity/identity_views.h"
+#include "api/identity/rows.h"
 
 namespace varve::api::identity_v3 {
 
@@ -97,85 +97,59 @@ LoginRequest read_login(const json::object& body) {
   return request;
 }
 
-}  // namespace
-
-void IdentityApi::route(Dispatcher& dispatcher, Verb method, const std::string& path, Access access, Method handler) {
-  Handler call_it = [this, handler](CallPtr call) { return (this->*handler)(std::move(call)); };
-  dispatcher.add(method, "/identity" + path, access, call_it);
-}
-
-void IdentityApi::register_routes(Dispatcher& d) {
-  route(d, Verb::get, "", Access::Public, &IdentityApi::versions);
-  route(d, Verb::get, "/", Access::Public, &IdentityApi::versions);
-  route(d, Verb::get, "/v3", Access::Public, &IdentityApi::version);
-  route(d, Verb::get, "/v3/", Access::Public, &IdentityApi::version);
-  route(d, Verb::post, "/v3/auth/tokens", Access::Public, &IdentityApi::login);
-  route(d, Verb::get, "/v3/auth/tokens", Access::Token, &IdentityApi::show_token);
-  route(d, Verb::delete_, "/v3/auth/tokens", Access::Token, &IdentityApi::revoke_token);
-  route(d, Verb::get, "/v3/auth/catalog", Access::Token, &IdentityApi::catalog);
-  route(d, Verb::get, "/v3/auth/projects", Access::Token, &IdentityApi::own_projects);
-  route(d, Verb::get, "/v3/auth/domains", Access::Token, &IdentityApi::own_domains);
-  route(d, Verb::get, "/v3/auth/system", Access::Token, &IdentityApi::own_system);
-  route(d, Verb::get, "/v3/services", Access::Token, &IdentityApi::services);
-  route(d, Verb::get, "/v3/endpoints", Access::Token, &IdentityApi::endpoints);
-  route(d, Verb::get, "/v3/regions", Access::Token, &IdentityApi::regions);
-  register_management(d);
-  register_assignments(d);
-}
-
-IdentityApi::Reply IdentityApi::versions(CallPtr call) {
+Reply versions(Context c, CallPtr call) {
   json::object values{{"values", json::array{version_view(*call)}}};
   co_return json_reply(300, json::object{{"versions", std::move(values)}});
 }
 
-IdentityApi::Reply IdentityApi::version(CallPtr call) {
+Reply version(Context c, CallPtr call) {
   co_return json_reply(200, json::object{{"version", version_view(*call)}});
 }
 
-IdentityApi::Reply IdentityApi::login(CallPtr call) {
+Reply login(Context c, CallPtr call) {
   LoginRequest request = read_login(parse_body(*call->request));
   request.peer = call->request->peer;
-  identity::Login login = co_await directory_.login(std::move(request));
+  identity::Login login = co_await c.directory.login(std::move(request));
   bool with_catalog = call->parameter("nocatalog").empty();
-  json::object token = token_view(*call, catalog_, *login.identity, with_catalog);
+  json::object token = token_view(*call, c.catalog, *login.identity, with_catalog);
   http::Response response = json_reply(201, json::object{{"token", std::move(token)}});
   response.headers.emplace_back("X-Subject-Token", login.token);
   co_return response;
 }
 
 // One may look at one's own token; administrators and services at any.
-IdentityApi::Reply IdentityApi::show_token(CallPtr call) {
+Reply show_token(Context c, CallPtr call) {
   std::string subject(call->request->header("X-Subject-Token"));
   bool own = subject == call->request->header("X-Auth-Token");
   if (!own && !call->identity->is_admin() && !call->identity->has_role("service")) call->require_admin();
   std::shared_ptr<const identity::Identity> who;
   try {
-    who = co_await directory_.authenticate(subject, "");
+    who = co_await c.directory.authenticate(subject, "");
   } catch (const Error& fault) {
     if (fault.code() != ErrorCode::Unauthorized) throw;
   }
   if (!who) throw Error(ErrorCode::NotFound, "Could not find token.");
-  json::object token = token_view(*call, catalog_, *who, call->parameter("nocatalog").empty());
+  json::object token = token_view(*call, c.catalog, *who, call->parameter("nocatalog").empty());
   http::Response response = json_reply(200, json::object{{"token", std::move(token)}});
   response.headers.emplace_back("X-Subject-Token", subject);
   co_return response;
 }
 
-IdentityApi::Reply IdentityApi::revoke_token(CallPtr call) {
+Reply revoke_token(Context c, CallPtr call) {
   std::string subject(call->request->header("X-Subject-Token"));
   if (subject != call->request->header("X-Auth-Token")) call->require_admin();
-  co_await directory_.revoke(subject);
+  co_await c.directory.revoke(subject);
   co_return empty_reply();
 }
 
-IdentityApi::Reply IdentityApi::catalog(CallPtr call) {
-  json::array items = catalog_view(*call, catalog_, call->identity->project);
+Reply catalog(Context c, CallPtr call) {
+  json::array items = catalog_view(*call, c.catalog, call->identity->project);
   co_return json_reply(200, list_view(*call, "catalog", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::services(CallPtr call) {
+Reply services(Context c, CallPtr call) {
   json::array items;
-  for (const json::value& entry : catalog_view(*call, catalog_, call->identity->project)) {
+  for (const json::value& entry : catalog_view(*call, c.catalog, call->identity->project)) {
     json::object service = entry.as_object();
     service.erase("endpoints");
     service["enabled"] = true;
@@ -184,9 +158,9 @@ IdentityApi::Reply IdentityApi::services(CallPtr call) {
   co_return json_reply(200, list_view(*call, "services", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::endpoints(CallPtr call) {
+Reply endpoints(Context c, CallPtr call) {
   json::array items;
-  for (const json::value& entry : catalog_view(*call, catalog_, call->identity->project)) {
+  for (const json::value& entry : catalog_view(*call, c.catalog, call->identity->project)) {
     for (const json::value& one : entry.at("endpoints").as_array()) {
       json::object endpoint = one.as_object();
       endpoint["service_id"] = entry.at("id");
@@ -197,36 +171,59 @@ IdentityApi::Reply IdentityApi::endpoints(CallPtr call) {
   co_return json_reply(200, list_view(*call, "endpoints", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::regions(CallPtr call) {
-  json::array items{json::object{{"id", catalog_.region}, {"description", ""}, {"parent_catalog_.regionid", nullptr}}};
+Reply regions(Context c, CallPtr call) {
+  json::array items{json::object{{"id", c.catalog.region}, {"description", ""}, {"parent_region_id", nullptr}}};
   co_return json_reply(200, list_view(*call, "regions", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::own_projects(CallPtr call) {
+Reply own_projects(Context c, CallPtr call) {
   json::array items;
-  for (const model::Project& project : co_await directory_.projects_of(call->identity->user.id)) {
+  for (const model::Project& project : co_await c.directory.projects_of(call->identity->user.id)) {
     items.push_back(project_view(*call, project));
   }
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::own_domains(CallPtr call) {
+Reply own_domains(Context c, CallPtr call) {
   json::array items;
-  for (const model::RoleAssignment& one : co_await directory_.assignments()) {
+  for (const model::RoleAssignment& one : co_await c.directory.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "domain") continue;
-    items.push_back(domain_view(*call, co_await directory_.domain(one.target_id)));
+    items.push_back(domain_view(*call, co_await c.directory.domain(one.target_id)));
   }
   co_return json_reply(200, list_view(*call, "domains", std::move(items)));
 }
 
-IdentityApi::Reply IdentityApi::own_system(CallPtr call) {
+Reply own_system(Context c, CallPtr call) {
   json::array items;
-  for (const model::RoleAssignment& one : co_await directory_.assignments()) {
+  for (const model::RoleAssignment& one : co_await c.directory.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "system") continue;
     items.push_back(json::object{{"all", true}});
     break;
   }
   co_return json_reply(200, list_view(*call, "system", std::move(items)));
+}
+
+constexpr Row<Context> kRows[] = {
+    {Verb::get, "", "anyone", versions},
+    {Verb::get, "/", "anyone", versions},
+    {Verb::get, "/v3", "anyone", version},
+    {Verb::get, "/v3/", "anyone", version},
+    {Verb::post, "/v3/auth/tokens", "anyone", login},
+    {Verb::get, "/v3/auth/tokens", "token", show_token},
+    {Verb::delete_, "/v3/auth/tokens", "token", revoke_token},
+    {Verb::get, "/v3/auth/catalog", "token", catalog},
+    {Verb::get, "/v3/auth/projects", "token", own_projects},
+    {Verb::get, "/v3/auth/domains", "token", own_domains},
+    {Verb::get, "/v3/auth/system", "token", own_system},
+    {Verb::get, "/v3/services", "token", services},
+    {Verb::get, "/v3/endpoints", "token", endpoints},
+    {Verb::get, "/v3/regions", "token", regions},
+};
+
+}  // namespace
+
+Rows tokens_rows() {
+  return kRows;
 }
 
 }  // namespace varve::api::identity_v3

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/common/dispatcher.h"
 #include "api/ops/docs.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -11,18 +12,6 @@ namespace varve::api::ops {
 namespace json = boost::json;
 
 namespace {
-
-boost::asio::awaitable<http::Response> serve_document(std::string type, std::string_view text) {
-  http::Response response;
-  response.content_type = std::move(type);
-  response.body = text;
-  co_return response;
-}
-
-void add_document(Dispatcher& dispatcher, std::string_view path, const std::string& type, std::string_view text) {
-  Handler serve = [type, text](CallPtr) { return serve_document(type, text); };
-  dispatcher.add(http::Verb::get, path, Access::Public, serve);
-}
 
 std::string_view state_of(const backends::Capacity& room) {
   if (room.unavailable) return "unavailable";
@@ -41,36 +30,58 @@ boost::asio::awaitable<bool> is_readable(store::Database& db) {
   }
 }
 
-}  // namespace
-
-void OpsApi::register_routes(Dispatcher& dispatcher) {
-  Handler health = [this](CallPtr call) { return this->health(std::move(call)); };
-  Handler ready = [this](CallPtr call) { return this->ready(std::move(call)); };
-  dispatcher.add(http::Verb::get, "/healthz", Access::Public, health);
-  dispatcher.add(http::Verb::get, "/healthcheck", Access::Public, health);
-  dispatcher.add(http::Verb::get, "/readyz", Access::Public, ready);
-  add_document(dispatcher, "/docs", "text/html; charset=utf-8", docs_page());
-  add_document(dispatcher, "/docs/openapi.yaml", "application/yaml", openapi_yaml());
-}
-
-boost::asio::awaitable<http::Response> OpsApi::health(CallPtr) {
+// The process answers.
+Reply health(Context, CallPtr) {
   http::Response response;
   response.body = R"({"detailed": false, "reasons": ["OK"]})";
   co_return response;
 }
 
-boost::asio::awaitable<http::Response> OpsApi::ready(CallPtr) {
-  bool ready = !draining_() && db_.takes_changes() && co_await is_readable(db_);
+// The database answers and takes changes, and nothing is shutting down; which pools have room.
+Reply ready(Context c, CallPtr) {
+  bool ready = !c.draining && c.db.takes_changes() && co_await is_readable(c.db);
   json::array pools;
-  for (const std::string& name : backend_.pools()) {
-    backends::Capacity room = backend_.capacity(name);
+  for (const std::string& name : c.backend.pools()) {
+    backends::Capacity room = c.backend.capacity(name);
     pools.push_back(json::object{{"name", name}, {"free_mib", room.available >> 20}, {"state", state_of(room)}});
   }
   http::Response response;
   response.status = ready ? 200 : 503;
   response.body =
-      json::serialize(json::object{{"ready", ready}, {"tasks", tasks_.waiting()}, {"pools", std::move(pools)}});
+      json::serialize(json::object{{"ready", ready}, {"tasks", c.tasks.waiting()}, {"pools", std::move(pools)}});
   co_return response;
+}
+
+http::Response document(std::string type, std::string_view text) {
+  http::Response response;
+  response.content_type = std::move(type);
+  response.body = text;
+  return response;
+}
+
+Reply docs(Context, CallPtr) {
+  co_return document("text/html; charset=utf-8", docs_page());
+}
+
+Reply contract(Context, CallPtr) {
+  co_return document("application/yaml", openapi_yaml());
+}
+
+using http::Verb;
+
+constexpr Row<Context> kRows[] = {
+    {Verb::get, "/healthz", "anyone", health},
+    {Verb::get, "/healthcheck", "anyone", health},
+    {Verb::get, "/readyz", "anyone", ready},
+    {Verb::get, "/docs", "anyone", docs},
+    {Verb::get, "/docs/openapi.yaml", "anyone", contract},
+};
+constexpr Place kPlaces[] = {{"", Scope::Any}};
+
+}  // namespace
+
+Tables<Context> tables() {
+  return {{kRows, kPlaces}};
 }
 
 }  // namespace varve::api::ops

@@ -11,6 +11,7 @@
 #include "daemon/backup_store.h"
 #include "daemon/doctor.h"
 #include "daemon/recover.h"
+#include "daemon/routes.h"
 #include "daemon/store_lock.h"
 #include "daemon/welcome.h"
 #include "store/migrations.h"
@@ -142,6 +143,9 @@ int run(int argc, char** argv) {
   backup_command->add_option("DIRECTORY", options.target, "where to; it must not be there yet")->required();
   auto* version_command = cli.add_subcommand("version", "print the version");
   auto* failpoints_command = cli.add_subcommand("failpoints", "list the places where tests can make varved fail");
+  auto* routes_command =
+      cli.add_subcommand("routes", "list the routes: what each needs, and since which microversion it is there");
+  routes_command->add_flag("--json", options.json, "print a JSON array");
   CLI11_PARSE(cli, argc, argv);
   try {
     if (serve_command->parsed()) return serve(options);
@@ -151,6 +155,7 @@ int run(int argc, char** argv) {
     if (doctor_command->parsed()) return examine(options);
     if (backup_command->parsed()) return back_up(options);
     if (failpoints_command->parsed()) return list_failpoints();
+    if (routes_command->parsed()) return list_routes(options.json);
     if (version_command->parsed()) std::printf("varved %s\n", kVersion);
     return 0;
   } catch (const Error& fault) {

@@ -1,0 +1,22 @@
+#include "api/identity/identity_api.h"
+
+#include "api/identity/rows.h"
+
+namespace varve::api::identity_v3 {
+
+namespace {
+
+// What belongs to a project is not here: any token will do, and the handlers look at what it is about.
+constexpr Place kPlaces[] = {{"/identity", Scope::Any}};
+
+}  // namespace
+
+Tables<Context> tables() {
+  Tables<Context> out;
+  for (Rows rows : {tokens_rows(), management_rows(), groups_rows(), iam_rows(), assignments_rows()}) {
+    out.push_back({rows, kPlaces, Envelope::Keystone});
+  }
+  return out;
+}
+
+}  // namespace varve::api::identity_v3

@@ -1,0 +1,19 @@
+// The rows of each kind of resource.
+#pragma once
+
+#include <span>
+
+#include "api/common/dispatcher.h"
+#include "api/identity/identity_api.h"
+
+namespace varve::api::identity_v3 {
+
+using Rows = std::span<const Row<Context>>;
+
+Rows tokens_rows();
+Rows management_rows();
+Rows groups_rows();
+Rows iam_rows();
+Rows assignments_rows();
+
+}  // namespace varve::api::identity_v3
