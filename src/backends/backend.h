@@ -77,9 +77,9 @@ class Backend {
   // it may be open.
   virtual void migrate(const VolumeId& volume, const std::string& pool) = 0;
 
-  // All that found() could name. adopt() gives it to a new volume, which may have to grow to whole GiB; rename: a
-  // snapshot that nobody owns becomes that of the other id.
-  virtual std::vector<Found> found() = 0;
+  // What is in the pool, with and without an owner. adopt() gives it to a new volume, which may have to grow to whole
+  // GiB; rename: a snapshot that nobody owns becomes that of the other id.
+  virtual std::vector<Found> found(const std::string& pool) = 0;
   virtual void adopt_volume(const VolumeId& volume, const std::string& name) = 0;
   virtual void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) = 0;
 
@@ -122,6 +122,7 @@ class Backend {
   virtual void forget_key(const KeyId& key) = 0;
 
   virtual bool has_volume(const VolumeId& volume) = 0;
+  virtual std::vector<VolumeId> volumes() = 0;
 
   // What is wrong with the bytes of a volume or a snapshot, in words for an operator; nullopt: nothing is known to be.
   // Calls that need them throw Error(BackendFailed) then; deletion works. Damage concerns what reads through it and

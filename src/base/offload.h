@@ -1,13 +1,22 @@
 // Threads for blocking calls that coroutines wait for: a coroutine resumes on its own executor, with what the call
 // returned or threw. The executors of all callers must outlive end(), and what waits for a call is destroyed with its
-// executor.
+// executor. An executor runs one thing after the other.
 #pragma once
 
 #include <atomic>
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -18,12 +27,40 @@ namespace varve {
 class Offload {
  public:
   // threads: calls at once; others wait for their turn. Whoever waits is a request, of which there are not too many.
-  explicit Offload(std::size_t threads) : threads_(threads) {}
+  // most: calls of run_for() that have not ended.
+  explicit Offload(std::size_t threads, std::size_t most = 64) : most_(most), threads_(threads) {}
 
   template <class F>
   boost::asio::awaitable<std::invoke_result_t<F&>> run(F call) {
     boost::asio::awaitable<std::invoke_result_t<F&>> there = call_there(std::move(call));
     co_return co_await boost::asio::co_spawn(threads_, std::move(there), boost::asio::use_awaitable);
+  }
+
+  // Waits for at most that long; then Error(Unavailable) is thrown, and the call goes on by itself. Error(Unavailable)
+  // too, and no call, when too many have not ended.
+  template <class F>
+  boost::asio::awaitable<std::invoke_result_t<F&>> run_for(std::chrono::milliseconds limit, F call) {
+    using Value = std::invoke_result_t<F&>;
+    if (ended_) throw Error(ErrorCode::Unavailable, "varved stops");
+    if (running_ >= most_) throw Error(ErrorCode::Unavailable, "too many calls have not been answered yet");
+    boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
+    auto outcome = std::make_shared<Outcome<Value>>(executor);
+    ++running_;
+    boost::asio::awaitable<Value> there = call_there(std::move(call));
+    auto done = [this, outcome, executor](std::exception_ptr fault, Value value) {
+      --running_;
+      boost::asio::post(executor, [outcome, fault, value = std::move(value)]() mutable {
+        outcome->end(std::move(fault), std::move(value));
+      });
+    };
+    boost::asio::co_spawn(threads_, std::move(there), std::move(done));
+    outcome->timer.expires_after(limit);
+    boost::system::error_code cancelled;
+    auto token = boost::asio::redirect_error(boost::asio::use_awaitable, cancelled);
+    if (!outcome->value && !outcome->fault) co_await outcome->timer.async_wait(token);
+    if (outcome->fault) std::rethrow_exception(outcome->fault);
+    if (!outcome->value) throw Error(ErrorCode::Unavailable, "there was no answer in time");
+    co_return std::move(*outcome->value);
   }
 
   // Returns when the calls that have begun are over; those that have not fail with Error(Unavailable).
@@ -39,6 +76,22 @@ class Offload {
     co_return call();
   }
 
+  // Of the executor that waits for it.
+  template <class Value>
+  struct Outcome {
+    explicit Outcome(boost::asio::any_io_executor executor) : timer(std::move(executor)) {}
+    void end(std::exception_ptr thrown, Value returned) {
+      fault = std::move(thrown);
+      if (!fault) value = std::move(returned);
+      timer.cancel();
+    }
+    boost::asio::steady_timer timer;
+    std::exception_ptr fault;
+    std::optional<Value> value;
+  };
+
+  const std::size_t most_;
+  std::atomic<std::size_t> running_{0};
   std::atomic<bool> ended_{false};
   boost::asio::thread_pool threads_;
 };

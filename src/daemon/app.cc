@@ -97,7 +97,8 @@ class App::Impl {
         tasks_(*db_, messages_, clock_, rng_, config_.services),
         quotas_(*db_, config_.services),
         types_(*db_, clock_, rng_, config_.services),
-        placing_(*db_, backend_, keys_),
+        pools_(backend_, config_.services),
+        placing_(*db_, backend_, pools_, keys_),
         exports_(*db_, backend_, exporter_),
         glance_(config_.glance, [this](const model::Actor& actor) { return token_for(actor); }),
         qemu_img_(config_.directory / "staging"),
@@ -105,18 +106,19 @@ class App::Impl {
                 config_.directory / "staging"),
         backups_(*db_, backend_, *objects_, keys_, placing_, exports_, tasks_, calls_.objects, quotas_, clock_, rng_,
                  config_.services),
-        volumes_(*db_, backend_, exports_, tasks_, quotas_, types_, images_, backups_, placing_, clock_, rng_,
+        volumes_(*db_, backend_, pools_, exports_, tasks_, quotas_, types_, images_, backups_, placing_, clock_, rng_,
                  config_.services),
         groups_(*db_, backend_, exports_, tasks_, quotas_, types_, volumes_, clock_, rng_, config_.services),
         group_types_(*db_, clock_, rng_),
         type_extras_(*db_, clock_, rng_),
-        managing_(*db_, backend_, tasks_, quotas_, types_, clock_, rng_, config_.services),
-        snapshots_(*db_, backend_, tasks_, quotas_, clock_, rng_, config_.services),
+        managing_(*db_, backend_, pools_, tasks_, quotas_, types_, clock_, rng_, config_.services),
+        snapshots_(*db_, backend_, pools_, tasks_, quotas_, clock_, rng_, config_.services),
         attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
         tags_(*db_, clock_),
         transfers_(*db_, quotas_, clock_, rng_, config_.services),
         operators_(*db_),
         jobs_(*db_),
+        health_(*db_, pools_, tasks_),
         reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
         explaining_(*db_, backend_, tasks_, exports_, reconciler_.restorer(), messages_),
         descriptions_(*db_, backend_, clock_, config_.directory),
@@ -134,12 +136,13 @@ class App::Impl {
     }
     dispatcher_.mount(api::cinder::tables(), api_services());
     dispatcher_.mount(api::evs::tables(), api_services());
-    dispatcher_.mount(api::ops::tables(), api::ops::Context{*db_, backend_, tasks_, draining_});
+    dispatcher_.mount(api::ops::tables(), api::ops::Context{health_, pools_, draining_});
   }
 
   // Calls that outlast the drain still come back to the server's threads, and what a connection holds may use the rest.
   ~Impl() {
     calls_.end();
+    pools_.end();
     server_.reset();
   }
 
@@ -231,8 +234,7 @@ class App::Impl {
             .managing = managing_,
             .explaining = explaining_,
             .jobs = jobs_,
-            .tasks = tasks_,
-            .backend = backend_,
+            .pools = pools_,
             .clock = clock_,
             .settings = config_.services};
   }
@@ -287,6 +289,7 @@ class App::Impl {
   services::TaskRunner tasks_;
   services::Quotas quotas_;
   services::VolumeTypes types_;
+  services::Pools pools_;
   services::Placing placing_;
   services::Exports exports_;
   images::Glance glance_;
@@ -304,6 +307,7 @@ class App::Impl {
   services::Transfers transfers_;
   services::Operators operators_;
   services::Jobs jobs_;
+  services::Health health_;
   services::Reconciler reconciler_;
   services::Explaining explaining_;
   services::Descriptions descriptions_;

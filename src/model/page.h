@@ -12,7 +12,13 @@
 
 namespace varve::model {
 
-// Column names below are compile-time constants of the API's filter tables, never text from a request.
+// A key of metadata and its value; nullopt: any.
+struct Pair {
+  std::string key;
+  std::optional<std::string> value;
+};
+
+// Fields are those of the row's struct, by name: constants of the API's filter tables, never text from a request.
 struct Filter {
   enum class Op : std::uint8_t {
     Equal,
@@ -22,20 +28,20 @@ struct Filter {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
-    HasPair,     // of a metadata column: `"key":"value"` as the store encodes it, or `"key":"` for any value
+    HasPair,     // of metadata
     AttachedTo,  // volumes only: an attachment names this instance
     AllOf,       // parts; no part: true
     AnyOf,       // parts; no part: false
   };
-  std::string_view column;
+  std::string_view field;
   Op op = Op::Equal;
-  std::variant<std::int64_t, std::string> value;
+  std::variant<std::int64_t, std::string, Pair> value;
   std::vector<Filter> parts = {};
   bool negated = false;
 };
 
 struct SortKey {
-  std::string_view column;
+  std::string_view field;
   bool descending = true;
 };
 

@@ -182,12 +182,8 @@ BackupReport back_up_store(const fs::path& store, backends::Backend& backend, co
   files::make_directory(copy);
   files::replace_atomically(copy / kUnfinished, "");
   copy_database(store / "varve.db", copy / "varve.db");
-  std::set<VolumeId> volumes;
-  for (const backends::Found& found : backend.found()) {
-    if (found.volume && !found.snapshot) volumes.insert(*found.volume);
-  }
   BackupReport report;
-  for (const VolumeId& volume : volumes) {
+  for (const VolumeId& volume : backend.volumes()) {
     try {
       backend.copy_volume(volume, copy, between);
       ++report.volumes;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "services/placing.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
 
@@ -17,10 +16,11 @@ using model::TaskKind;
 using model::Volume;
 using model::VolumeStatus;
 
-Managing::Managing(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas,
+Managing::Managing(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
                    VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
+      pools_(pools),
       tasks_(tasks),
       quotas_(quotas),
       types_(types),
@@ -32,8 +32,8 @@ Managing::Managing(store::Database& db, backends::Backend& backend, TaskRunner& 
 
 asio::awaitable<std::vector<Manageable>> Managing::all(std::string pool, bool snapshots) const {
   std::vector<Manageable> out;
-  for (Found& found : backend_.found()) {
-    if (found.snapshot.has_value() == snapshots && found.pool == pool) out.push_back({std::move(found), std::nullopt});
+  for (Found& found : co_await pools_.found(pool)) {
+    if (found.snapshot.has_value() == snapshots) out.push_back({std::move(found), std::nullopt});
   }
   co_await db_.read([&](store::Transaction& tx) {
     for (Manageable& one : out) {
@@ -55,8 +55,9 @@ asio::awaitable<std::vector<Manageable>> Managing::snapshots(std::string pool) c
 }
 
 asio::awaitable<Found> Managing::require(std::string source, bool snapshot) const {
-  for (const std::string& pool : backend_.pools()) {
-    for (const Manageable& one : co_await all(pool, snapshot)) {
+  for (const Pool& pool : pools_.all()) {
+    std::vector<Manageable> present = co_await all(pool.name, snapshot);
+    for (const Manageable& one : present) {
       if (one.found.name != source) continue;
       if (one.owner) invalid("Unable to manage existing: " + source + " is managed already, as " + *one.owner + ".");
       if (!one.found.refusal.empty()) invalid("Unable to manage existing: " + source + ": " + one.found.refusal + ".");
@@ -76,7 +77,7 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
   volume.name = spec.name;
   volume.description = spec.description;
   volume.size_gib = found.size_gib;
-  volume.pool = backend_.pools().size() == 1 ? std::string() : found.pool;
+  volume.pool = pools_.row_name(found.pool);
   volume.bootable = spec.bootable;
   volume.metadata = spec.metadata;
   volume.availability_zone = spec.availability_zone.value_or(settings_.availability_zones.front());
@@ -91,7 +92,7 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
       invalid("Unable to manage existing: " + spec.source + " is being managed as " + other.volume_id.str() + ".");
     }
     model::VolumeType type = types_.resolve(tx, actor, spec.volume_type);
-    if (!suits(backend_, found.pool, type)) invalid("type " + type.name + " is in another pool.");
+    if (!pools_.suits(found.pool, type)) invalid("type " + type.name + " is in another pool.");
     volume.volume_type_id = type.id;
     quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
     tx.volumes().insert(volume);

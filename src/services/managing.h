@@ -9,6 +9,7 @@
 
 #include "backends/backend.h"
 #include "model/actor.h"
+#include "services/pools.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
 #include "services/volume_types.h"
@@ -41,8 +42,8 @@ struct Manageable {
 
 class Managing {
  public:
-  Managing(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas, VolumeTypes& types,
-           Clock& clock, Rng& rng, const Settings& settings);
+  Managing(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
+           VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings);
 
   boost::asio::awaitable<std::vector<Manageable>> volumes(std::string pool) const;
   boost::asio::awaitable<std::vector<Manageable>> snapshots(std::string pool) const;
@@ -59,6 +60,7 @@ class Managing {
 
   store::Database& db_;
   backends::Backend& backend_;
+  Pools& pools_;
   TaskRunner& tasks_;
   Quotas& quotas_;
   VolumeTypes& types_;

@@ -7,88 +7,40 @@
 
 namespace varve::services {
 
-std::string pool_name(const backends::Backend& backend, const std::string& pool) {
-  return pool.empty() ? backend.pools().front() : pool;
-}
-
-namespace {
-
-std::string backend_name(const backends::Backend& backend, const std::string& pool) {
-  return backend.capabilities(pool).at("volume_backend_name");
-}
-
-}  // namespace
-
-std::string host_of(const Settings& settings, const backends::Backend& backend, const std::string& pool) {
-  return settings.host_name + "@" + backend_name(backend, pool) + "#" + pool_name(backend, pool);
-}
-
-std::string service_of(const backends::Backend& backend, const std::string& pool) {
-  bool is_default = pool_name(backend, pool) == backend.pools().front();
-  return is_default ? "cinder-volume" : "cinder-volume@" + backend_name(backend, pool);
-}
-
-namespace {
-
-// The first wish that the pool does not fulfil, as "name = value, the storage has other"; "": none.
-std::string unfulfilled(const backends::Backend& backend, const std::string& pool, const model::VolumeType& type) {
-  model::Metadata offered = backend.capabilities(pool);
-  for (const auto& [name, value] : type.extra_specs) {
-    std::string_view key = name;
-    constexpr std::string_view kScope = "capabilities:";
-    if (key.starts_with(kScope)) key.remove_prefix(kScope.size());
-    if (key.find(':') != std::string_view::npos) continue;
-    auto have = offered.find(key);
-    if (have == offered.end() || have->second == value) continue;
-    std::string why = name + " = ";
-    why += value;
-    why += ", the storage has ";
-    why += have->second;
-    return why;
-  }
-  return {};
-}
-
-}  // namespace
-
-bool suits(const backends::Backend& backend, const std::string& pool, const model::VolumeType& type) {
-  return unfulfilled(backend, pool, type).empty();
-}
-
 std::string Placing::pick(store::Transaction& tx, const model::VolumeType& type,
-                          const std::optional<std::string>& preferred) const {
-  std::vector<std::string> pools = backend_.pools();
+                          const std::optional<std::string>& preferred, const Rooms& rooms) const {
+  std::vector<Pool> open = pools_.all();
   std::string closed;
-  std::erase_if(pools, [&](const std::string& pool) {
-    model::ServiceState service = tx.service_states().get(service_of(backend_, pool));
+  std::erase_if(open, [&](const Pool& pool) {
+    model::ServiceState service = tx.service_states().get(pool.service);
     if (!service.disabled && !service.frozen) return false;
     closed = "the volume service is " + std::string(service.disabled ? "disabled" : "frozen");
     return true;
   });
-  if (pools.empty()) throw Error(ErrorCode::NoSpace, closed);
-  bool open = preferred && std::ranges::find(pools, pool_name(backend_, *preferred)) != pools.end();
-  if (open && suits(backend_, *preferred, type)) return *preferred;
+  if (open.empty()) throw Error(ErrorCode::NoSpace, closed);
+  const Pool* wanted = preferred ? pools_.find(*preferred) : nullptr;
+  bool is_open = wanted != nullptr && std::ranges::find(open, wanted->name, &Pool::name) != open.end();
+  if (is_open && pools_.suits(*preferred, type)) return *preferred;
   std::optional<std::string> best;
   std::uint64_t room = 0;
-  for (const std::string& pool : pools) {
-    if (!suits(backend_, pool, type)) continue;
-    std::uint64_t available = backend_.capacity(pool).available;
+  for (const Pool& pool : open) {
+    if (!pools_.suits(pool.name, type)) continue;
+    std::uint64_t available = rooms.at(pool.name).available;
     if (best && available <= room) continue;
     room = available;
-    best = pool;
+    best = pool.name;
   }
-  if (!best) {
-    std::string why = unfulfilled(backend_, pools.front(), type);
-    throw Error(ErrorCode::NoSpace, "no pool suits the type: it wants " + why);
-  }
-  return backend_.pools().size() == 1 ? std::string() : *best;
+  if (!best)
+    throw Error(ErrorCode::NoSpace, "no pool suits the type: it wants " + pools_.lack(open.front().name, type));
+  return pools_.row_name(*best);
 }
 
 model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::string>& preferred) {
+  Rooms rooms = pools_.rooms_blocking();
   auto [present, pool] = db_.read_blocking([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(std::nullopt, id);
     model::VolumeType type = type_of(tx, volume);
-    return std::pair(volume, pick(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool)));
+    return std::pair(volume, pick(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool), rooms));
   });
   if (pool == present.pool) return present;
   return db_.write_blocking([&](store::Transaction& tx) {

@@ -13,9 +13,16 @@ using model::SnapshotStatus;
 using model::Task;
 using model::TaskKind;
 
-Snapshots::Snapshots(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas, Clock& clock,
-                     Rng& rng, const Settings& settings)
-    : db_(db), backend_(backend), tasks_(tasks), quotas_(quotas), clock_(clock), rng_(rng), settings_(settings) {
+Snapshots::Snapshots(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
+                     Clock& clock, Rng& rng, const Settings& settings)
+    : db_(db),
+      backend_(backend),
+      pools_(pools),
+      tasks_(tasks),
+      quotas_(quotas),
+      clock_(clock),
+      rng_(rng),
+      settings_(settings) {
   register_tasks();
 }
 
@@ -196,7 +203,9 @@ boost::asio::awaitable<backends::Usage> Snapshots::usage(model::Actor actor, Sna
   Snapshot snapshot = co_await show(actor, id);
   if (snapshot.status == SnapshotStatus::Creating || snapshot.status == SnapshotStatus::Error)
     co_return backends::Usage{};
-  co_return backend_.snapshot_usage(snapshot.volume_id, id);
+  model::Volume volume =
+      co_await db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, snapshot.volume_id); });
+  co_return co_await pools_.usage(volume.pool, std::move(snapshot));
 }
 
 void Snapshots::register_tasks() {

@@ -8,6 +8,7 @@
 #include "backends/backend.h"
 #include "model/actor.h"
 #include "model/page.h"
+#include "services/pools.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
 
@@ -30,8 +31,8 @@ struct SnapshotChange {
 
 class Snapshots {
  public:
-  Snapshots(store::Database& db, backends::Backend& backend, TaskRunner& tasks, Quotas& quotas, Clock& clock, Rng& rng,
-            const Settings& settings);
+  Snapshots(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
+            Clock& clock, Rng& rng, const Settings& settings);
 
   boost::asio::awaitable<model::Snapshot> create(model::Actor actor, SnapshotSpec spec);
   boost::asio::awaitable<model::Snapshot> show(model::Actor actor, SnapshotId id) const;
@@ -58,6 +59,7 @@ class Snapshots {
 
   store::Database& db_;
   backends::Backend& backend_;
+  Pools& pools_;
   TaskRunner& tasks_;
   Quotas& quotas_;
   Clock& clock_;

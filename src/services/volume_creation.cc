@@ -175,8 +175,7 @@ std::pair<VolumeDetail, TaskId> Volumes::begin_create(store::Transaction& tx, co
   quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
   tx.volumes().insert(volume);
   tx.tasks().insert(task);
-  VolumeDetail detail{
-      volume, type.name, {}, host_of(settings_, backend_, volume.pool), in_consistency_group(tx, volume)};
+  VolumeDetail detail{volume, type.name, {}, pools_.host_of(volume.pool), in_consistency_group(tx, volume)};
   return {std::move(detail), task.id};
 }
 

@@ -48,12 +48,13 @@ void Volumes::run_retype(const Task& task) {
   std::optional<model::VolumeType> type;
   std::string pool;
   model::QosLimits qos;
+  Rooms rooms = pools_.rooms_blocking();
   db_.read_blocking([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
     type = tx.volume_types().find(VolumeTypeId(task.target.value()));
     if (!type) return;
     qos = limits_of(tx, *type, volume.size_gib);
-    pool = suits(backend_, volume.pool, *type) ? volume.pool : placing_.pick(tx, *type, std::nullopt);
+    pool = pools_.suits(volume.pool, *type) ? volume.pool : placing_.pick(tx, *type, std::nullopt, rooms);
   });
   if (!type) throw Error(ErrorCode::NotFound, "the volume type is gone");
   if (pool != volume.pool) move_to_pool(volume.id, pool);

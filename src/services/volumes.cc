@@ -16,20 +16,18 @@ using model::Volume;
 using model::VolumeStatus;
 
 VolumeDetail Volumes::detail_of(store::Transaction& tx, const Volume& volume) const {
-  VolumeDetail detail{volume,
-                      {},
-                      tx.attachments().of_volume(volume.id),
-                      host_of(settings_, backend_, volume.pool),
-                      in_consistency_group(tx, volume)};
+  VolumeDetail detail{
+      volume, {}, tx.attachments().of_volume(volume.id), pools_.host_of(volume.pool), in_consistency_group(tx, volume)};
   if (auto type = tx.volume_types().find(volume.volume_type_id)) detail.type_name = type->name;
   return detail;
 }
 
-Volumes::Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
-                 VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock, Rng& rng,
-                 const Settings& settings)
+Volumes::Volumes(store::Database& db, backends::Backend& backend, Pools& pools, Exports& exports, TaskRunner& tasks,
+                 Quotas& quotas, VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock,
+                 Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
+      pools_(pools),
       exports_(exports),
       tasks_(tasks),
       quotas_(quotas),
@@ -62,7 +60,7 @@ boost::asio::awaitable<model::Page<VolumeDetail>> Volumes::list(model::PageQuery
     for (Volume& volume : found.rows) {
       std::string name = names[volume.volume_type_id];
       std::vector<model::Attachment> own = std::move(attachments[volume.id]);
-      std::string host = host_of(settings_, backend_, volume.pool);
+      std::string host = pools_.host_of(volume.pool);
       bool old = false;
       if (volume.group_id) {
         auto [known, is_new] = of_old.try_emplace(*volume.group_id);
@@ -292,16 +290,14 @@ void require_movable(store::Transaction& tx, const Volume& volume) {
 }  // namespace
 
 asio::awaitable<TaskId> Volumes::migrate(model::Actor actor, VolumeId id, std::string pool) {
-  std::vector<std::string> pools = backend_.pools();
-  if (std::ranges::find(pools, pool) == pools.end()) {
-    invalid("there is no pool '" + pool.substr(0, 100) + "'.");
-  }
+  if (pool.empty() || pools_.find(pool) == nullptr) invalid("there is no pool '" + pool.substr(0, 100) + "'.");
   Task task = tasks_.make(TaskKind::MigrateVolume, actor, id);
   task.target = pool;
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "migrate it");
-    if (pool_name(backend_, volume.pool) == pool) invalid("Destination host must be different than the current host.");
+    if (pools_.find(volume.pool) == pools_.find(pool))
+      invalid("Destination host must be different than the current host.");
     require_movable(tx, volume);
     volume.migration_status = "migrating";
     tx.volumes().update(volume);
@@ -312,6 +308,7 @@ asio::awaitable<TaskId> Volumes::migrate(model::Actor actor, VolumeId id, std::s
 }
 
 asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::string new_type, bool may_migrate) {
+  Rooms rooms = co_await pools_.rooms();
   Task task = tasks_.make(TaskKind::RetypeVolume, actor, id);
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
@@ -328,8 +325,8 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
     if (tx.type_encryptions().of_type(type.id).has_value() != tx.type_encryptions().of_type(present.id).has_value()) {
       invalid("Retype cannot change encryption.", Reason::RetypeNotAllowed);
     }
-    if (!suits(backend_, volume.pool, type)) {
-      placing_.pick(tx, type, volume.pool);
+    if (!pools_.suits(volume.pool, type)) {
+      placing_.pick(tx, type, volume.pool, rooms);
       if (!may_migrate) {
         invalid("type " + type.name + " is in another pool; the volume moves there with migration_policy on-demand.",
                 Reason::RetypeNotAllowed);
@@ -348,8 +345,13 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
 }
 
 boost::asio::awaitable<backends::Usage> Volumes::usage(model::Actor actor, VolumeId id) const {
-  co_await show(actor, id);
-  co_return backend_.has_volume(id) ? backend_.volume_usage(id) : backends::Usage{};
+  VolumeDetail detail = co_await show(actor, id);
+  co_return co_await pools_.usage(detail.volume);
+}
+
+boost::asio::awaitable<int> Volumes::independence_percent(model::Actor actor, VolumeId id) const {
+  VolumeDetail detail = co_await show(actor, id);
+  co_return co_await pools_.independence_percent(detail.volume);
 }
 
 }  // namespace varve::services

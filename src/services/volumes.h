@@ -16,6 +16,7 @@
 #include "services/exports.h"
 #include "services/images.h"
 #include "services/placing.h"
+#include "services/pools.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
 #include "services/volume_types.h"
@@ -79,9 +80,9 @@ struct VolumeSummary {
 
 class Volumes {
  public:
-  Volumes(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks, Quotas& quotas,
-          VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock, Rng& rng,
-          const Settings& settings);
+  Volumes(store::Database& db, backends::Backend& backend, Pools& pools, Exports& exports, TaskRunner& tasks,
+          Quotas& quotas, VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock,
+          Rng& rng, const Settings& settings);
 
   // All of them or none.
   boost::asio::awaitable<CreatedVolumes> create(model::Actor actor, VolumeSpec spec);
@@ -112,6 +113,8 @@ class Volumes {
                                                MetadataCondition condition);
 
   boost::asio::awaitable<backends::Usage> usage(model::Actor actor, VolumeId id) const;
+  // How much of a cloned volume no longer depends on its source, 0..100; 100 for any other volume.
+  boost::asio::awaitable<int> independence_percent(model::Actor actor, VolumeId id) const;
 
  private:
   void register_tasks();
@@ -143,6 +146,7 @@ class Volumes {
 
   store::Database& db_;
   backends::Backend& backend_;
+  Pools& pools_;
   Exports& exports_;
   TaskRunner& tasks_;
   Quotas& quotas_;

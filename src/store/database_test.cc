@@ -195,8 +195,12 @@ TEST_F(DatabaseTest, FindsAMetadataPairExactly) {
     put("s4", {{"k", "v"}});
   });
   model::PageQuery query{.project_id = ProjectId("p1")};
-  query.filters.push_back({"metadata", model::Filter::Op::HasPair, encode_metadata_pair("k", "v")});
+  query.filters.push_back({"metadata", model::Filter::Op::HasPair, model::Pair{"k", "v"}});
   EXPECT_EQ(ids(query), "s4 s1 ");
+  query.filters.back().value = model::Pair{"k", std::nullopt};
+  EXPECT_EQ(ids(query), "s4 s2 s1 ");
+  query.filters.back().value = model::Pair{"a,\"k", std::nullopt};
+  EXPECT_EQ(ids(query), "s3 ");
 }
 
 TEST_F(DatabaseTest, TellsWhatACommitTouched) {

@@ -9,15 +9,17 @@ namespace varve::store {
 
 namespace json = boost::json;
 
-std::string encode_metadata_pair(std::string_view key, std::string_view value) {
-  return json::serialize(json::string_view(key)) + ":" + json::serialize(json::string_view(value));
+std::string encode_metadata_pair(const model::Pair& pair) {
+  std::string out = json::serialize(json::string_view(pair.key)) + ":";
+  if (pair.value) out += json::serialize(json::string_view(*pair.value));
+  return out;
 }
 
 std::string encode_metadata(const model::Metadata& metadata) {
   std::string out = "{";
   for (const auto& [key, value] : metadata) {
     if (out.size() > 1) out += ',';
-    out += encode_metadata_pair(key, value);
+    out += encode_metadata_pair({key, value});
   }
   out += '}';
   return out;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "model/metadata.h"
+#include "model/page.h"
 #include "model/resources.h"
 #include "store/sql.h"
 
@@ -18,8 +19,8 @@ namespace varve::store {
 // The text form of metadata: a JSON object with sorted keys and no blanks, so that `,"k":"v"` can be searched for.
 std::string encode_metadata(const model::Metadata& metadata);
 model::Metadata decode_metadata(const std::string& text);
-// `"k":"v"` as it stands in that text.
-std::string encode_metadata_pair(std::string_view key, std::string_view value);
+// `"k":"v"` as it stands in that text, or how it begins when the value does not matter.
+std::string encode_metadata_pair(const model::Pair& pair);
 
 // Converts one field to and from a column.
 template <class T>

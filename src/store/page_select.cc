@@ -88,13 +88,13 @@ class Builder {
 
  private:
   std::string text_of(const Filter& filter) {
-    std::string column(filter.column);
+    std::string column(filter.field);
     switch (filter.op) {
       case Filter::Op::Contains:
         return "(instr(COALESCE(" + column + ", ''), " + bind(value_of(filter)) + ") > 0)";
       case Filter::Op::HasPair: {
         // The pair stands at the start of the object or behind a comma; inside a text its quotes would be escaped.
-        const std::string& pair = std::get<std::string>(filter.value);
+        std::string pair = encode_metadata_pair(std::get<model::Pair>(filter.value));
         std::string first = bind(Codec<std::string>::encode("{" + pair));
         std::string later = bind(Codec<std::string>::encode("," + pair));
         return "(instr(" + column + ", " + first + ") > 0 OR instr(" + column + ", " + later + ") > 0)";
@@ -121,9 +121,9 @@ class Builder {
 
   // NULL has no place in a keyset; it sorts as the smallest value.
   static std::string expression(const model::SortKey& key) {
-    if (key.column == "name" || key.column == "description") return "COALESCE(" + std::string(key.column) + ", '')";
-    if (key.column == "updated_at") return "COALESCE(updated_at, 0)";
-    return std::string(key.column);
+    if (key.field == "name" || key.field == "description") return "COALESCE(" + std::string(key.field) + ", '')";
+    if (key.field == "updated_at") return "COALESCE(updated_at, 0)";
+    return std::string(key.field);
   }
 
   std::string table_;
@@ -145,7 +145,7 @@ PageSql build_page(std::string_view table, const model::PageQuery& query) {
 
   std::vector<model::SortKey> keys = query.sort;
   if (keys.empty()) keys.push_back({"created_at", true});
-  if (keys.back().column != "id") keys.push_back({"id", keys.back().descending});
+  if (keys.back().field != "id") keys.push_back({"id", keys.back().descending});
   if (query.marker) builder.behind_marker(keys, *query.marker);
   builder.order(keys);
   builder.limit(query.limit, query.offset);

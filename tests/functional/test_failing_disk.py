@@ -3,6 +3,8 @@ the disk is well again everything goes on without a restart."""
 import os
 import shutil
 import signal
+import threading
+import time
 
 import disks
 import invariants
@@ -226,6 +228,41 @@ def test_a_pool_whose_disk_is_frozen_holds_up_neither_a_start_nor_an_end(own_ser
             admin.delete_volume(volume)
         ground.attachment, ground.uri = admin.attach(ground.attached)
         ground.expect_whole()
+
+
+def test_questions_about_a_pool_that_hangs_hold_up_nobody_else(failing):
+    """Whatever asks the disk: readiness, pools, a directory of images, a volume's use of room, the choice of a pool."""
+    server, disk = failing
+    admin = server.start().login()
+    second_type(admin)
+    there, here = admin.create_volume(volume_type="second"), admin.create_volume()
+    disk.hang(server.directory / "second")
+    host = "host=varve@second%23second"
+    paths = [server.url + "/readyz", admin.url("/scheduler-stats/get_pools?detail=true"), admin.url(f"/volumes/{there}/usage"),
+             admin.url(f"/manageable_volumes/detail?{host}")]
+    replies = {}
+
+    def ask(path):
+        headers = {"X-Auth-Token": admin.token, "OpenStack-API-Version": "volume 3.70"}
+        replies[path] = requests.get(path, headers=headers, timeout=60)
+
+    asking = [threading.Thread(target=ask, args=(path,)) for path in paths for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for _ in range(20):
+        started = time.monotonic()
+        admin.call("GET", f"/volumes/{here}")
+        admin.call("GET", f"/volumes/{here}/usage")
+        assert time.monotonic() - started < 2
+    for thread in asking:
+        thread.join()
+    assert [replies[path].status_code for path in paths] == [200, 200, 503, 503]
+    assert [pool["state"] for pool in replies[paths[0]].json()["pools"]] == ["ready", "unavailable"]
+    admin.action(here, "os-retype", {"new_type": "second", "migration_policy": "on-demand"}, 202)
+    disk.heal()
+    admin.wait_volume(here)
+    wait_until(lambda: requests.get(paths[0], timeout=60).json()["pools"][1]["state"] == "ready", 30, "the pool to be well")
+    assert admin.io(there, "write -P 1 0 1M") and admin.io(here, "write -P 1 0 1M")
 
 
 def second_type(admin):

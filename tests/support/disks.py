@@ -109,6 +109,10 @@ class FailingDisk:
         self.control = server.directory.with_name(server.directory.name + ".failing")
         self.environment = {"LD_PRELOAD": str(BUILD / "src" / "libvarve_failing_disk.so"), "VARVE_FAILING_DISK": str(self.control)}
 
+    def hang(self, directory):
+        """The calls do not return, until the disk is healed."""
+        self.fail(f"hang:{directory}")
+
     def fail(self, directory):
         made = self.control.with_suffix(".new")
         made.write_text(str(directory))

@@ -1,15 +1,18 @@
 // Preloaded into varved and its storage daemons: as long as the file VARVE_FAILING_DISK names a directory, every call
-// that reads, writes, syncs, opens, renames or removes a file below it fails with EIO. disks.py is what asks for it.
+// that reads, writes, syncs, opens, renames or removes a file below it fails with EIO, or, when the directory's name is
+// behind "hang:", does not return. disks.py is what asks for it.
 //
 // QEMU's threads are interposed as everything else; its other ways to a file (io_uring) are switched off.
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -35,12 +38,28 @@ std::string failing_directory() {
   return control ? content_of(control) : std::string();
 }
 
+bool is_below(const std::string& path, std::string_view directory) {
+  return !directory.empty() && (path + "/").starts_with(std::string(directory) + "/");
+}
+
+// As a disk hangs: whoever looks at the file again finds it gone when the disk is well.
+void hang(const std::string& path) {
+  constexpr std::string_view kHang = "hang:";
+  for (;;) {
+    std::string directory = failing_directory();
+    if (!directory.starts_with(kHang) || !is_below(path, std::string_view(directory).substr(kHang.size()))) return;
+    timespec moment{0, 10'000'000};
+    syscall(SYS_nanosleep, &moment, nullptr);
+  }
+}
+
 // true: the call is to fail, with what errno says.
 template <class Path>
 bool fails(const Path& path) {
   int before = errno;
   std::string directory = failing_directory();
-  bool below = !directory.empty() && path().starts_with(directory + "/");
+  if (!directory.empty()) hang(path());
+  bool below = !directory.empty() && is_below(path(), directory);
   errno = below ? EIO : before;
   return below;
 }
@@ -110,6 +129,13 @@ int openat(int directory, const char* path, int flags, ...) {
 int openat64(int directory, const char* path, int flags, ...) {
   MODE_OF_CALL;
   return fails(directory, path) ? -1 : REAL(openat64)(directory, path, flags, mode);
+}
+
+int statvfs(const char* path, struct statvfs* info) noexcept {
+  return fails(AT_FDCWD, path) ? -1 : REAL(statvfs)(path, info);
+}
+int statvfs64(const char* path, struct statvfs64* info) noexcept {
+  return fails(AT_FDCWD, path) ? -1 : REAL(statvfs64)(path, info);
 }
 
 int rename(const char* from, const char* to) noexcept {

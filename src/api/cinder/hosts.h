@@ -7,7 +7,6 @@
 
 #include "api/common/services.h"
 #include "base/error.h"
-#include "services/placing.h"
 
 namespace varve::api::cinder {
 
@@ -18,8 +17,8 @@ inline bool is_host(std::string_view wanted, std::string_view host) {
 
 // The pool that the host names; of several the first. Throws Error(NotFound) for one that is not here.
 inline std::string pool_of_host(const std::string& host, const Services& services) {
-  for (const std::string& pool : services.backend.pools()) {
-    if (is_host(host, services::host_of(services.settings, services.backend, pool))) return pool;
+  for (const services::Pool& pool : services.pools.all()) {
+    if (is_host(host, pool.host)) return pool.name;
   }
   throw Error(ErrorCode::NotFound, "Host " + host.substr(0, 100) + " could not be found.");
 }

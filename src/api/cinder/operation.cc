@@ -10,7 +10,6 @@
 #include "api/common/replies.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "services/placing.h"
 
 namespace varve::api::cinder {
 
@@ -29,10 +28,8 @@ struct KnownService {
 // A cinder-volume for each pool, and a scheduler.
 std::vector<KnownService> known_services(const Services& services) {
   std::vector<KnownService> out;
-  for (const std::string& pool : services.backend.pools()) {
-    std::string host = services::host_of(services.settings, services.backend, pool);
-    out.push_back(
-        {"cinder-volume", host.substr(0, host.find('#')), services::service_of(services.backend, pool), true});
+  for (const services::Pool& pool : services.pools.all()) {
+    out.push_back({"cinder-volume", pool.host.substr(0, pool.host.find('#')), pool.service, true});
   }
   for (const char* binary : {"cinder-scheduler", "cinder-backup"}) {
     out.push_back({binary, services.settings.host_name, binary, false});
@@ -143,7 +140,7 @@ Reply show_host(Services s, CallPtr call) {
 
 Reply capabilities(Services s, CallPtr call) {
   std::string host = call->path.get("host");
-  model::Metadata offered = s.backend.capabilities(pool_of_host(host, s));
+  model::Metadata offered = s.pools.find(pool_of_host(host, s))->offers;
   json::object out{{"namespace", "OS::Storage::Capabilities::" + host},
                    {"vendor_name", offered["vendor_name"]},
                    {"volume_backend_name", offered["volume_backend_name"]},
@@ -175,15 +172,15 @@ Reply pools(Services s, CallPtr call) {
     wanted_type = co_await s.types.named(call->actor, type);
   }
   json::array items;
-  for (const std::string& name : s.backend.pools()) {
-    std::string full = services::host_of(s.settings, s.backend, name);
-    if (!wanted_name.empty() && wanted_name != full) continue;
-    if (wanted_type && !services::suits(s.backend, name, *wanted_type)) continue;
-    json::object pool{{"name", full}};
+  for (const services::Pool& known : s.pools.all()) {
+    if (!wanted_name.empty() && wanted_name != known.host) continue;
+    if (wanted_type && !s.pools.suits(known.name, *wanted_type)) continue;
+    json::object pool{{"name", known.host}};
     if (with_detail) {
-      backends::Capacity capacity = s.backend.capacity(name);
-      std::int64_t provisioned = co_await s.operators.provisioned(name, name == s.backend.pools().front());
-      json::object capabilities{{"pool_name", name},
+      auto capacity = co_await s.pools.room(known.name);
+      bool is_default = known.name == s.pools.all().front().name;
+      std::int64_t provisioned = co_await s.operators.provisioned(known.name, is_default);
+      json::object capabilities{{"pool_name", known.name},
                                 {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
                                 {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
                                 {"provisioned_capacity_gb", provisioned},
@@ -194,7 +191,7 @@ Reply pools(Services s, CallPtr call) {
                                 {"multiattach", true},
                                 {"consistencygroup_support", true},
                                 {"consistent_group_snapshot_enabled", true}};
-      for (const auto& [key, value] : s.backend.capabilities(name)) capabilities[key] = value;
+      for (const auto& [key, value] : known.offers) capabilities[key] = value;
       capabilities["timestamp"] = format_time(s.clock.now());
       pool["capabilities"] = std::move(capabilities);
     }

@@ -114,7 +114,8 @@ Reply list_volumes(Services s, CallPtr call) {
 
 Reply volumes_summary(Services s, CallPtr call) {
   bool everywhere = call->actor.admin && !call->parameter("all_tenants").empty();
-  store::Scope scope = everywhere ? store::Scope() : store::Scope(call->actor.project_id);
+  std::optional<ProjectId> scope;
+  if (!everywhere) scope = call->actor.project_id;
   services::VolumeSummary summary = co_await s.volumes.summary(scope);
   json::object view{{"total_count", summary.usage.count}, {"total_size", summary.usage.gib}};
   if (call->version.at_least(36)) {
@@ -179,7 +180,7 @@ Reply volume_usage(Services s, CallPtr call) {
   VolumeId id(call->path.get("id"));
   backends::Usage usage = co_await s.volumes.usage(call->actor, id);
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
-  view["independence_percent"] = s.backend.independence_percent(id);
+  view["independence_percent"] = co_await s.volumes.independence_percent(call->actor, id);
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
 

@@ -8,7 +8,6 @@
 #include "base/parse_time.h"
 #include "base/text.h"
 #include "model/status.h"
-#include "store/mapping.h"
 
 namespace varve::api {
 
@@ -50,13 +49,13 @@ void add_times(model::PageQuery& query, const FilterSpec& spec, std::string_view
       break;
     }
     std::int64_t micros = time_of(spec.parameter, std::string(item)).time_since_epoch().count();
-    query.filters.push_back({spec.column, op, micros});
+    query.filters.push_back({spec.field, op, micros});
   }
 }
 
 void add_metadata(model::PageQuery& query, const FilterSpec& spec, const std::string& text) {
   for (const auto& [key, value] : parse_pairs("metadata", text)) {
-    query.filters.push_back({spec.column, Filter::Op::HasPair, store::encode_metadata_pair(key, value)});
+    query.filters.push_back({spec.field, Filter::Op::HasPair, model::Pair{key, value}});
   }
 }
 
@@ -67,15 +66,15 @@ bool is_uuid_character(char c) {
 // ['id1','id2']
 void add_ids(model::PageQuery& query, const FilterSpec& spec, std::string_view text) {
   constexpr std::size_t kMaxIds = 60;
-  Filter any{spec.column, Filter::Op::AnyOf, std::int64_t{0}};
+  Filter any{spec.field, Filter::Op::AnyOf, std::int64_t{0}};
   std::string id;
   for (char c : text) {
     bool of_id = is_uuid_character(c);
     if (of_id) id += c;
     if (of_id || id.empty()) continue;
-    any.parts.push_back({spec.column, Filter::Op::Equal, std::exchange(id, {})});
+    any.parts.push_back({spec.field, Filter::Op::Equal, std::exchange(id, {})});
   }
-  if (!id.empty()) any.parts.push_back({spec.column, Filter::Op::Equal, id});
+  if (!id.empty()) any.parts.push_back({spec.field, Filter::Op::Equal, id});
   if (any.parts.size() > kMaxIds) bad("Invalid filter ids: at most 60 are taken.", Reason::InvalidVolumeId);
   query.filters.push_back(std::move(any));
 }
@@ -91,36 +90,36 @@ void add_filter(model::PageQuery& query, const ListSpec& list, const FilterSpec&
                 bool contains) {
   switch (spec.kind) {
     case FilterSpec::Kind::Fuzzy:
-      query.filters.push_back({spec.column, Filter::Op::Contains, text});
+      query.filters.push_back({spec.field, Filter::Op::Contains, text});
       return;
     case FilterSpec::Kind::Ids:
       add_ids(query, spec, text);
       return;
     case FilterSpec::Kind::AttachedTo:
-      query.filters.push_back({spec.column, Filter::Op::AttachedTo, text});
+      query.filters.push_back({spec.field, Filter::Op::AttachedTo, text});
       return;
     case FilterSpec::Kind::Status:
       if (!model::parse_volume_status(text)) bad("There is no status '" + text + "'.", Reason::InvalidStatusFilter);
-      query.filters.push_back({spec.column, Filter::Op::Equal, text});
+      query.filters.push_back({spec.field, Filter::Op::Equal, text});
       return;
     case FilterSpec::Kind::Constant:
-      if (to_lower(text) != to_lower(spec.column)) query.filters.push_back({"", Filter::Op::AnyOf, std::int64_t{0}});
+      if (to_lower(text) != to_lower(spec.field)) query.filters.push_back({"", Filter::Op::AnyOf, std::int64_t{0}});
       return;
     case FilterSpec::Kind::Always:
       if (!parse_boolean(spec.parameter, text)) query.filters.push_back({"", Filter::Op::AnyOf, std::int64_t{0}});
       return;
     case FilterSpec::Kind::Zone:
       require_zone(list, text);
-      query.filters.push_back({spec.column, Filter::Op::Equal, text});
+      query.filters.push_back({spec.field, Filter::Op::Equal, text});
       return;
     case FilterSpec::Kind::Text:
-      query.filters.push_back({spec.column, contains ? Filter::Op::Contains : Filter::Op::Equal, text});
+      query.filters.push_back({spec.field, contains ? Filter::Op::Contains : Filter::Op::Equal, text});
       return;
     case FilterSpec::Kind::Integer:
-      query.filters.push_back({spec.column, Filter::Op::Equal, number(spec.parameter, text)});
+      query.filters.push_back({spec.field, Filter::Op::Equal, number(spec.parameter, text)});
       return;
     case FilterSpec::Kind::Boolean:
-      query.filters.push_back({spec.column, Filter::Op::Equal, std::int64_t{parse_boolean(spec.parameter, text)}});
+      query.filters.push_back({spec.field, Filter::Op::Equal, std::int64_t{parse_boolean(spec.parameter, text)}});
       return;
     case FilterSpec::Kind::Metadata:
       add_metadata(query, spec, text);
@@ -131,9 +130,9 @@ void add_filter(model::PageQuery& query, const ListSpec& list, const FilterSpec&
   }
 }
 
-std::string_view sort_column(const ListSpec& spec, std::string_view key) {
+std::string_view sort_field(const ListSpec& spec, std::string_view key) {
   for (const SortSpec& known : spec.sort_keys) {
-    if (known.parameter == key) return known.column;
+    if (known.parameter == key) return known.field;
   }
   bad("Invalid input received: Invalid sort key: " + std::string(key), Reason::InvalidSortKey);
 }
@@ -165,7 +164,7 @@ void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
   for (std::string_view item : split(sort)) {
     std::size_t colon = item.find(':');
     std::string_view direction = colon == std::string_view::npos ? std::string_view() : item.substr(colon + 1);
-    query.sort.push_back({sort_column(spec, item.substr(0, colon)), descending(direction)});
+    query.sort.push_back({sort_field(spec, item.substr(0, colon)), descending(direction)});
   }
   if (!sort.empty()) return;
   std::vector<std::string_view> each = split(directions);
@@ -174,7 +173,7 @@ void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
     bad("Invalid input received: there are more sort_dir than sort_key");
   if (wanted.empty() && !each.empty()) wanted.emplace_back("created_at");
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    query.sort.push_back({sort_column(spec, wanted[i]), descending(i < each.size() ? each[i] : std::string_view())});
+    query.sort.push_back({sort_field(spec, wanted[i]), descending(i < each.size() ? each[i] : std::string_view())});
   }
   constexpr std::size_t kMaxKeys = 5;
   if (query.sort.size() > kMaxKeys) bad("Invalid input received: at most 5 sort keys are taken");

@@ -25,17 +25,17 @@ struct FilterSpec {
     AttachedTo,  // an instance
     Status,      // one that there is
     Zone,        // one of ListSpec::zones
-    Constant,    // every row has this value, which stands as the column; any case
+    Constant,    // every row has this value, which stands as the field; any case
     Always,      // a boolean that is true of every row
   };
   std::string_view parameter;
-  std::string_view column;
+  std::string_view field;
   Kind kind = Kind::Text;
 };
 
 struct SortSpec {
   std::string_view parameter;
-  std::string_view column;
+  std::string_view field;
 };
 
 // Cinder clamps a limit above 1000 and drops unknown filters; EVS refuses what is out of range and counts always.

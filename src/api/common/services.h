@@ -11,6 +11,7 @@
 #include "services/managing.h"
 #include "services/messages.h"
 #include "services/operators.h"
+#include "services/pools.h"
 #include "services/quotas.h"
 #include "services/snapshots.h"
 #include "services/tags.h"
@@ -39,8 +40,7 @@ struct Services {
   services::Managing& managing;
   services::Explaining& explaining;
   services::Jobs& jobs;
-  services::TaskRunner& tasks;
-  backends::Backend& backend;
+  services::Pools& pools;
   Clock& clock;
   const services::Settings& settings;
 };

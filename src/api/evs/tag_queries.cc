@@ -7,7 +7,6 @@
 #include "api/common/replies.h"
 #include "base/error.h"
 #include "services/tags.h"
-#include "store/mapping.h"
 
 namespace varve::api::evs {
 
@@ -78,9 +77,9 @@ Filter tag_filter(const std::vector<WantedTag>& wanted, bool any) {
   Filter all{"", any ? Filter::Op::AnyOf : Filter::Op::AllOf, std::int64_t{0}};
   for (const WantedTag& one : wanted) {
     Filter values{"", Filter::Op::AnyOf, std::int64_t{0}};
-    if (one.values.empty()) values.parts.push_back({"tags", Filter::Op::HasPair, "\"" + one.key + "\":"});
+    if (one.values.empty()) values.parts.push_back({"tags", Filter::Op::HasPair, model::Pair{one.key, std::nullopt}});
     for (const std::string& value : one.values) {
-      values.parts.push_back({"tags", Filter::Op::HasPair, store::encode_metadata_pair(one.key, value)});
+      values.parts.push_back({"tags", Filter::Op::HasPair, model::Pair{one.key, value}});
     }
     all.parts.push_back(std::move(values));
   }

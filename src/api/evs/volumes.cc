@@ -201,8 +201,7 @@ Reply retype_volume(Services s, CallPtr call) {
 
 // How much of a volume made from a snapshot no longer needs it.
 Reply internal_info(Services s, CallPtr call) {
-  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
-  int percent = s.backend.independence_percent(detail.volume.id);
+  int percent = co_await s.volumes.independence_percent(call->actor, VolumeId(call->path.get("id")));
   co_return json_reply(200, json::object{{"info", json::object{{"loading_progress", percent}}}});
 }
 

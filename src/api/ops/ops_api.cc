@@ -4,8 +4,6 @@
 
 #include "api/common/dispatcher.h"
 #include "api/ops/docs.h"
-#include "base/error.h"
-#include "base/log.h"
 
 namespace varve::api::ops {
 
@@ -19,17 +17,6 @@ std::string_view state_of(const backends::Capacity& room) {
   return room.full ? "full" : "ready";
 }
 
-// Can anything be read?
-boost::asio::awaitable<bool> is_readable(store::Database& db) {
-  try {
-    co_await db.read([](store::Transaction& tx) { tx.volume_types().find(VolumeTypeId("")); });
-    co_return true;
-  } catch (const Error& fault) {
-    log::warning("the store is not ready", {{"error", fault.message()}});
-    co_return false;
-  }
-}
-
 // The process answers.
 Reply health(Context, CallPtr) {
   http::Response response;
@@ -39,16 +26,16 @@ Reply health(Context, CallPtr) {
 
 // The database answers and takes changes, and nothing is shutting down; which pools have room.
 Reply ready(Context c, CallPtr) {
-  bool ready = !c.draining && c.db.takes_changes() && co_await is_readable(c.db);
+  services::Readiness found = co_await c.health.look();
+  bool ready = found.ready && !c.draining;
   json::array pools;
-  for (const std::string& name : c.backend.pools()) {
-    backends::Capacity room = c.backend.capacity(name);
-    pools.push_back(json::object{{"name", name}, {"free_mib", room.available >> 20}, {"state", state_of(room)}});
+  for (const services::Pool& pool : c.pools.all()) {
+    const backends::Capacity& room = found.pools.at(pool.name);
+    pools.push_back(json::object{{"name", pool.name}, {"free_mib", room.available >> 20}, {"state", state_of(room)}});
   }
   http::Response response;
   response.status = ready ? 200 : 503;
-  response.body =
-      json::serialize(json::object{{"ready", ready}, {"tasks", c.tasks.waiting()}, {"pools", std::move(pools)}});
+  response.body = json::serialize(json::object{{"ready", ready}, {"tasks", found.tasks}, {"pools", std::move(pools)}});
   co_return response;
 }
 

@@ -1,19 +1,17 @@
 // For those who run the service: is it alive, does it take work, what does it offer.
 #pragma once
 
-#include <functional>
+#include <atomic>
 
 #include "api/common/routes.h"
-#include "backends/backend.h"
-#include "services/tasks.h"
-#include "store/database.h"
+#include "services/health.h"
+#include "services/pools.h"
 
 namespace varve::api::ops {
 
 struct Context {
-  store::Database& db;
-  backends::Backend& backend;
-  services::TaskRunner& tasks;
+  services::Health& health;
+  const services::Pools& pools;
   const std::atomic<bool>& draining;
 };
 

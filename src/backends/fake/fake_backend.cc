@@ -125,4 +125,11 @@ bool FakeBackend::has_volume(const VolumeId& volume) {
   return volumes_.contains(volume);
 }
 
+std::vector<VolumeId> FakeBackend::volumes() {
+  std::lock_guard lock(mutex_);
+  std::vector<VolumeId> out;
+  for (const auto& [id, kept] : volumes_) out.push_back(id);
+  return out;
+}
+
 }  // namespace varve::fake

@@ -22,7 +22,7 @@ class FakeBackend final : public backends::Backend {
   void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                     const std::string& pool) override;
   void migrate(const VolumeId& volume, const std::string& pool) override;
-  std::vector<backends::Found> found() override { return {}; }
+  std::vector<backends::Found> found(const std::string&) override { return {}; }
   void adopt_volume(const VolumeId& volume, const std::string& name) override;
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
   void copy_volume(const VolumeId&, const std::filesystem::path&, const std::function<void()>&) override {}
@@ -40,6 +40,7 @@ class FakeBackend final : public backends::Backend {
   void close_snapshot(const VolumeId&, const SnapshotId&) override {}
   void forget_key(const KeyId&) override {}
   bool has_volume(const VolumeId& volume) override;
+  std::vector<VolumeId> volumes() override;
   void expect(std::set<VolumeId>) override {}
   std::optional<std::string> damage(const VolumeId&, const std::optional<SnapshotId>&) override { return std::nullopt; }
   std::uint64_t damage_version() override { return 1; }

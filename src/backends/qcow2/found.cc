@@ -3,8 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "backends/qcow2/holds.h"
 #include "backends/qcow2/qcow2_backend.h"
@@ -48,13 +50,14 @@ std::optional<Found> Qcow2Backend::found_file(const fs::path& path, const Pool& 
   return found;
 }
 
-std::vector<Found> Qcow2Backend::found() {
+std::vector<Found> Qcow2Backend::found(const std::string& wanted) {
   std::vector<Found> out;
   {
     std::lock_guard graph(graph_mutex_);
     for (const auto& [id, manifest] : manifests_) {
       const Pool* where = images_.find_pool(manifest.pool);
       std::string pool = where == nullptr ? manifest.pool : where->name;
+      if (pool != wanted) continue;
       // Its client would go on to write into what is another volume's then.
       std::string refusal = opened_.contains(id.str()) ? "a client has it open" : "";
       out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, refusal});
@@ -64,7 +67,7 @@ std::vector<Found> Qcow2Backend::found() {
     }
   }
   for (const Pool& pool : images_.pools()) {
-    if (is_absent(pool.name)) continue;
+    if (pool.name != wanted || is_absent(pool.name)) continue;
     for (const fs::path& path : files::list(pool.manageable())) {
       if (std::optional<Found> file = found_file(path, pool)) out.push_back(std::move(*file));
     }
@@ -73,7 +76,9 @@ std::vector<Found> Qcow2Backend::found() {
 }
 
 void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name) {
-  for (const Found& one : found()) {
+  std::vector<Found> present;
+  for (const std::string& pool : pools()) std::ranges::move(found(pool), std::back_inserter(present));
+  for (const Found& one : present) {
     if (one.name != name || one.snapshot) continue;
     bool was_taken = !one.volume && has_volume(volume);
     if (!one.refusal.empty() && !was_taken) {

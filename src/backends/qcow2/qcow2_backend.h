@@ -53,7 +53,7 @@ class Qcow2Backend final : public backends::Backend {
   void clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                     const std::string& pool) override;
   void migrate(const VolumeId& volume, const std::string& pool) override;
-  std::vector<backends::Found> found() override;
+  std::vector<backends::Found> found(const std::string& pool) override;
   void adopt_volume(const VolumeId& volume, const std::string& name) override;
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
   void copy_volume(const VolumeId& volume, const std::filesystem::path& directory,
@@ -72,6 +72,7 @@ class Qcow2Backend final : public backends::Backend {
   void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void forget_key(const KeyId& key) override { images_.forget_key(key); }
   bool has_volume(const VolumeId& volume) override;
+  std::vector<VolumeId> volumes() override;
   std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) override;
   void expect(std::set<VolumeId> lost) override;
   std::uint64_t damage_version() override { return damage_version_; }

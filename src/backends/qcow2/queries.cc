@@ -64,6 +64,13 @@ backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const Snaps
   return usage;
 }
 
+std::vector<VolumeId> Qcow2Backend::volumes() {
+  std::lock_guard graph(graph_mutex_);
+  std::vector<VolumeId> out;
+  for (const auto& [id, manifest] : manifests_) out.push_back(id);
+  return out;
+}
+
 std::vector<std::string> Qcow2Backend::pools() const {
   std::vector<std::string> names;
   for (const Pool& pool : images_.pools()) names.push_back(pool.name);
