@@ -13,7 +13,7 @@ SOAK_SECONDS ?= 3600
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-functional test-crash test-soak conformance soak tsan lint format fuzz bench build clean
+.PHONY: help run test test-unit test-functional test-crash test-soak conformance soak tsan lint format fuzz bench bench-share build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +62,6 @@ tsan: ## unit and functional tests under ThreadSanitizer
 lint: ## format, layering and naming, clang-tidy
 	@tools/install-packages build lint
 	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
-	@ninja -C $(BUILD) varve_pch varve_store >/dev/null
 	@tools/lint $(BUILD)
 
 format: ## put every source file into the project's format
@@ -80,6 +79,11 @@ bench: ## measure the release build; a table of figures and ratios
 	@tools/install-packages build run test bench
 	@$(MAKE) --no-print-directory build PRESET=release
 	@VARVE_BUILD=build/release $(PYTHON) bench/bench.py $(BENCH_OPTIONS)
+
+bench-share: ## a minute of the bench on the preset, to see that it works
+	@tools/install-packages build run test bench
+	@$(MAKE) --no-print-directory build
+	@VARVE_BUILD=$(BUILD) $(PYTHON) bench/bench.py --share
 
 clean: ## remove what was built (the store is kept)
 	@rm -rf build

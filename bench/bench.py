@@ -22,7 +22,6 @@ from varve import Server, qemu_io  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONNECTIONS = (1, 8, 32)
-SNAPSHOTS = 100_000
 
 
 def cpu_seconds(pid):
@@ -53,8 +52,8 @@ class Load:
                               text=True, check=True, timeout=seconds + 60)
         text = done.stdout
         self.rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-        self.p50 = milliseconds(re.search(r"50%\s+(\S+)", text).group(1))
-        self.p99 = milliseconds(re.search(r"99%\s+(\S+)", text).group(1))
+        self.p50 = milliseconds(re.search(r"^\s+50%\s+(\S+)", text, re.M).group(1))
+        self.p99 = milliseconds(re.search(r"^\s+99%\s+(\S+)", text, re.M).group(1))
         requests = int(re.search(r"(\d+) requests in", text).group(1))
         self.cpu_us = (cpu_seconds(server.process.pid) - before) * 1e6 / max(requests, 1)
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
@@ -114,8 +113,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk and fio")
     parser.add_argument("--large-mib", type=int, default=4096, help="written to the large volume")
+    parser.add_argument("--snapshots", type=int, default=100_000, help="rows of the long list")
+    parser.add_argument("--turns", type=int, default=9, help="of each comparison of bytes")
     parser.add_argument("--bytes", action="store_true", help="only the path of the bytes")
+    parser.add_argument("--share", action="store_true", help="everything once and shortly: does it work; no bar counts")
     options = parser.parse_args()
+    if options.share:
+        options.seconds, options.large_mib, options.snapshots, options.turns = 1, 128, 2000, 1
     server = Server(["log.level=info", "volumes.max_snapshots=10000"])
     bars = []
     try:
@@ -125,6 +129,8 @@ def main():
             run(server, options, bars)
     finally:
         server.destroy()
+    if options.share:
+        return 0
     print()
     for name, value, bar, good in bars:
         print(f"  {'met   ' if good else 'MISSED'}  {name}: {value} (bar: {bar})")
@@ -168,10 +174,10 @@ def run(server, options, bars):
 
     compare_bytes(server, admin, options, bars)
 
-    admin = fill(server, admin, SNAPSHOTS)
+    admin = fill(server, admin, options.snapshots)
     page = Load(server, admin, "/snapshots/detail?limit=1000", 1, options.seconds)
-    table("1,000 of 100,000 snapshots, 1 conn.", page)
-    middle = server.rows("SELECT id FROM snapshots ORDER BY created_at LIMIT 1 OFFSET 50000")[0][0]
+    table(f"1,000 of {options.snapshots:,} snapshots, 1 conn.", page)
+    middle = server.rows("SELECT id FROM snapshots ORDER BY created_at LIMIT 1 OFFSET ?", options.snapshots // 2)[0][0]
     deep = Load(server, admin, f"/snapshots/detail?limit=1000&marker={middle}", 1, options.seconds)
     table("the same from the middle", deep)
     bars.append(("a page of 1,000 of 100,000, ms", f"{page.p50:.1f}", "<= 15", page.p50 <= 15))

@@ -1,6 +1,6 @@
 """The path of the bytes: fio against volumes of varved and against a plain qemu-storage-daemon, turn by turn.
 
-A row's ratio is that of the medians of its turns, so that a machine's moods fall on both.
+A row's ratio is the median of its turns' ratios: what a machine does meanwhile falls on the two halves of a turn alike.
 """
 import json
 import statistics
@@ -79,16 +79,17 @@ class Comparison:
     """Rows of one kind of volume against one plain daemon."""
 
     def __init__(self, options, bars):
-        self.seconds, self.bars = options.seconds, bars
-        self.turns = 5
+        self.seconds, self.turns, self.bars = min(options.seconds, 2), options.turns, bars
 
     def row(self, name, plain, uri, load, bar=None):
         pattern, block, depth = load
         theirs, ours = [], []
-        for _ in range(self.turns):
-            theirs.append(fio(plain, *load, self.seconds))
-            ours.append(fio(uri, *load, self.seconds))
-        ratio = statistics.median(ours) / statistics.median(theirs)
+        for turn in range(self.turns):
+            # By turns the first: what a daemon leaves to be done falls on its successor.
+            halves = [(theirs, plain), (ours, uri)]
+            for rates, target in halves if turn % 2 else reversed(halves):
+                rates.append(fio(target, *load, self.seconds))
+        ratio = statistics.median(mine / other for mine, other in zip(ours, theirs))
         title = f"{name}: {pattern} {block}, depth {depth}"
         print(f"  {title:56} {statistics.median(theirs):9.0f} {statistics.median(ours):9.0f} {ratio:8.2f}")
         sys.stdout.flush()

@@ -79,7 +79,7 @@ class Offload {
   // Of the executor that waits for it.
   template <class Value>
   struct Outcome {
-    explicit Outcome(boost::asio::any_io_executor executor) : timer(std::move(executor)) {}
+    explicit Outcome(const boost::asio::any_io_executor& executor) : timer(executor) {}
     void end(std::exception_ptr thrown, Value returned) {
       fault = std::move(thrown);
       if (!fault) value = std::move(returned);
