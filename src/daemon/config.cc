@@ -137,7 +137,7 @@ void require_apart(const Config& config) {
   }
 }
 
-void read(Reader& in, Config& config) {
+void read_store(Reader& in, Config& config) {
   std::string directory = config.directory.string();
   std::string run_directory;
   in.text("store", "directory", directory);
@@ -145,7 +145,9 @@ void read(Reader& in, Config& config) {
   in.integer("store", "write_queue", config.write_queue, 1);
   config.directory = directory;
   config.run_directory = run_directory;
+}
 
+void read_log(Reader& in, Config& config) {
   in.choice<log::Level>("log", "level", config.log_level,
                         {{"debug", log::Level::Debug},
                          {"info", log::Level::Info},
@@ -153,7 +155,9 @@ void read(Reader& in, Config& config) {
                          {"error", log::Level::Error}});
   in.choice<log::Format>("log", "format", config.log_format,
                          {{"text", log::Format::Text}, {"json", log::Format::Json}});
+}
 
+void read_http(Reader& in, Config& config) {
   http::Config& http = config.http;
   http.request_id_headers = {"x-openstack-request-id", "X-Request-Id"};
   in.text("http", "address", http.address);
@@ -172,14 +176,18 @@ void read(Reader& in, Config& config) {
   if (http.tls_certificate.empty() != http.tls_key.empty()) {
     bad("http.tls_certificate and http.tls_key belong together: give both or none");
   }
+}
 
+void read_api(Reader& in, Config& config) {
   in.choice<api::ErrorCodes>("api", "error_codes", config.api.error_codes,
                              {{"evs", api::ErrorCodes::Evs}, {"openstack", api::ErrorCodes::Openstack}});
 
   in.choice<services::Profile>(
       "api", "profile", config.services.profile,
       {{"open", services::Profile::Open}, {"evs", services::Profile::Evs}, {"cinder", services::Profile::Cinder}});
+}
 
+void read_identity(Reader& in, Config& config) {
   in.text("identity", "region", config.region);
   in.duration("identity", "token_lifetime_s", config.identity.token_lifetime, 60);
   in.duration("identity", "key_rotation_h", config.identity.key_rotation, 1);
@@ -198,11 +206,15 @@ void read(Reader& in, Config& config) {
   if (config.with_keystone && (config.keystone.url.empty() || config.keystone.username.empty())) {
     bad("identity.provider is keystone: identity.keystone_url and identity.keystone_username are needed");
   }
+}
 
+void read_images(Reader& in, Config& config) {
   in.text("images", "endpoint", config.glance.endpoint);
   in.text("images", "ca_file", config.glance.client.ca_file);
   while (config.glance.endpoint.ends_with('/')) config.glance.endpoint.pop_back();
+}
 
+void read_volumes_and_quotas(Reader& in, Config& config) {
   services::Settings& services = config.services;
   in.list("volumes", "availability_zones", services.availability_zones);
   in.text("volumes", "default_type", services.default_volume_type);
@@ -216,18 +228,25 @@ void read(Reader& in, Config& config) {
     std::int64_t& limit = services.default_quotas.try_emplace(resource, -1).first->second;
     in.integer("quotas", resource, limit, -1);
   }
+}
 
+void read_tasks(Reader& in, Config& config) {
+  services::Settings& services = config.services;
   in.integer("tasks", "workers", services.task_workers, 1, 64);
   in.integer("tasks", "bulk_workers", services.bulk_workers, 1, 64);
   in.duration("tasks", "retry_s", services.task_retry, 1);
   in.duration("tasks", "history_h", services.task_history, 0);
   in.duration("tasks", "message_lifetime_h", services.message_lifetime, 1);
   in.duration("tasks", "export_timeout_s", services.export_timeout, 1);
+}
 
+void read_keys(Reader& in, Config& config) {
   std::string root_key;
   in.text("keys", "root_key_file", root_key);
   config.root_key = root_key;
+}
 
+void read_backups(Reader& in, Config& config) {
   std::string backup_directory;
   in.choice<bool>("backups", "store", config.backups_in_s3, {{"directory", false}, {"s3", true}});
   in.text("backups", "directory", backup_directory);
@@ -243,7 +262,9 @@ void read(Reader& in, Config& config) {
   if (config.backups_in_s3 && (config.s3.endpoint.empty() || config.s3.bucket.empty())) {
     bad("backups.store is s3: backups.s3_endpoint and backups.s3_bucket are needed");
   }
+}
 
+void read_qcow2(Reader& in, Config& config) {
   std::vector<std::string> pools;
   in.list("qcow2", "pools", pools);
   for (const std::string& pool : pools) config.pools.push_back(parse_pool(pool, config.pools));
@@ -255,12 +276,30 @@ void read(Reader& in, Config& config) {
   in.integer("qcow2", "max_chain_depth", config.max_chain_depth, 2, 1000);
   in.integer("qcow2", "long_chain", config.long_chain, 0, 1000);
   config.min_free_bytes = static_cast<std::uint64_t>(min_free_mib) << 20;
+}
 
+void read_nbd(Reader& in, Config& config) {
   in.choice<bool>("nbd", "transport", config.nbd.tcp, {{"unix", false}, {"tcp", true}});
   in.text("nbd", "host", config.nbd.host);
   in.integer("nbd", "first_port", config.nbd.first_port, 1, 65535);
   in.integer("nbd", "last_port", config.nbd.last_port, 1, 65535);
   if (config.nbd.first_port > config.nbd.last_port) bad("nbd.first_port is greater than nbd.last_port");
+}
+
+// In the order of the configuration's reference.
+void read(Reader& in, Config& config) {
+  read_store(in, config);
+  read_log(in, config);
+  read_http(in, config);
+  read_api(in, config);
+  read_identity(in, config);
+  read_images(in, config);
+  read_volumes_and_quotas(in, config);
+  read_tasks(in, config);
+  read_keys(in, config);
+  read_backups(in, config);
+  read_qcow2(in, config);
+  read_nbd(in, config);
 }
 
 void override_with(toml::table& root, const std::string& text) {
