@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <mutex>
 #include <string>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 
 namespace varve::fault {
@@ -20,8 +20,8 @@ struct Armed {
   int calls = 0;
 };
 
-std::mutex g_mutex;
-std::array<Armed, kKinds.size()> g_armed;
+Mutex g_mutex;
+std::array<Armed, kKinds.size()> g_armed VARVE_GUARDED_BY(g_mutex);
 
 [[noreturn]] void refuse(std::string_view item) {
   throw Error(ErrorCode::InvalidInput, "VARVE_FAULTS: kind:n=ERRNO wanted, not '" + std::string(item) + "'");
@@ -49,7 +49,7 @@ void arm_item(std::string_view item) {
 }  // namespace
 
 void arm(Kind kind, int n, int error) {
-  std::lock_guard lock(g_mutex);
+  MutexLock lock(g_mutex);
   g_armed[static_cast<std::size_t>(kind)] = {n, error, 0};
   detail::armed = true;
 }
@@ -68,7 +68,7 @@ bool wanted() {
 }
 
 bool disarm() {
-  std::lock_guard lock(g_mutex);
+  MutexLock lock(g_mutex);
   detail::armed = false;
   bool struck = std::ranges::all_of(g_armed, [](const Armed& one) { return one.calls >= one.n; });
   g_armed = {};
@@ -76,7 +76,7 @@ bool disarm() {
 }
 
 int calls(Kind kind) {
-  std::lock_guard lock(g_mutex);
+  MutexLock lock(g_mutex);
   return g_armed[static_cast<std::size_t>(kind)].calls;
 }
 
@@ -87,7 +87,7 @@ std::atomic<bool> armed{false};
 bool strikes(Kind kind) {
   int error = 0;
   {
-    std::lock_guard lock(g_mutex);
+    MutexLock lock(g_mutex);
     Armed& one = g_armed[static_cast<std::size_t>(kind)];
     if (++one.calls != one.n) return false;
     error = one.error;

@@ -13,7 +13,7 @@ constexpr std::chrono::seconds kLongestWait{60};
 }  // namespace
 
 void GuessGuard::require_calm(const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = records_.find(key);
   if (found == records_.end()) return;
   auto left = found->second.wait_until - clock_.steady();
@@ -24,7 +24,7 @@ void GuessGuard::require_calm(const std::string& key) {
 }
 
 void GuessGuard::failed(const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (records_.size() >= kMaxRecords) {
     auto now = clock_.steady();
     std::erase_if(records_, [&](const auto& entry) { return entry.second.wait_until < now; });
@@ -38,7 +38,7 @@ void GuessGuard::failed(const std::string& key) {
 }
 
 void GuessGuard::succeeded(const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   records_.erase(key);
 }
 

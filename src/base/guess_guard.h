@@ -4,10 +4,10 @@
 
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <string>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace varve {
 
@@ -26,8 +26,8 @@ class GuessGuard {
     std::chrono::steady_clock::time_point wait_until;
   };
   Clock& clock_;
-  std::mutex mutex_;
-  std::map<std::string, Record> records_;
+  Mutex mutex_;
+  std::map<std::string, Record> records_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve

@@ -1,50 +1,61 @@
 // One mutex a key, made when wanted and dropped when nobody holds or waits for it.
+//
+// Which keys somebody holds is known only when the program runs, and may be several: the compiler cannot prove it, as
+// it does for a Mutex. A function that wants a key held takes its Lock.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <set>
 #include <string>
+#include <utility>
+
+#include "base/mutex.h"
 
 namespace varve {
 
 class KeyedMutex {
  public:
-  class Lock {
+  class [[nodiscard]] Lock {
    public:
-    Lock(KeyedMutex& owner, std::string key) : owner_(owner), key_(std::move(key)) {
-      std::unique_lock lock(owner_.mutex_);
-      owner_.changed_.wait(lock, [&] { return !owner_.held_.contains(key_); });
-      owner_.held_.insert(key_);
-    }
+    Lock(KeyedMutex& owner, std::string key) : owner_(owner), key_(std::move(key)) { owner_.acquire(key_); }
     // Perhaps somebody has it: see owns().
-    Lock(KeyedMutex& owner, std::string key, std::try_to_lock_t) : owner_(owner), key_(std::move(key)) {
-      std::lock_guard lock(owner_.mutex_);
-      owns_ = owner_.held_.insert(key_).second;
-    }
+    Lock(KeyedMutex& owner, std::string key, std::try_to_lock_t)
+        : owner_(owner), key_(std::move(key)), owns_(owner_.try_acquire(key_)) {}
     ~Lock() {
-      if (!owns_) return;
-      {
-        std::lock_guard lock(owner_.mutex_);
-        owner_.held_.erase(key_);
-      }
-      owner_.changed_.notify_all();
+      if (owns_) owner_.release(key_);
     }
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
 
+    const std::string& key() const { return key_; }
     bool owns() const { return owns_; }
 
    private:
     KeyedMutex& owner_;
-    std::string key_;
-    bool owns_ = true;
+    const std::string key_;
+    const bool owns_ = true;
   };
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::set<std::string> held_;
+  void acquire(const std::string& key) VARVE_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    changed_.wait(mutex_, [&]() VARVE_REQUIRES(mutex_) { return !held_.contains(key); });
+    held_.insert(key);
+  }
+  bool try_acquire(const std::string& key) VARVE_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return held_.insert(key).second;
+  }
+  void release(const std::string& key) VARVE_EXCLUDES(mutex_) {
+    {
+      MutexLock lock(mutex_);
+      held_.erase(key);
+    }
+    changed_.notify_all();
+  }
+
+  Mutex mutex_;
+  Condition changed_;
+  std::set<std::string> held_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve

@@ -34,7 +34,7 @@ bool allocate(const fs::path& file) {
 }  // namespace
 
 void Spares::keep() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   bool whole = true;
   try {
     files::make_directory(directory_);
@@ -77,19 +77,22 @@ void Spares::replace(const fs::path& path, std::string_view content) {
     files::replace_atomically(path, content);
     return;
   } catch (const Error& fault) {
-    if (fault.code() != ErrorCode::NoSpace || !files::exists(path)) throw;
-    std::lock_guard lock(mutex_);
-    fs::path spare = largest();
-    if (spare.empty() || !write(spare, content)) throw;
-    if (::renameat2(AT_FDCWD, spare.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0) throw;
+    if (fault.code() != ErrorCode::NoSpace || !files::exists(path) || !replace_with_spare(path, content)) throw;
     log::info("a file was replaced with a spare one: the disk is full", {{"file", path.filename().string()}});
   }
   files::sync_directory(path.parent_path());
   files::sync_directory(directory_);
 }
 
+bool Spares::replace_with_spare(const fs::path& path, std::string_view content) {
+  MutexLock lock(mutex_);
+  fs::path spare = largest();
+  if (spare.empty() || !write(spare, content)) return false;
+  return ::renameat2(AT_FDCWD, spare.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0;
+}
+
 bool Spares::release() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   int released = 0;
   for (int number = 0; number < kFiles && released < kReleased; ++number) {
     fs::path file = numbered(directory_, number);

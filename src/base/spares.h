@@ -4,8 +4,9 @@
 #pragma once
 
 #include <filesystem>
-#include <mutex>
 #include <string_view>
+
+#include "base/mutex.h"
 
 namespace varve {
 
@@ -25,12 +26,13 @@ class Spares {
   bool release();
 
  private:
-  std::filesystem::path largest() const;
-  bool write(const std::filesystem::path& spare, std::string_view content) const;
+  bool replace_with_spare(const std::filesystem::path& path, std::string_view content) VARVE_EXCLUDES(mutex_);
+  std::filesystem::path largest() const VARVE_REQUIRES(mutex_);
+  bool write(const std::filesystem::path& spare, std::string_view content) const VARVE_REQUIRES(mutex_);
 
   const std::filesystem::path directory_;
-  std::mutex mutex_;
-  bool lacking_ = false;  // said so
+  Mutex mutex_;                                    // the files are one call's at a time
+  bool lacking_ VARVE_GUARDED_BY(mutex_) = false;  // said so
 };
 
 }  // namespace varve

@@ -18,7 +18,7 @@ void Ticker::start() {
 
 void Ticker::stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   stopped_.notify_all();
@@ -29,8 +29,8 @@ void Ticker::run() {
   while (!duties_.empty()) {
     Duty& next = *std::ranges::min_element(duties_, {}, &Duty::due);
     {
-      std::unique_lock lock(mutex_);
-      stopped_.wait_for(lock, next.due - clock_.steady(), [&] { return stopping_; });
+      MutexLock lock(mutex_);
+      stopped_.wait_for(mutex_, next.due - clock_.steady(), [&]() VARVE_REQUIRES(mutex_) { return stopping_; });
       if (stopping_) return;
     }
     if (clock_.steady() < next.due) continue;

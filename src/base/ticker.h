@@ -4,13 +4,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace varve {
@@ -38,10 +37,10 @@ class Ticker {
   void run();
 
   const Clock& clock_;
-  std::vector<Duty> duties_;
-  std::mutex mutex_;
-  std::condition_variable stopped_;
-  bool stopping_ = false;
+  std::vector<Duty> duties_;  // of the thread, once there is one
+  Mutex mutex_;
+  Condition stopped_;
+  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
   Thread thread_;
 };
 
