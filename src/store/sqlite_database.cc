@@ -6,15 +6,15 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <condition_variable>
+#include <future>
 #include <list>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "store/database.h"
@@ -63,11 +63,7 @@ class SqliteDatabase final : public Database {
   }
 
   ~SqliteDatabase() override {
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    wake_.notify_one();
+    stop();
     thread_.join();
   }
 
@@ -119,25 +115,33 @@ class SqliteDatabase final : public Database {
   }
 
   bool takes_changes() override {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return !stalled_locked() && !displaced_ && !failing_;
   }
 
   Subscription on_commit(Listener listener) override {
-    std::lock_guard lock(listeners_mutex_);
+    MutexLock lock(listeners_mutex_);
     auto place = listeners_.insert(listeners_.end(), std::move(listener));
     return {&*place, [this, place](void*) {
-              std::lock_guard again(listeners_mutex_);
+              MutexLock again(listeners_mutex_);
               listeners_.erase(place);
             }};
   }
 
  private:
+  void stop() {
+    {
+      MutexLock lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+  }
+
   // Before the callers wake: what they are told of is on its way to the listener.
   void tell() {
     Touched touched = std::exchange(committed_, {});
     if (touched.empty()) return;
-    std::lock_guard lock(listeners_mutex_);
+    MutexLock lock(listeners_mutex_);
     for (const Listener& listener : listeners_) {
       try {
         listener(touched);
@@ -151,29 +155,21 @@ class SqliteDatabase final : public Database {
     return {ErrorCode::Unavailable, "the store's disk does not answer: nothing can be changed now"};
   }
 
-  bool stalled_locked() const { return began_ && steady_now() - *began_ > kPatience; }
+  bool stalled_locked() const VARVE_REQUIRES(mutex_) { return began_ && steady_now() - *began_ > kPatience; }
 
   std::exception_ptr wait_for(std::unique_ptr<Pending> pending) {
-    std::mutex mutex;
-    std::condition_variable done;
-    bool finished = false;
-    std::exception_ptr fault;
-    pending->resume = [&](std::exception_ptr result) {
-      std::lock_guard lock(mutex);
-      fault = std::move(result);
-      finished = true;
-      done.notify_one();
-    };
+    // Shared: who sets it may not have left it when the waiter has what it holds.
+    auto ended = std::make_shared<std::promise<std::exception_ptr>>();
+    pending->resume = [ended](std::exception_ptr fault) { ended->set_value(std::move(fault)); };
+    std::future<std::exception_ptr> end = ended->get_future();
     enqueue(std::move(pending));
-    std::unique_lock lock(mutex);
-    done.wait(lock, [&] { return finished; });
-    return fault;
+    return end.get();
   }
 
   void enqueue(std::unique_ptr<Pending> pending) {
     std::vector<std::unique_ptr<Pending>> refused;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       bool stalled = stalled_locked();
       bool has_room = queue_.size() < queue_limit_ && !stopping_ && !stalled;
       if (has_room || pending->is_mark) {
@@ -197,8 +193,9 @@ class SqliteDatabase final : public Database {
     for (;;) {
       std::vector<std::unique_ptr<Pending>> batch;
       {
-        std::unique_lock lock(mutex_);
-        wake_.wait_for(lock, kLookEvery, [&] { return stopping_ || look_ || !queue_.empty(); });
+        MutexLock lock(mutex_);
+        wake_.wait_for(mutex_, kLookEvery,
+                       [&]() VARVE_REQUIRES(mutex_) { return stopping_ || look_ || !queue_.empty(); });
         look_ = false;
         if (queue_.empty() && stopping_) return;
         if (queue_.size() <= kMaxBatch) {
@@ -213,7 +210,7 @@ class SqliteDatabase final : public Database {
       commit(batch);
       bool failing = disk_fails(batch);
       {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         began_.reset();
         failing_ = failing;
       }
@@ -227,7 +224,8 @@ class SqliteDatabase final : public Database {
   bool disk_fails(const std::vector<std::unique_ptr<Pending>>& batch) {
     auto failed = [](const auto& pending) { return is(ErrorCode::BackendFailed, pending->fault); };
     if (std::ranges::any_of(batch, failed)) return true;
-    if (!failing_ || !writer_) return failing_;
+    bool failing = is_failing();
+    if (!failing || !writer_) return failing;
     try {
       begin();
       writer_->script("UPDATE schema_version SET version = version");
@@ -238,6 +236,11 @@ class SqliteDatabase final : public Database {
       undo();
       return true;
     }
+  }
+
+  bool is_failing() {
+    MutexLock lock(mutex_);
+    return failing_;
   }
 
   // Nothing that a change or the disk does ends this thread or keeps it from the next change.
@@ -286,13 +289,12 @@ class SqliteDatabase final : public Database {
 
   // Why nothing may be committed: nobody would find it.
   std::exception_ptr keep_place() {
-    std::exception_ptr fault;
     try {
       if (!writer_) {
-        std::lock_guard lock(readers_mutex_);
+        MutexLock lock(readers_mutex_);
         reopen();
       }
-      Place::State state = place_->state();
+      Place::State state = current_place()->state();
       // What is in the log is not for the file that has come; ours, wherever it is now, is whole then.
       if (state == Place::State::Replaced) writer_->script("PRAGMA wal_checkpoint(TRUNCATE)");
       if (state == Place::State::Removed) {
@@ -300,20 +302,31 @@ class SqliteDatabase final : public Database {
       } else if (state != Place::State::Kept) {
         throw Error(ErrorCode::Unavailable, "the database was replaced, emptied or moved while it was in use");
       }
-    } catch (const std::exception& error) {
-      fault = std::current_exception();
-      if (!displaced_) log::error("the database is not in its place", {{"error", error.what()}});
+      note_displaced(false);
+      return nullptr;
+    } catch (const std::exception& fault) {
+      if (!note_displaced(true)) log::error("the database is not in its place", {{"error", fault.what()}});
+      return std::current_exception();
     }
-    std::lock_guard lock(mutex_);
-    displaced_ = fault != nullptr;
-    return fault;
+  }
+
+  // Returns what was known before.
+  bool note_displaced(bool displaced) {
+    MutexLock lock(mutex_);
+    return std::exchange(displaced_, displaced);
+  }
+
+  std::shared_ptr<Place> current_place() {
+    MutexLock lock(readers_mutex_);
+    return place_;
   }
 
   // Somebody removed files that are open: what they hold is written to their place again.
   void return_to_place() {
-    place_->copy(*writer_);
-    std::unique_lock lock(readers_mutex_);
-    if (!readers_back_.wait_for(lock, kReadersEnd, [&] { return lent_ == 0; })) {
+    current_place()->copy(*writer_);
+    MutexLock lock(readers_mutex_);
+    if (!readers_back_.wait_for(readers_mutex_, kReadersEnd,
+                                [&]() VARVE_REQUIRES(readers_mutex_) { return lent_ == 0; })) {
       throw Error(ErrorCode::Unavailable, "the database is busy; try again");
     }
     place_->restore();
@@ -324,8 +337,7 @@ class SqliteDatabase final : public Database {
     log::error("the database's files were removed while it was in use; they were written anew", {});
   }
 
-  // readers_mutex_ is held.
-  void reopen() {
+  void reopen() VARVE_REQUIRES(readers_mutex_) {
     reserve_.reset();
     writer_ = std::make_unique<Connection>(path_, false);
     reserve_ = std::make_unique<Reserve>(path_);
@@ -427,7 +439,7 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<Connection> take_reader() {
     std::shared_ptr<Place> place;
     {
-      std::lock_guard lock(readers_mutex_);
+      MutexLock lock(readers_mutex_);
       if (!readers_.empty()) return lend();
       ++lent_;
       place = place_;
@@ -445,16 +457,17 @@ class SqliteDatabase final : public Database {
 
   // While the files are not in their place those that are open serve in turn.
   std::unique_ptr<Connection> await_reader() {
-    std::unique_lock lock(readers_mutex_);
-    readers_back_.wait_for(lock, kReadersEnd, [&] { return !readers_.empty() || lent_ == 0; });
+    MutexLock lock(readers_mutex_);
+    readers_back_.wait_for(readers_mutex_, kReadersEnd,
+                           [&]() VARVE_REQUIRES(readers_mutex_) { return !readers_.empty() || lent_ == 0; });
     if (readers_.empty()) {
       throw Error(ErrorCode::Unavailable, "the database is not in its place now; try again");
     }
     return lend();
   }
 
-  // readers_mutex_ is held, and there is one.
-  std::unique_ptr<Connection> lend() {
+  // There is one.
+  std::unique_ptr<Connection> lend() VARVE_REQUIRES(readers_mutex_) {
     ++lent_;
     std::unique_ptr<Connection> reader = std::move(readers_.back());
     readers_.pop_back();
@@ -463,7 +476,7 @@ class SqliteDatabase final : public Database {
 
   void look_at_once() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       look_ = true;
     }
     wake_.notify_one();
@@ -471,7 +484,7 @@ class SqliteDatabase final : public Database {
 
   // nullptr: it was closed.
   void give_back(std::unique_ptr<Connection> reader) {
-    std::lock_guard lock(readers_mutex_);
+    MutexLock lock(readers_mutex_);
     if (reader) readers_.push_back(std::move(reader));
     --lent_;
     readers_back_.notify_all();
@@ -479,28 +492,29 @@ class SqliteDatabase final : public Database {
 
   const std::string path_;
   const std::size_t queue_limit_;
+  // Of the thread.
   std::unique_ptr<Reserve> reserve_;    // outlives the connections
   std::unique_ptr<Connection> writer_;  // nullptr: it could not be opened again
-  std::shared_ptr<Place> place_;
-  Touched committed_;        // of which nobody was told yet
-  std::size_t changes_ = 0;  // since the reserve was looked at
+  Touched committed_;                   // of which nobody was told yet
+  std::size_t changes_ = 0;             // since the reserve was looked at
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<std::unique_ptr<Pending>> queue_;
-  bool stopping_ = false;
-  bool failing_ = false;                                        // the disk, when something was last written
-  bool displaced_ = false;                                      // the files are not in their place
-  bool look_ = false;                                           // asked for, instead of at the next time
-  std::optional<std::chrono::steady_clock::time_point> began_;  // the commit that is under way
+  Mutex mutex_;
+  Condition wake_;
+  std::vector<std::unique_ptr<Pending>> queue_ VARVE_GUARDED_BY(mutex_);
+  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
+  bool failing_ VARVE_GUARDED_BY(mutex_) = false;    // the disk, when something was last written
+  bool displaced_ VARVE_GUARDED_BY(mutex_) = false;  // the files are not in their place
+  bool look_ VARVE_GUARDED_BY(mutex_) = false;       // asked for, instead of at the next time
+  std::optional<std::chrono::steady_clock::time_point> began_ VARVE_GUARDED_BY(mutex_);  // the commit that is under way
 
-  std::mutex listeners_mutex_;
-  std::list<Listener> listeners_;
+  Mutex listeners_mutex_;
+  std::list<Listener> listeners_ VARVE_GUARDED_BY(listeners_mutex_);
 
-  std::mutex readers_mutex_;
-  std::condition_variable readers_back_;
-  std::vector<std::unique_ptr<Connection>> readers_;
-  std::size_t lent_ = 0;
+  Mutex readers_mutex_;
+  Condition readers_back_;
+  std::shared_ptr<Place> place_ VARVE_GUARDED_BY(readers_mutex_);
+  std::vector<std::unique_ptr<Connection>> readers_ VARVE_GUARDED_BY(readers_mutex_);
+  std::size_t lent_ VARVE_GUARDED_BY(readers_mutex_) = 0;
 
   Thread thread_;
 };
