@@ -47,13 +47,17 @@ QmpClient::QmpClient(std::filesystem::path socket, std::string name, const Patie
 }
 
 QmpClient::~QmpClient() {
+  close();
+  thread_.join();
+}
+
+void QmpClient::close() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     closing_ = true;
     if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
   }
   changed_.notify_all();
-  thread_.join();
 }
 
 json::value QmpClient::execute(std::string_view command, json::object arguments) {
@@ -64,34 +68,43 @@ json::value QmpClient::execute(std::string_view command, json::object arguments)
 json::value QmpClient::call(std::string_view command, json::object arguments) {
   if (fault::fails(fault::Kind::Refusal)) refuse(command, std::strerror(errno));
   std::uint64_t id = ask(command, std::move(arguments));
-  Lock lock(mutex_);
-  try {
-    if (fault::fails(fault::Kind::Silence)) give_up(lock, command);
-    await(lock, command, [&] { return asked_.at(id).reply.has_value(); });
-  } catch (const Error&) {
-    auto asked = asked_.find(id);
-    if (asked->second.reply) {
-      asked_.erase(asked);
-    } else {
-      asked->second.given_up = true;
-    }
-    throw;
-  }
-  json::object reply = std::move(*asked_.at(id).reply);
-  asked_.erase(id);
-  lock.unlock();
+  json::object reply = await_reply(id, command);
   if (const json::value* error = reply.if_contains("error")) {
     refuse(command, error->as_object().at("desc").as_string());
   }
   return reply.at("return");
 }
 
+json::object QmpClient::await_reply(std::uint64_t id, std::string_view command) {
+  MutexLock lock(mutex_);
+  try {
+    if (fault::fails(fault::Kind::Silence)) give_up(command);
+    await(command, [&]() VARVE_REQUIRES(mutex_) { return asked_.at(id).reply.has_value(); });
+  } catch (const Error&) {
+    forget(id);
+    throw;
+  }
+  json::object reply = std::move(*asked_.at(id).reply);
+  forget(id);
+  return reply;
+}
+
+// Nobody waits for the reply any more.
+void QmpClient::forget(std::uint64_t id) {
+  auto asked = asked_.find(id);
+  if (asked->second.reply) {
+    asked_.erase(asked);
+  } else {
+    asked->second.given_up = true;
+  }
+}
+
 std::uint64_t QmpClient::ask(std::string_view command, json::object arguments) {
   std::uint64_t id = 0;
   {
-    Lock lock(mutex_);
-    await(lock, command, [&] { return ready_; });
-    if (time_left() <= milliseconds(0)) give_up(lock, command);
+    MutexLock lock(mutex_);
+    await(command, [&]() VARVE_REQUIRES(mutex_) { return ready_; });
+    if (time_left() <= milliseconds(0)) give_up(command);
     id = next_id_++;
     asked_[id] = {steady_now()};
   }
@@ -101,17 +114,16 @@ std::uint64_t QmpClient::ask(std::string_view command, json::object arguments) {
   return id;
 }
 
-// mutex_ is held, and let go of while it waits.
-void QmpClient::await(Lock& lock, std::string_view command, const std::function<bool()>& done) {
+void QmpClient::await(std::string_view command, const std::function<bool()>& done) {
   while (!done()) {
     if (lost_) throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon " + name_ + " is gone");
     milliseconds left = time_left();
-    if (left <= milliseconds(0)) give_up(lock, command);
-    changed_.wait_for(lock, std::min(left, kLook));
+    if (left <= milliseconds(0)) give_up(command);
+    changed_.wait_for(mutex_, std::min(left, kLook));
   }
 }
 
-void QmpClient::give_up(Lock&, std::string_view command) {
+void QmpClient::give_up(std::string_view command) {
   if (!told_) {
     log::error("a storage daemon does not answer; what needs it fails until it does",
                {{"daemon", name_}, {"command", command}});
@@ -120,7 +132,7 @@ void QmpClient::give_up(Lock&, std::string_view command) {
   throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon " + name_ + " does not answer");
 }
 
-// Until the oldest answer that is owed is too late. mutex_ is held.
+// Until the oldest answer that is owed is too late.
 milliseconds QmpClient::time_left() const {
   for (const auto& [id, asked] : asked_) {
     if (!asked.reply) return patience_.answer() - since(asked.when);
@@ -130,7 +142,7 @@ milliseconds QmpClient::time_left() const {
 
 void QmpClient::settle() {
   if (!unsettled_) return;
-  std::lock_guard one(settle_mutex_);
+  MutexLock one(settle_mutex_);
   if (!unsettled_) return;
   if (steady_now() < settle_again_) {
     throw Error(ErrorCode::Unavailable, "a job of the storage daemon " + name_ + " does not end");
@@ -139,10 +151,15 @@ void QmpClient::settle() {
     wait_until([this] { return cancel_jobs(); });
     unsettled_ = false;
   } catch (const Error&) {
-    Lock lock(mutex_);
-    if (time_left() > milliseconds(0)) settle_again_ = steady_now() + patience_.answer();
+    put_off_settling();
     throw;
   }
+}
+
+// Unless it was for want of an answer: then that is waited for.
+void QmpClient::put_off_settling() {
+  MutexLock lock(mutex_);
+  if (time_left() > milliseconds(0)) settle_again_ = steady_now() + patience_.answer();
 }
 
 // true: there is none.
@@ -163,7 +180,7 @@ void QmpClient::run_job(const std::string& id, std::string_view command, json::o
                         const std::function<void()>& before_end) {
   settle();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     jobs_[id] = {};
   }
   try {
@@ -177,18 +194,21 @@ void QmpClient::run_job(const std::string& id, std::string_view command, json::o
     } else {
       clear_job(id);
     }
-    std::lock_guard lock(mutex_);
-    jobs_.erase(id);
+    forget_job(id);
     throw;
   }
-  std::lock_guard lock(mutex_);
+  forget_job(id);
+}
+
+void QmpClient::forget_job(const std::string& id) {
+  MutexLock lock(mutex_);
   jobs_.erase(id);
 }
 
 void QmpClient::finalize_job(const std::string& id, std::string_view command, const std::function<void()>& before_end) {
   await_job(id, command, "pending");
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (jobs_.at(id).status != "pending") return;  // it failed or was cancelled
   }
   try {
@@ -208,8 +228,8 @@ void QmpClient::await_job(const std::string& id, std::string_view command, std::
   auto moved = steady_now();
   for (;;) {
     {
-      Lock lock(mutex_);
-      if (job_at(lock, id, status)) return;
+      MutexLock lock(mutex_);
+      if (job_at(id, status)) return;
       if (lost_)
         throw Error(ErrorCode::Unavailable, std::string(command) + ": the storage daemon " + name_ + " is gone");
     }
@@ -226,18 +246,18 @@ void QmpClient::await_job(const std::string& id, std::string_view command, std::
                   std::string(command) + ": the job of the storage daemon " + name_ + " makes no progress");
     }
     seen = present;
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     jobs_.at(id).progress = present;
   }
 }
 
-// Waits for it, but not for long. mutex_ is held.
-bool QmpClient::job_at(Lock& lock, const std::string& id, std::string_view status) {
-  auto over = [&] {
+// Waits for it, but not for long.
+bool QmpClient::job_at(const std::string& id, std::string_view status) {
+  auto over = [&]() VARVE_REQUIRES(mutex_) {
     const std::string& present = jobs_.at(id).status;
     return present == status || present == "concluded" || present == "null";
   };
-  changed_.wait_for(lock, kLookAtJob, [&] { return lost_ || over(); });
+  changed_.wait_for(mutex_, kLookAtJob, [&]() VARVE_REQUIRES(mutex_) { return lost_ || over(); });
   return over();
 }
 
@@ -280,7 +300,7 @@ void QmpClient::cancel_job(const std::string& id) {
 }
 
 JobProgress QmpClient::job_progress(const std::string& id) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = jobs_.find(id);
   return found == jobs_.end() ? JobProgress{} : found->second.progress;
 }
@@ -290,67 +310,70 @@ void QmpClient::wait_until(const std::function<bool()>& condition) {
   for (;;) {
     std::uint64_t seen = 0;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       seen = events_;
     }
     if (condition()) return;
-    Lock lock(mutex_);
+    MutexLock lock(mutex_);
     while (!lost_ && events_ == seen) {
       if (since(started) > patience_.answer()) {
         throw Error(ErrorCode::Unavailable, "the storage daemon " + name_ + " does not get done");
       }
-      changed_.wait_for(lock, kLook);
+      changed_.wait_for(mutex_, kLook);
     }
     if (lost_) throw Error(ErrorCode::Unavailable, "the storage daemon " + name_ + " is gone");
   }
 }
 
 bool QmpClient::ready_by(steady_clock::time_point deadline) {
-  Lock lock(mutex_);
-  changed_.wait_until(lock, deadline, [&] { return ready_ || lost_; });
+  MutexLock lock(mutex_);
+  changed_.wait_until(mutex_, deadline, [&]() VARVE_REQUIRES(mutex_) { return ready_ || lost_; });
   return ready_ && !lost_;
 }
 
 bool QmpClient::answers_by(steady_clock::time_point deadline) {
   if (!ready_by(deadline)) return false;
   std::uint64_t id = ask("query-jobs", {});
-  Lock lock(mutex_);
-  changed_.wait_until(lock, deadline, [&] { return asked_.at(id).reply || lost_; });
-  auto asked = asked_.find(id);
-  if (!asked->second.reply) {
-    asked->second.given_up = true;
-    return false;
-  }
-  asked_.erase(asked);
-  return true;
+  MutexLock lock(mutex_);
+  changed_.wait_until(mutex_, deadline, [&]() VARVE_REQUIRES(mutex_) { return asked_.at(id).reply || lost_; });
+  bool answered = asked_.at(id).reply.has_value();
+  forget(id);
+  return answered;
 }
 
 bool QmpClient::stalled() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return time_left() <= milliseconds(0) || (ready_ && unsettled_);
 }
 
 bool QmpClient::lost() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return lost_;
 }
 
 // A daemon that reads nothing for long is given up before its buffer is full. Half a command cannot be taken back: the
 // connection ends with it.
 void QmpClient::send(std::string_view text) {
-  std::lock_guard one(send_mutex_);
+  const int socket = descriptor();
+  MutexLock one(send_mutex_);
   while (!text.empty()) {
-    ssize_t sent = ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       text.remove_prefix(static_cast<std::size_t>(sent));
       continue;
     }
     if (errno == EINTR) continue;
-    pollfd room{socket_.get(), POLLOUT, 0};
+    pollfd room{socket, POLLOUT, 0};
     if (errno == EAGAIN && ::poll(&room, 1, static_cast<int>(kSendTimeout.count())) > 0) continue;
-    ::shutdown(socket_.get(), SHUT_RDWR);
+    ::shutdown(socket, SHUT_RDWR);
     return;  // the reader notices, and fails the waiting calls
   }
+}
+
+// -1: there is none yet.
+int QmpClient::descriptor() const {
+  MutexLock lock(mutex_);
+  return socket_.get();
 }
 
 // The thread. Nothing that it meets may end varved.
@@ -362,7 +385,7 @@ void QmpClient::run() {
     log::error("the talk with a storage daemon broke off", {{"daemon", name_}, {"error", fault.what()}});
   }
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     lost_ = true;
     if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
   }
@@ -372,8 +395,8 @@ void QmpClient::run() {
 // A daemon that is stopped has room for few connections, and then for none.
 void QmpClient::connect() {
   while (!try_connect()) {
-    Lock lock(mutex_);
-    if (changed_.wait_for(lock, kConnectAgain, [&] { return closing_; })) return;
+    MutexLock lock(mutex_);
+    if (changed_.wait_for(mutex_, kConnectAgain, [&]() VARVE_REQUIRES(mutex_) { return closing_; })) return;
   }
 }
 
@@ -388,18 +411,19 @@ bool QmpClient::try_connect() {
       ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return false;
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   socket_ = std::move(fd);
   if (closing_) ::shutdown(socket_.get(), SHUT_RDWR);
   return true;
 }
 
 void QmpClient::read() {
-  if (!socket_) return;
+  const int socket = descriptor();
+  if (socket < 0) return;
   std::string buffer;
   char chunk[16384];
   for (;;) {
-    ssize_t got = ::recv(socket_.get(), chunk, sizeof chunk, 0);
+    ssize_t got = ::recv(socket, chunk, sizeof chunk, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0 || buffer.size() > kMaxLine) return;
     buffer.append(chunk, static_cast<std::size_t>(got));
@@ -423,13 +447,12 @@ void QmpClient::dispatch(std::string_view line) {
     return;
   }
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     heard(std::move(message));
   }
   changed_.notify_all();
 }
 
-// mutex_ is held.
 void QmpClient::heard(json::object message) {
   if (const json::value* event = message.if_contains("event")) {
     ++events_;

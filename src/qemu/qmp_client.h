@@ -11,16 +11,15 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "qemu/timeouts.h"
@@ -92,47 +91,54 @@ class QmpClient {
     std::string status = "created";
     JobProgress progress;
   };
-  using Lock = std::unique_lock<std::mutex>;
 
+  void close() VARVE_EXCLUDES(mutex_);
   void run();
   void connect();
   bool try_connect();
   void read();
   void dispatch(std::string_view line);
-  void heard(json::object message);
-  json::value call(std::string_view command, json::object arguments);
-  std::uint64_t ask(std::string_view command, json::object arguments);
-  void send(std::string_view text);
-  void await(Lock& lock, std::string_view command, const std::function<bool()>& done);
-  std::chrono::milliseconds time_left() const;
+  void heard(json::object message) VARVE_REQUIRES(mutex_);
+  json::value call(std::string_view command, json::object arguments) VARVE_EXCLUDES(mutex_);
+  std::uint64_t ask(std::string_view command, json::object arguments) VARVE_EXCLUDES(mutex_);
+  json::object await_reply(std::uint64_t id, std::string_view command) VARVE_EXCLUDES(mutex_);
+  void forget(std::uint64_t id) VARVE_REQUIRES(mutex_);
+  void send(std::string_view text) VARVE_EXCLUDES(mutex_, send_mutex_);
+  int descriptor() const VARVE_EXCLUDES(mutex_);
+  void await(std::string_view command, const std::function<bool()>& done) VARVE_REQUIRES(mutex_);
+  std::chrono::milliseconds time_left() const VARVE_REQUIRES(mutex_);
+  void put_off_settling() VARVE_REQUIRES(settle_mutex_);
   bool cancel_jobs();
   void finalize_job(const std::string& id, std::string_view command, const std::function<void()>& before_end);
   void await_job(const std::string& id, std::string_view command, std::string_view status);
-  bool job_at(Lock& lock, const std::string& id, std::string_view status);
+  bool job_at(const std::string& id, std::string_view status) VARVE_REQUIRES(mutex_);
   void end_job(const std::string& id, std::string_view command);
   void clear_job(const std::string& id);
-  [[noreturn]] void give_up(Lock& lock, std::string_view command);
+  void forget_job(const std::string& id) VARVE_EXCLUDES(mutex_);
+  [[noreturn]] void give_up(std::string_view command) VARVE_REQUIRES(mutex_);
 
   const std::filesystem::path path_;
   const std::string name_;
   const Patience& patience_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  UniqueFd socket_;  // set once, before ready_
-  std::uint64_t next_id_ = 1;
-  std::map<std::uint64_t, Asked> asked_;          // by id, so that the first without a reply is the oldest
-  std::map<std::string, Job, std::less<>> jobs_;  // those in run_job()
-  std::uint64_t events_ = 0;                      // heard so far
-  bool ready_ = false;                            // negotiated
-  bool lost_ = false;
-  bool closing_ = false;
-  bool told_ = false;  // the log knows that it is stalled
+  mutable Mutex mutex_;
+  Condition changed_;
+  UniqueFd socket_ VARVE_GUARDED_BY(mutex_);  // set once, before ready_
+  std::uint64_t next_id_ VARVE_GUARDED_BY(mutex_) = 1;
+  // By id, so that the first without a reply is the oldest.
+  std::map<std::uint64_t, Asked> asked_ VARVE_GUARDED_BY(mutex_);
+  std::map<std::string, Job, std::less<>> jobs_ VARVE_GUARDED_BY(mutex_);  // those in run_job()
+  std::uint64_t events_ VARVE_GUARDED_BY(mutex_) = 0;                      // heard so far
+  bool ready_ VARVE_GUARDED_BY(mutex_) = false;                            // negotiated
+  bool lost_ VARVE_GUARDED_BY(mutex_) = false;
+  bool closing_ VARVE_GUARDED_BY(mutex_) = false;
+  bool told_ VARVE_GUARDED_BY(mutex_) = false;  // the log knows that it is stalled
 
-  std::mutex send_mutex_;
-  std::mutex settle_mutex_;
-  std::atomic<bool> unsettled_;                           // may have jobs that nobody waits for
-  std::chrono::steady_clock::time_point settle_again_{};  // not before, as it failed
+  Mutex send_mutex_;  // one command after the other
+  Mutex settle_mutex_ VARVE_ACQUIRED_BEFORE(mutex_);
+  std::atomic<bool> unsettled_;  // may have jobs that nobody waits for
+  // Not before, as it failed.
+  std::chrono::steady_clock::time_point settle_again_ VARVE_GUARDED_BY(settle_mutex_){};
   Thread thread_;
 };
 

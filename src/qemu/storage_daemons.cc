@@ -58,24 +58,30 @@ StorageDaemons::StorageDaemons(fs::path root, std::string program, const Timeout
 
 StorageDaemons::~StorageDaemons() {
   on_lost({});
-  std::vector<std::string> ours;
-  {
-    std::lock_guard lock(mutex_);
-    for (const auto& [key, daemon] : daemons_) {
-      if (redoable(key)) ours.push_back(key);
-    }
+  for (const std::string& key : known_keys()) {
+    if (redoable(key)) end(key);
   }
-  for (const std::string& key : ours) end(key);
-  {
-    std::lock_guard lock(mutex_);
-    closing_ = true;
-  }
-  wake();
+  close();
   watcher_.join();
 }
 
+std::vector<std::string> StorageDaemons::known_keys() const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& [key, daemon] : daemons_) out.push_back(key);
+  return out;
+}
+
+void StorageDaemons::close() {
+  {
+    MutexLock lock(mutex_);
+    closing_ = true;
+  }
+  wake();
+}
+
 std::shared_ptr<StorageDaemon> StorageDaemons::known(const std::string& key) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = daemons_.find(key);
   return found != daemons_.end() && !found->second->qmp().lost() ? found->second : nullptr;
 }
@@ -83,15 +89,15 @@ std::shared_ptr<StorageDaemon> StorageDaemons::known(const std::string& key) con
 std::shared_ptr<StorageDaemon> StorageDaemons::find(const std::string& key) {
   if (Daemon daemon = known(key)) return daemon;
   KeyedMutex::Lock one(locks_, key);
-  return find_locked(key);
+  return find_locked(one);
 }
 
-// The key's lock is held, here and below.
-StorageDaemons::Daemon StorageDaemons::find_locked(const std::string& key) {
+StorageDaemons::Daemon StorageDaemons::find_locked(const KeyedMutex::Lock& one) {
+  const std::string& key = one.key();
   if (Daemon daemon = known(key)) return daemon;
   Daemon before;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = daemons_.find(key);
     if (found != daemons_.end()) before = found->second;
   }
@@ -130,18 +136,18 @@ std::shared_ptr<StorageDaemon> StorageDaemons::start(const std::string& key) {
   bool usable = daemon && !daemon->told_to_quit && !(redoable(key) && daemon->qmp().stalled());
   if (usable && !is_discarded(key)) return daemon;
   KeyedMutex::Lock one(locks_, key);
-  daemon = find_locked(key);
+  daemon = find_locked(one);
   if (daemon && redoable(key) && daemon->qmp().stalled()) {
     log::error("a storage daemon that does not answer is killed and replaced", {{"daemon", key}});
-    end_locked(key);
+    end_locked(one);
     daemon = nullptr;
   } else if (daemon && daemon->told_to_quit) {
-    stop_locked(key);
+    stop_locked(one);
     daemon = nullptr;
   }
   if (!daemon) daemon = keep(spawn(key));
   // Not before: one that is to go and does not yet must not be forgotten.
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   discarded_.erase(key);
   return daemon;
 }
@@ -168,11 +174,12 @@ void StorageDaemons::adopt_all() {
 
 void StorageDaemons::stop(const std::string& key) {
   KeyedMutex::Lock one(locks_, key);
-  stop_locked(key);
+  stop_locked(one);
 }
 
-void StorageDaemons::stop_locked(const std::string& key) {
-  Daemon daemon = find_locked(key);
+void StorageDaemons::stop_locked(const KeyedMutex::Lock& one) {
+  const std::string& key = one.key();
+  Daemon daemon = find_locked(one);
   if (daemon && !quits(*daemon, patience_.quit())) {
     throw Error(ErrorCode::Unavailable, "the storage daemon of " + key + " does not quit");
   }
@@ -183,7 +190,7 @@ void StorageDaemons::stop_locked(const std::string& key) {
 
 void StorageDaemons::discard(const std::string& key) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     discarded_.insert(key);
   }
   stop_discarded();
@@ -192,15 +199,15 @@ void StorageDaemons::discard(const std::string& key) {
 void StorageDaemons::stop_discarded() {
   std::set<std::string> keys;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     keys = discarded_;
   }
   for (const std::string& key : keys) {
     KeyedMutex::Lock one(locks_, key);
     if (!is_discarded(key)) continue;
     try {
-      stop_locked(key);
-      std::lock_guard lock(mutex_);
+      stop_locked(one);
+      MutexLock lock(mutex_);
       discarded_.erase(key);
     } catch (const Error& fault) {
       log::warning("a storage daemon that nobody needs is stopped later",
@@ -210,7 +217,7 @@ void StorageDaemons::stop_discarded() {
 }
 
 bool StorageDaemons::is_discarded(const std::string& key) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return discarded_.contains(key);
 }
 
@@ -238,12 +245,13 @@ bool StorageDaemons::quits(StorageDaemon& daemon, milliseconds timeout) {
 
 void StorageDaemons::end(const std::string& key) {
   KeyedMutex::Lock one(locks_, key);
-  end_locked(key);
+  end_locked(one);
 }
 
 // A killed process that waits for a disk stays for as long, with the images that it has open, and does nothing more.
-void StorageDaemons::end_locked(const std::string& key) {
-  Daemon daemon = find_locked(key);
+void StorageDaemons::end_locked(const KeyedMutex::Lock& one) {
+  const std::string& key = one.key();
+  Daemon daemon = find_locked(one);
   if (daemon) {
     bool answers = daemon->qmp().ready_by(steady_now() + kGreeting);
     if (!answers || !quits(*daemon, patience_.end())) {
@@ -268,7 +276,7 @@ std::vector<std::string> StorageDaemons::keys() const {
 }
 
 void StorageDaemons::on_lost(std::function<void(const std::string&)> callback) {
-  std::lock_guard lock(callback_mutex_);
+  MutexLock lock(callback_mutex_);
   on_lost_ = std::move(callback);
 }
 
@@ -354,7 +362,7 @@ std::string StorageDaemons::launch(const fs::path& directory) {
 StorageDaemons::Daemon StorageDaemons::keep(Daemon daemon) {
   Daemon before;  // of which only the connection was lost; destroyed without the lock
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Daemon& place = daemons_[daemon->key()];
     before = std::move(place);
     place = daemon;
@@ -366,14 +374,14 @@ StorageDaemons::Daemon StorageDaemons::keep(Daemon daemon) {
 // It has ended. Who sees that first tells.
 void StorageDaemons::forget(const Daemon& daemon) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = daemons_.find(daemon->key());
     if (found == daemons_.end() || found->second != daemon) return;
     daemons_.erase(found);
   }
   if (daemon->ending) return;
   log::error("storage daemon died", {{"daemon", daemon->key()}, {"pid", daemon->process().pid()}});
-  std::lock_guard lock(callback_mutex_);
+  MutexLock lock(callback_mutex_);
   if (on_lost_) on_lost_(daemon->key());
 }
 
@@ -383,7 +391,7 @@ void StorageDaemons::watch() {
     std::vector<Daemon> watched;
     std::vector<pollfd> waiting{{wake_.get(), POLLIN, 0}};
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (closing_) return;
       for (const auto& [key, daemon] : daemons_) {
         watched.push_back(daemon);

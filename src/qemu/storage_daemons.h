@@ -14,13 +14,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/keyed_mutex.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "qemu/process.h"
 #include "qemu/qmp_client.h"
@@ -102,18 +102,20 @@ class StorageDaemons {
  private:
   using Daemon = std::shared_ptr<StorageDaemon>;
 
-  Daemon find_locked(const std::string& key);
+  Daemon find_locked(const KeyedMutex::Lock& one);
   bool is_within_reach(const std::string& key, const Process& process) const;
   void recall() const;
   Daemon spawn(const std::string& key);
   Daemon try_spawn(const std::string& key);
-  Daemon keep(Daemon daemon);
-  void forget(const Daemon& daemon);
-  void end_locked(const std::string& key);
-  void stop_locked(const std::string& key);
+  Daemon keep(Daemon daemon) VARVE_EXCLUDES(mutex_);
+  void forget(const Daemon& daemon) VARVE_EXCLUDES(mutex_, callback_mutex_);
+  void end_locked(const KeyedMutex::Lock& one);
+  void stop_locked(const KeyedMutex::Lock& one);
   bool is_discarded(const std::string& key) const;
   std::string launch(const std::filesystem::path& directory);
   bool quits(StorageDaemon& daemon, std::chrono::milliseconds timeout);
+  std::vector<std::string> known_keys() const VARVE_EXCLUDES(mutex_);
+  void close() VARVE_EXCLUDES(mutex_);
   void watch();
   void wake();
 
@@ -123,12 +125,12 @@ class StorageDaemons {
   std::function<bool()> make_room_;
   KeyedMutex locks_;  // a key's: who starts and stops its daemon
 
-  mutable std::mutex mutex_;
-  std::map<std::string, Daemon> daemons_;
-  std::set<std::string> discarded_;
-  bool closing_ = false;
-  std::mutex callback_mutex_;  // held while it runs, so that who takes it back can go
-  std::function<void(const std::string&)> on_lost_;
+  mutable Mutex mutex_;
+  std::map<std::string, Daemon> daemons_ VARVE_GUARDED_BY(mutex_);
+  std::set<std::string> discarded_ VARVE_GUARDED_BY(mutex_);
+  bool closing_ VARVE_GUARDED_BY(mutex_) = false;
+  Mutex callback_mutex_;  // held while it runs, so that who takes it back can go
+  std::function<void(const std::string&)> on_lost_ VARVE_GUARDED_BY(callback_mutex_);
   UniqueFd wake_;  // tells watch() that daemons_ changed
   Thread watcher_;
 };

@@ -137,11 +137,11 @@ void NbdExporter::note_port(qemu::StorageDaemon& daemon, int port) {
 // No lock is held while a daemon answers: one that does not must not hold up the others.
 bool NbdExporter::try_port(qemu::StorageDaemon& daemon, int port) {
   {
-    std::lock_guard lock(ports_mutex_);
+    MutexLock lock(ports_mutex_);
     if (!tried_.insert(port).second) return false;
   }
   auto done = [&] {
-    std::lock_guard lock(ports_mutex_);
+    MutexLock lock(ports_mutex_);
     tried_.erase(port);
   };
   try {

@@ -2,9 +2,9 @@
 // each daemon with a port of its own.
 #pragma once
 
-#include <mutex>
 #include <set>
 
+#include "base/mutex.h"
 #include "exports/exporter.h"
 #include "qemu/storage_daemons.h"
 
@@ -47,8 +47,8 @@ class NbdExporter final : public exports::Exporter {
 
   const Config config_;
   qemu::StorageDaemons& daemons_;
-  std::mutex ports_mutex_;
-  std::set<int> tried_;  // ports that a daemon is just being told to take
+  Mutex ports_mutex_;
+  std::set<int> tried_ VARVE_GUARDED_BY(ports_mutex_);  // ports that a daemon is just being told to take
 };
 
 }  // namespace varve::nbd
