@@ -3,7 +3,7 @@
 namespace varve::fake {
 
 void FakeBackend::fail_next(ErrorCode code) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   failure_ = code;
 }
 
@@ -27,14 +27,14 @@ void FakeBackend::require_snapshot(const VolumeId& volume, const SnapshotId& sna
 }
 
 void FakeBackend::create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement&) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   volumes_.try_emplace(volume, Kept{size_gib, {}, false});
 }
 
 void FakeBackend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                                  const SnapshotId& snapshot, const std::string&) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   if (volumes_.contains(volume)) return;
   require_snapshot(source, snapshot);
@@ -43,7 +43,7 @@ void FakeBackend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, 
 
 void FakeBackend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                                const std::string&) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   if (volumes_.contains(volume)) return;
   kept(source);
@@ -51,7 +51,7 @@ void FakeBackend::clone_volume(const VolumeId& volume, std::int64_t size_gib, co
 }
 
 void FakeBackend::migrate(const VolumeId& volume, const std::string&) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   kept(volume);
 }
@@ -61,72 +61,72 @@ void FakeBackend::adopt_volume(const VolumeId&, const std::string& name) {
 }
 
 void FakeBackend::rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   Kept& found = kept(volume);
   if (found.snapshots.erase(from) > 0) found.snapshots.insert(to);
 }
 
 void FakeBackend::delete_volume(const VolumeId& volume) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   volumes_.erase(volume);
 }
 
 void FakeBackend::extend_volume(const VolumeId& volume, std::int64_t size_gib) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   Kept& found = kept(volume);
   found.size_gib = std::max(found.size_gib, size_gib);
 }
 
 void FakeBackend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   kept(volume).snapshots.insert(snapshot);
 }
 
 void FakeBackend::delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   auto found = volumes_.find(volume);
   if (found != volumes_.end()) found->second.snapshots.erase(snapshot);
 }
 
 void FakeBackend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   require_snapshot(volume, snapshot);
 }
 
 model::BlockDevice FakeBackend::open(const VolumeId& volume, const model::QosLimits&) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   kept(volume).open = true;
   return {volume.str(), "volume"};
 }
 
 void FakeBackend::close(const VolumeId& volume) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   auto found = volumes_.find(volume);
   if (found != volumes_.end()) found->second.open = false;
 }
 
 model::BlockDevice FakeBackend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   enter();
   require_snapshot(volume, snapshot);
   return {"snapshot-" + snapshot.str(), "snapshot"};
 }
 
 bool FakeBackend::has_volume(const VolumeId& volume) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return volumes_.contains(volume);
 }
 
 std::vector<VolumeId> FakeBackend::volumes() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<VolumeId> out;
   for (const auto& [id, kept] : volumes_) out.push_back(id);
   return out;

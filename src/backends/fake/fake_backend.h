@@ -3,12 +3,12 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 
 #include "backends/backend.h"
 #include "base/error.h"
+#include "base/mutex.h"
 
 namespace varve::fake {
 
@@ -61,13 +61,13 @@ class FakeBackend final : public backends::Backend {
     std::set<SnapshotId> snapshots;
     bool open = false;
   };
-  void enter();
-  Kept& kept(const VolumeId& volume);
-  void require_snapshot(const VolumeId& volume, const SnapshotId& snapshot);
+  void enter() VARVE_REQUIRES(mutex_);
+  Kept& kept(const VolumeId& volume) VARVE_REQUIRES(mutex_);
+  void require_snapshot(const VolumeId& volume, const SnapshotId& snapshot) VARVE_REQUIRES(mutex_);
 
-  std::mutex mutex_;
-  std::optional<ErrorCode> failure_;
-  std::map<VolumeId, Kept> volumes_;
+  Mutex mutex_;
+  std::optional<ErrorCode> failure_ VARVE_GUARDED_BY(mutex_);
+  std::map<VolumeId, Kept> volumes_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve::fake

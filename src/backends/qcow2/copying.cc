@@ -112,23 +112,20 @@ fs::path layers_in(const fs::path& directory, const Pool& pool, bool is_default)
 class Qcow2Backend::Kept {
  public:
   // The caller holds the volume: no merge runs in its layers.
-  Kept(Qcow2Backend& backend, std::set<LayerId> layers) : backend_(backend), layers_(std::move(layers)) {
-    std::lock_guard graph(backend_.graph_mutex_);
-    for (const LayerId& layer : layers_) backend_.held_.insert(layer);
-  }
-  ~Kept() {
-    {
-      std::lock_guard graph(backend_.graph_mutex_);
-      for (const LayerId& layer : layers_) backend_.held_.erase(backend_.held_.find(layer));
-    }
-    backend_.notify_work();
-  }
+  Kept(Qcow2Backend& backend, const Manifest& manifest) : backend_(backend) { hold(manifest); }
+  ~Kept() { backend_.let_go_of(layers_); }
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
 
   const std::set<LayerId>& layers() const { return layers_; }
 
  private:
+  void hold(const Manifest& manifest) {
+    MutexLock graph(backend_.graph_mutex_);
+    layers_ = backend_.layers_of(manifest);
+    backend_.hold_layers(layers_);
+  }
+
   Qcow2Backend& backend_;
   std::set<LayerId> layers_;
 };
@@ -144,12 +141,7 @@ void Qcow2Backend::copy_volume(const VolumeId& volume, const fs::path& directory
     copied = manifest(volume);
     freeze(volume, SnapshotId(), "");
     empty = fs::file_size(images_.file(manifest(volume).active));
-    std::set<LayerId> layers;
-    {
-      std::lock_guard graph(graph_mutex_);
-      layers = layers_of(copied);
-    }
-    kept.emplace(*this, std::move(layers));
+    kept.emplace(*this, copied);
   }
   const std::string& default_pool = images_.pools().front().name;
   std::set<fs::path> changed;

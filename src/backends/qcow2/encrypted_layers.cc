@@ -79,7 +79,7 @@ void put_size_and_backing(int fd, std::int64_t size, const std::optional<std::st
 
 // QEMU 7.2 cannot measure a fast processor now and then ("Unable to get accurate CPU usage"): it is asked again.
 fs::path EncryptedLayers::require_template(const fs::path& directory, const KeyId& key, const Format& format) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   fs::path path = directory / (key.str() + ".qcow2");
   if (fs::exists(path)) return path;
   files::make_directory(directory);

@@ -7,11 +7,11 @@
 
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/id.h"
+#include "base/mutex.h"
 
 namespace varve::qcow2 {
 
@@ -28,7 +28,7 @@ class EncryptedLayers {
   std::filesystem::path require_template(const std::filesystem::path& directory, const KeyId& key,
                                          const Format& format);
 
-  std::mutex mutex_;  // one template is made at a time
+  Mutex mutex_;  // one template is made at a time
 };
 
 }  // namespace varve::qcow2

@@ -53,7 +53,7 @@ std::optional<Found> Qcow2Backend::found_file(const fs::path& path, const Pool& 
 std::vector<Found> Qcow2Backend::found(const std::string& wanted) {
   std::vector<Found> out;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     for (const auto& [id, manifest] : manifests_) {
       const Pool* where = images_.find_pool(manifest.pool);
       std::string pool = where == nullptr ? manifest.pool : where->name;
@@ -107,7 +107,7 @@ void Qcow2Backend::adopt_volume(const VolumeId& volume, const std::string& name)
 // Another manifest has all that this one has.
 void Qcow2Backend::forget_manifest(const VolumeId& volume) {
   files::remove_durably(manifest_file(volume));
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   Manifest gone = std::move(manifests_.at(volume));
   manifests_.erase(volume);
   dependents_.erase(volume);

@@ -21,26 +21,23 @@ class Qcow2Backend::Hold {
   Hold(Qcow2Backend& backend, const VolumeId& volume, Merges merges = Merges::Stop, State state = State::Settled)
       : backend_(backend), lock_(backend.volume_locks_, volume.str()) {
     if (state == State::Settled) backend_.settle_doubts(volume);
-    std::unique_lock graph(backend_.graph_mutex_);
-    auto found = backend_.manifests_.find(volume);
-    if (found == backend_.manifests_.end()) return;
-    if (merges == Merges::Stop) layers_ = backend_.layers_of(found->second);
-    if (merges == Merges::StopIntoActive) layers_ = {found->second.active};
-    for (const LayerId& layer : layers_) backend_.held_.insert(layer);
-    graph.unlock();
+    hold_layers(volume, merges);
     backend_.stop_merges(layers_);
   }
-  ~Hold() {
-    {
-      std::lock_guard graph(backend_.graph_mutex_);
-      for (const LayerId& layer : layers_) backend_.held_.erase(backend_.held_.find(layer));
-    }
-    backend_.notify_work();
-  }
+  ~Hold() { backend_.let_go_of(layers_); }
   Hold(const Hold&) = delete;
   Hold& operator=(const Hold&) = delete;
 
  private:
+  void hold_layers(const VolumeId& volume, Merges merges) {
+    MutexLock graph(backend_.graph_mutex_);
+    auto found = backend_.manifests_.find(volume);
+    if (found == backend_.manifests_.end()) return;
+    if (merges == Merges::Stop) layers_ = backend_.layers_of(found->second);
+    if (merges == Merges::StopIntoActive) layers_ = {found->second.active};
+    backend_.hold_layers(layers_);
+  }
+
   Qcow2Backend& backend_;
   KeyedMutex::Lock lock_;
   std::set<LayerId> layers_;
@@ -48,21 +45,24 @@ class Qcow2Backend::Hold {
 
 class Qcow2Backend::Pin {
  public:
-  Pin(Qcow2Backend& backend, LayerId layer) : backend_(backend), layer_(std::move(layer)) {
-    std::lock_guard graph(backend_.graph_mutex_);
-    backend_.graph_.refer(layer_);
-  }
+  Pin(Qcow2Backend& backend, LayerId layer) : backend_(backend), layer_(std::move(layer)) { refer(); }
   ~Pin() {
-    {
-      std::lock_guard graph(backend_.graph_mutex_);
-      backend_.graph_.release(layer_);
-    }
+    release();
     backend_.notify_work();
   }
   Pin(const Pin&) = delete;
   Pin& operator=(const Pin&) = delete;
 
  private:
+  void refer() {
+    MutexLock graph(backend_.graph_mutex_);
+    backend_.graph_.refer(layer_);
+  }
+  void release() {
+    MutexLock graph(backend_.graph_mutex_);
+    backend_.graph_.release(layer_);
+  }
+
   Qcow2Backend& backend_;
   LayerId layer_;
 };
@@ -82,11 +82,7 @@ class Qcow2Backend::Draft {
     register_with(std::nullopt);
   }
   ~Draft() {
-    {
-      std::lock_guard graph(backend_.graph_mutex_);
-      backend_.graph_.release(layer_);
-      if (state_ == State::Made) backend_.graph_.remove(layer_);
-    }
+    unregister();
     if (state_ == State::Made) discard();
     backend_.notify_work();
   }
@@ -107,9 +103,14 @@ class Qcow2Backend::Draft {
   enum class State : std::uint8_t { Made, Settled, Left };
 
   void register_with(const std::optional<LayerId>& parent) {
-    std::lock_guard graph(backend_.graph_mutex_);
+    MutexLock graph(backend_.graph_mutex_);
     backend_.graph_.add(layer_, parent);
     backend_.graph_.refer(layer_);
+  }
+  void unregister() {
+    MutexLock graph(backend_.graph_mutex_);
+    backend_.graph_.release(layer_);
+    if (state_ == State::Made) backend_.graph_.remove(layer_);
   }
   void discard() {
     try {

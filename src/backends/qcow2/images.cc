@@ -84,7 +84,7 @@ const Pool& Images::pool(const std::string& name) const {
 
 void Images::place(const LayerId& layer, const std::string& name) {
   auto index = static_cast<std::size_t>(&pool(name) - pools_.data());
-  std::lock_guard lock(places_mutex_);
+  MutexLock lock(places_mutex_);
   index > 0 ? (void)(places_[layer] = index) : (void)places_.erase(layer);
 }
 
@@ -97,7 +97,7 @@ void Images::locate(const LayerId& layer) {
 }
 
 const Pool& Images::pool_of(const LayerId& layer) const {
-  std::lock_guard lock(places_mutex_);
+  MutexLock lock(places_mutex_);
   auto found = places_.find(layer);
   return pools_[found == places_.end() ? 0 : found->second];
 }

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "backends/qcow2/encrypted_layers.h"
 #include "backends/qcow2/survey.h"
 #include "base/id.h"
+#include "base/mutex.h"
 #include "model/resources.h"
 #include "qemu/qmp_client.h"
 
@@ -120,8 +120,8 @@ class Images {
   std::vector<Pool> pools_;
   const SecretOf secret_of_;
   EncryptedLayers encrypted_;
-  mutable std::mutex places_mutex_;
-  std::map<LayerId, std::size_t> places_;  // of layers that are not in the default pool
+  mutable Mutex places_mutex_;
+  std::map<LayerId, std::size_t> places_ VARVE_GUARDED_BY(places_mutex_);  // of layers that are not in the default pool
 };
 
 }  // namespace varve::qcow2

@@ -48,20 +48,30 @@ void Qcow2Backend::load() {
   }
   report(found, told);
   tidy(found, told);
+  for (const Manifest& repaired : take_in(found, std::move(told))) {
+    attempt("repair the root", repaired.volume.str(), [&] { write_down(repaired); });
+  }
+}
+
+// Returns the manifests of which the files say something else.
+std::vector<Manifest> Qcow2Backend::take_in(const Survey& found, Assessment told) {
+  MutexLock graph(graph_mutex_);
+  incomplete_ = !found.unlisted.empty();
+  for (const LayerId& layer : told.drafts_to_remove) drafts_.push_back(found.drafts.at(layer).path);
   graph_ = std::move(told.graph);
   manifests_ = std::move(told.manifests);
   deleted_ = std::move(told.deleted);
   unreadable_ = std::move(told.unreadable);
   dropped_ = std::move(told.dropped);
-  for (const auto& [id, manifest] : manifests_) {
-    if (manifest.intent) unfinished_[id] = manifest.intent->overlay;
-  }
   note_damaged();
+  std::vector<Manifest> repaired;
   for (auto& [id, manifest] : manifests_) {
-    attempt("repair the root", id.str(), [&] { repair_root(manifest); });
+    if (manifest.intent) unfinished_[id] = manifest.intent->overlay;
+    if (repair_root(manifest)) repaired.push_back(manifest);
     if (!manifest.root.empty()) dependents_.insert(id);
     note_depth(id);
   }
+  return repaired;
 }
 
 void Qcow2Backend::report(const Survey& found, const Assessment& told) {
@@ -95,7 +105,6 @@ void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
   for (const LayerId& layer : told.to_put_back) {
     attempt("put a layer back", layer.str(), [&] { put_back(found.quarantined.at(layer).path, images_.file(layer)); });
   }
-  for (const LayerId& layer : told.drafts_to_remove) drafts_.push_back(found.drafts.at(layer).path);
   for (const auto& file : found.half_written) {
     attempt("remove a half-written manifest", file.string(), [&] { files::remove_durably(file); });
   }
@@ -111,10 +120,10 @@ void Qcow2Backend::tidy(const Survey& found, const Assessment& told) {
 
 // A crash between a merge and its manifest leaves a root that the chain has no more: it is then the layer above the
 // first one that another volume uses too, or none.
-void Qcow2Backend::repair_root(Manifest& manifest) {
-  if (graph_.damage(manifest.active)) return;
+bool Qcow2Backend::repair_root(Manifest& manifest) const {
+  if (graph_.damage(manifest.active)) return false;
   std::vector<LayerId> chain = graph_.chain(manifest.active);
-  if (manifest.root.empty() || std::find(chain.begin(), chain.end(), manifest.root) != chain.end()) return;
+  if (manifest.root.empty() || std::find(chain.begin(), chain.end(), manifest.root) != chain.end()) return false;
   std::set<LayerId> foreign;
   for (const auto& [id, other] : manifests_) {
     if (id == manifest.volume) continue;
@@ -128,7 +137,7 @@ void Qcow2Backend::repair_root(Manifest& manifest) {
     manifest.root = chain[i - 1];
     break;
   }
-  write_down(manifest);
+  return true;
 }
 
 // Volumes whose storage daemons outlived the last varved; then every unfinished switch is finished.
@@ -137,7 +146,7 @@ void Qcow2Backend::resume_opened() {
     if (key == kPool || !daemons_.find(key)) continue;
     std::optional<LayerId> top = top_of(key);
     if (top && may_serve(key, *top)) {
-      opened_[key] = {key, *top};
+      note_opened(key, *top);
     } else if (top || is_of_no_use(key)) {
       daemons_.discard(key);
     } else {
@@ -145,7 +154,7 @@ void Qcow2Backend::resume_opened() {
     }
   }
   // One whose storage daemon does not answer is finished by the volume's next operation that reaches it.
-  for (const auto& [volume, overlay] : std::map(unfinished_)) {
+  for (const auto& [volume, overlay] : unfinished()) {
     attempt("finish a switch", volume.str(), [&] { finish_intent(volume); });
   }
 }
@@ -165,11 +174,13 @@ bool Qcow2Backend::may_serve(const std::string& key, const LayerId& top) {
 
 // A daemon that the last varved ran for itself, or one whose volume was deleted.
 bool Qcow2Backend::is_of_no_use(const std::string& key) const {
+  MutexLock graph(graph_mutex_);
   return key.starts_with(kResizeKey) || key.starts_with(kMergeKey) || deleted_.contains(VolumeId(key));
 }
 
 // The layer that a daemon of this key has open; nullopt: no manifest tells.
 std::optional<LayerId> Qcow2Backend::top_of(const std::string& key) const {
+  MutexLock graph(graph_mutex_);
   if (auto found = manifests_.find(VolumeId(key)); found != manifests_.end()) return found->second.active;
   if (!key.starts_with(kSnapshotKey)) return std::nullopt;
   SnapshotId snapshot(key.substr(kSnapshotKey.size()));

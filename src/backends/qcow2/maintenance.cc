@@ -35,7 +35,7 @@ bool Qcow2Backend::maintain() {
 void Qcow2Backend::remove_drafts() {
   std::vector<fs::path> drafts;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     if (!unreadable_.empty() || !lost_.empty()) return;
     drafts.swap(drafts_);
   }
@@ -48,15 +48,15 @@ void Qcow2Backend::remove_drafts() {
   }
 }
 
+std::map<VolumeId, LayerId> Qcow2Backend::unfinished() const {
+  MutexLock graph(graph_mutex_);
+  return unfinished_;
+}
+
 // Switches whose storage daemon did not answer when they were to be finished. A volume that somebody works on is
 // settled by that.
 void Qcow2Backend::settle_unfinished() {
-  std::map<VolumeId, LayerId> unfinished;
-  {
-    std::lock_guard graph(graph_mutex_);
-    unfinished = unfinished_;
-  }
-  for (const auto& [volume, overlay] : unfinished) {
+  for (const auto& [volume, overlay] : unfinished()) {
     KeyedMutex::Lock lock(volume_locks_, volume.str(), std::try_to_lock);
     if (!lock.owns()) continue;
     try {
@@ -67,7 +67,7 @@ void Qcow2Backend::settle_unfinished() {
   }
 }
 
-// Layers that maintenance must leave alone now. graph_mutex_ is held.
+// Layers that maintenance must leave alone now.
 std::set<LayerId> Qcow2Backend::busy_layers() const {
   std::set<LayerId> busy(held_.begin(), held_.end());
   busy.insert(removing_.begin(), removing_.end());
@@ -88,13 +88,13 @@ bool Qcow2Backend::remove_one_layer() {
   } catch (const Error& fault) {
     postpone(*layer, fault);
   }
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   removing_.erase(*layer);
   return true;
 }
 
 std::optional<LayerId> Qcow2Backend::pick_removable() {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   std::set<LayerId> busy = busy_layers();
   for (const auto& [key, opened] : opened_) busy.insert(opened.top);
   // A snapshot that nothing stands on, deleted while layers are merged into it.
@@ -108,7 +108,7 @@ std::optional<LayerId> Qcow2Backend::pick_removable() {
 }
 
 // What a damaged layer stands on may be known from its header alone: until it is readable again no layer goes that the
-// volume may need. Of a volume without a manifest nothing is known, so that it may need any. graph_mutex_ is held.
+// volume may need. Of a volume without a manifest nothing is known, so that it may need any.
 bool Qcow2Backend::may_be_below_damage(const LayerId& layer) const {
   if (!unreadable_.empty() || !lost_.empty()) return true;
   if (damaged_.empty()) return false;
@@ -124,7 +124,7 @@ bool Qcow2Backend::may_be_below_damage(const LayerId& layer) const {
 void Qcow2Backend::remove_layer(const LayerId& layer) {
   bool proven = false;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     proven = dropped_.contains(layer);
   }
   fs::path file = images_.file(layer);
@@ -138,7 +138,7 @@ void Qcow2Backend::remove_layer(const LayerId& layer) {
   FAILPOINT("layer.remove.after_unlink");
   std::optional<VolumeId> finished;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     graph_.remove(layer);
     blocked_.erase(layer);
     postponed_.erase(layer);
@@ -147,7 +147,7 @@ void Qcow2Backend::remove_layer(const LayerId& layer) {
   if (finished) remove_tombstone(*finished);
 }
 
-// Returns the deleted volume whose last layer it was. graph_mutex_ is held.
+// Returns the deleted volume whose last layer it was.
 std::optional<VolumeId> Qcow2Backend::forget_dropped(const LayerId& layer) {
   auto owner = dropped_.find(layer);
   if (owner == dropped_.end()) return std::nullopt;
@@ -164,12 +164,12 @@ std::optional<VolumeId> Qcow2Backend::forget_dropped(const LayerId& layer) {
 void Qcow2Backend::remove_tombstone(const VolumeId& volume) {
   KeyedMutex::Lock lock(volume_locks_, volume.str());
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     auto deleted = deleted_.find(volume);
     if (deleted == deleted_.end() || !deleted->second.empty()) return;
   }
   files::remove_durably(tombstone_file(volume));
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   deleted_.erase(volume);
 }
 
@@ -177,7 +177,7 @@ void Qcow2Backend::remove_tombstone(const VolumeId& volume) {
 void Qcow2Backend::postpone(const LayerId& layer, const Error& fault) {
   log::warning("storage maintenance of a layer failed and will be tried again",
                {{"layer", layer}, {"error", fault.message()}});
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   Postponed& entry = postponed_[layer];
   entry.wait = std::clamp(entry.wait * 2, kFirstWait, kLongestWait);
   entry.until = clock_.steady() + entry.wait;
@@ -186,7 +186,7 @@ void Qcow2Backend::postpone(const LayerId& layer, const Error& fault) {
 void Qcow2Backend::notify_work() {
   std::function<void()> callback;
   {
-    std::lock_guard lock(callback_mutex_);
+    MutexLock lock(callback_mutex_);
     callback = on_work_;
   }
   if (callback) callback();

@@ -14,7 +14,7 @@ namespace {
 constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
 }
 
-// The volumes that need a layer which is damaged. graph_mutex_ is held, or nobody else works yet.
+// The volumes that need a layer which is damaged.
 void Qcow2Backend::note_damaged() {
   damaged_.clear();
   if (graph_.damaged().empty()) return;
@@ -28,7 +28,7 @@ void Qcow2Backend::note_damaged() {
 bool Qcow2Backend::look_again() {
   std::vector<LayerId> damaged;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     if ((damaged_.empty() && absent_.empty()) || clock_.steady() < next_look_) return false;
     next_look_ = clock_.steady() + kLookEvery;
     damaged = graph_.damaged();
@@ -37,7 +37,7 @@ bool Qcow2Backend::look_again() {
   bool mended = false;
   for (const LayerId& layer : damaged) mended |= mend(layer);
   if (!mended) return false;
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   note_damaged();
   ++damage_version_;
   return true;
@@ -52,14 +52,14 @@ void Qcow2Backend::find_damage(const std::vector<LayerId>& chain, bool top_is_wr
     if (!header) header = read_whole(images_.file(layer), is_written);  // the fault may have been of a moment
     if (header) continue;
     log::error("a layer is damaged", {{"layer", layer}, {"reason", header.error()}});
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     if (!graph_.contains(layer)) continue;
     graph_.hurt(layer, header.error());
     found = true;
   }
   if (!found) return;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     note_damaged();
     ++damage_version_;
   }
@@ -68,7 +68,7 @@ void Qcow2Backend::find_damage(const std::vector<LayerId>& chain, bool top_is_wr
 
 // Of some volume.
 bool Qcow2Backend::is_active(const LayerId& layer) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return std::ranges::any_of(manifests_, [&](const auto& entry) { return entry.second.active == layer; });
 }
 
@@ -78,7 +78,7 @@ bool Qcow2Backend::mend(const LayerId& layer) {
   std::expected<Header, std::string> header = read_whole(images_.file(layer), is_active(layer));
   if (!header || (header->has_backing && !header->parent)) return false;
   if (header->parent) discover(*header->parent);
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   std::optional<Damage> damage = graph_.damage(layer);
   if (!damage || damage->layer != layer) return false;
   if (header->parent) {
@@ -107,7 +107,7 @@ void Qcow2Backend::discover(const LayerId& top) {
     std::expected<Header, std::string> header = read_whole(images_.file(*next), false);
     found.push_back({*next, header ? header->parent : std::nullopt, header ? "" : header.error()});
   }
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   for (const Found& one : found | std::views::reverse) {
     if (graph_.contains(one.layer)) continue;
     bool stands = one.parent && graph_.contains(*one.parent);

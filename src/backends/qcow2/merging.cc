@@ -31,7 +31,7 @@ constexpr std::size_t kCompact = 3;
 
 }  // namespace
 
-// Who has a chain open that goes through this layer. graph_mutex_ is held.
+// Who has a chain open that goes through this layer.
 std::vector<std::string> Qcow2Backend::holders(const LayerId& layer) const {
   std::vector<std::string> out;
   for (const auto& [key, opened] : opened_) {
@@ -42,7 +42,7 @@ std::vector<std::string> Qcow2Backend::holders(const LayerId& layer) const {
 }
 
 // Every merge that is wanted, those first that come behind the one that was begun last: none waits for ever behind
-// others. graph_mutex_ is held.
+// others.
 std::vector<Merge> Qcow2Backend::wanted_merges() const {
   std::set<LayerId> busy = busy_layers();
   std::vector<Merge> wanted = graph_.merges(busy);
@@ -57,14 +57,15 @@ std::vector<Merge> Qcow2Backend::wanted_merges() const {
   return wanted;
 }
 
-// Does one of them write what the other reads? graph_mutex_ is held.
+// Does one of them write what the other reads?
 bool Qcow2Backend::conflicts(const LayerId& target) const {
-  auto stands_on = [&](const LayerId& top, const LayerId& layer) {
+  auto stands_on = [&](const LayerId& top, const LayerId& layer) VARVE_REQUIRES(graph_mutex_) {
     std::vector<LayerId> chain = graph_.chain(top);
     return std::ranges::find(chain, layer) != chain.end();
   };
-  return std::ranges::any_of(
-      running_, [&](const auto& entry) { return stands_on(target, entry.first) || stands_on(entry.first, target); });
+  return std::ranges::any_of(running_, [&](const auto& entry) VARVE_REQUIRES(graph_mutex_) {
+    return stands_on(target, entry.first) || stands_on(entry.first, target);
+  });
 }
 
 // A merge copies at most what the layers that it swallows occupy; they go only afterwards.
@@ -108,21 +109,21 @@ std::optional<Merge> Qcow2Backend::runnable(const Merge& merge) {
   std::size_t readers = 0;
   std::vector<LayerId> dropped;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     readers = holders(merge.target).size();
     dropped = graph_.dropped_by(merge, busy_layers());
   }
   if (readers == 0) return merge;
   std::optional<Merge> part = readers == 1 ? live_part(merge) : std::nullopt;
   if (part && (part == merge || !dropped.empty())) return part;
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   for (const LayerId& layer : dropped) blocked_.insert(layer);
   if (!dropped.empty()) merge_ended_.notify_all();
   return std::nullopt;
 }
 
 // The layers below an open volume's active one are first merged among themselves but for the lowest, which may be as
-// large as the volume: that is little work, and a next snapshot need not stop it. graph_mutex_ is held.
+// large as the volume: that is little work, and a next snapshot need not stop it.
 Merge Qcow2Backend::compacted(const Merge& merge) const {
   if (holders(merge.target).empty()) return merge;
   std::vector<LayerId> run = graph_.dropped_by(merge, busy_layers());
@@ -130,7 +131,7 @@ Merge Qcow2Backend::compacted(const Merge& merge) const {
   return {run.front(), run.back()};
 }
 
-// Begins the merge unless somebody has opened its chain meanwhile. graph_mutex_ is held.
+// Begins the merge unless somebody has opened its chain meanwhile.
 bool Qcow2Backend::begin(const Merge& merge, std::uint64_t bytes, bool may_be_live) {
   if (interrupted_ || conflicts(merge.target)) return false;
   std::vector<std::string> open_in = holders(merge.target);
@@ -141,7 +142,7 @@ bool Qcow2Backend::begin(const Merge& merge, std::uint64_t bytes, bool may_be_li
   return true;
 }
 
-// Not the wish alone: a snapshot may have been made since it was uttered. graph_mutex_ is held.
+// Not the wish alone: a snapshot may have been made since it was uttered.
 bool Qcow2Backend::is_wanted(const Merge& merge) const {
   std::set<LayerId> busy = busy_layers();
   if (!graph_.dropped_by(merge, busy).empty() || is_shortcut(merge, busy)) return true;
@@ -149,7 +150,7 @@ bool Qcow2Backend::is_wanted(const Merge& merge) const {
   return roots().contains(merge.target);
 }
 
-// Of the volumes that still share layers with their source. graph_mutex_ is held.
+// Of the volumes that still share layers with their source.
 std::set<LayerId> Qcow2Backend::roots() const {
   std::set<LayerId> out;
   for (const VolumeId& volume : dependents_) out.insert(manifests_.at(volume).root);
@@ -159,7 +160,7 @@ std::set<LayerId> Qcow2Backend::roots() const {
 std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_merge() {
   std::vector<Merge> wanted;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     if (interrupted_) return std::nullopt;
     for (const Merge& merge : wanted_merges()) {
       if (conflicts(merge.target)) continue;
@@ -179,7 +180,7 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::try_to_begin(const Merge
   std::uint64_t bytes = bytes_of(*merge);
   if (!has_room_for(*merge, bytes)) return std::nullopt;
   bool may_be_live = live_part(*merge) == merge;
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   if (!is_wanted(*merge) || !begin(*merge, bytes, may_be_live)) return std::nullopt;
   return running_.at(merge->target);
 }
@@ -199,7 +200,7 @@ bool Qcow2Backend::run_one_merge() {
     postpone(target, Error(ErrorCode::Internal, fault.what()));
   }
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     running_.erase(target);
   }
   merge_ended_.notify_all();
@@ -208,13 +209,13 @@ bool Qcow2Backend::run_one_merge() {
 }
 
 bool Qcow2Backend::was_cancelled(const LayerId& target) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return interrupted_ || running_.at(target).cancelled;
 }
 
 // Of the volume that reads through the layer; a layer that is merged is read by one.
 KeyId Qcow2Backend::key_of(const LayerId& layer) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   for (const auto& [id, manifest] : manifests_) {
     if (!manifest.key.empty() && layers_of(manifest).contains(layer)) return manifest.key;
   }
@@ -283,7 +284,7 @@ void Qcow2Backend::require_merged(const Merge& merge) const {
 // The images are as they should be; now the memory. A merge down to nothing made the volume whose root is the target
 // independent; a merge that swallowed a volume's root made the target its root.
 void Qcow2Backend::finish_merge(const Merge& merge) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   std::set<LayerId> merged;
   for (const LayerId& layer : graph_.chain(merge.target)) {
     if (merge.base && layer == *merge.base) break;
@@ -306,7 +307,7 @@ void Qcow2Backend::finish_merge(const Merge& merge) {
 void Qcow2Backend::keep_roots() {
   std::set<VolumeId> unkept;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     unkept = unkept_roots_;
   }
   for (const VolumeId& volume : unkept) keep_root(volume);
@@ -317,7 +318,7 @@ void Qcow2Backend::keep_root(const VolumeId& volume) {
   if (!lock.owns()) return;
   std::optional<Manifest> present;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     auto found = manifests_.find(volume);
     if (found != manifests_.end()) present = found->second;
     unkept_roots_.erase(volume);
@@ -329,16 +330,33 @@ void Qcow2Backend::keep_root(const VolumeId& volume) {
     if (present->root.empty()) log::info("volume made independent of its source", {{"volume", volume}});
   } catch (const Error& fault) {
     log::warning("a merge is not noted in the manifest yet", {{"volume", volume}, {"error", fault.message()}});
-    std::lock_guard graph(graph_mutex_);
-    unkept_roots_.insert(volume);
+    note_unkept_root(volume);
   }
 }
 
+void Qcow2Backend::note_unkept_root(const VolumeId& volume) {
+  MutexLock graph(graph_mutex_);
+  unkept_roots_.insert(volume);
+}
+
+// No merge into one of them begins until they are let go of.
+void Qcow2Backend::hold_layers(const std::set<LayerId>& layers) {
+  for (const LayerId& layer : layers) held_.insert(layer);
+}
+
+void Qcow2Backend::let_go_of(const std::set<LayerId>& layers) {
+  {
+    MutexLock graph(graph_mutex_);
+    for (const LayerId& layer : layers) held_.erase(held_.find(layer));
+  }
+  notify_work();
+}
+
 // Stops the running merges into one of these layers and waits for their end; small ones are left to end. The layers are
-// in held_, so none starts anew.
+// held, so none starts anew.
 void Qcow2Backend::stop_merges(const std::set<LayerId>& layers) {
-  std::unique_lock graph(graph_mutex_);
-  auto concerned = [&] {
+  MutexLock graph(graph_mutex_);
+  auto concerned = [&]() VARVE_REQUIRES(graph_mutex_) {
     std::vector<RunningMerge> out;
     for (const auto& [target, running] : running_) {
       if (layers.contains(target)) out.push_back(running);
@@ -349,7 +367,8 @@ void Qcow2Backend::stop_merges(const std::set<LayerId>& layers) {
     return std::ranges::all_of(merges, &RunningMerge::small);
   };
   if (!interrupted_ && are_small(concerned())) {
-    merge_ended_.wait_for(graph, kGrace, [&] { return concerned().empty() || interrupted_; });
+    merge_ended_.wait_for(graph_mutex_, kGrace,
+                          [&]() VARVE_REQUIRES(graph_mutex_) { return concerned().empty() || interrupted_; });
   }
   for (std::vector<RunningMerge> left = concerned(); !left.empty(); left = concerned()) {
     for (const RunningMerge& merge : left) running_.at(merge.merge.target).cancelled = true;
@@ -360,14 +379,15 @@ void Qcow2Backend::stop_merges(const std::set<LayerId>& layers) {
     }
     graph.lock();
     // The job may not have begun when it was cancelled: ask again until the merge is over.
-    merge_ended_.wait_for(graph, std::chrono::milliseconds(20), [&] { return concerned().empty(); });
+    merge_ended_.wait_for(graph_mutex_, std::chrono::milliseconds(20),
+                          [&]() VARVE_REQUIRES(graph_mutex_) { return concerned().empty(); });
   }
 }
 
 void Qcow2Backend::interrupt_maintenance() {
   std::set<LayerId> targets;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     interrupted_ = true;
     for (const auto& [target, running] : running_) targets.insert(target);
   }
@@ -375,20 +395,23 @@ void Qcow2Backend::interrupt_maintenance() {
   stop_merges(targets);
 }
 
-// In the chain of the volume's active layer. graph_mutex_ is held.
+// In the chain of the volume's active layer.
 bool Qcow2Backend::is_merging(const VolumeId& volume) const {
   auto found = manifests_.find(volume);
   if (found == manifests_.end()) return false;
   std::vector<LayerId> chain = graph_.chain(found->second.active);
-  return std::ranges::any_of(chain, [&](const LayerId& layer) { return running_.contains(layer); });
+  return std::ranges::any_of(
+      chain, [&](const LayerId& layer) VARVE_REQUIRES(graph_mutex_) { return running_.contains(layer); });
 }
 
-// Those in the chain of the volume's active layer that can be merged. graph_mutex_ is held.
+// Those in the chain of the volume's active layer that can be merged.
 std::size_t Qcow2Backend::pending_layers(const VolumeId& volume) const {
   auto found = manifests_.find(volume);
   if (found == manifests_.end()) return 0;
   std::vector<LayerId> chain = graph_.chain(found->second.active);
-  auto is_pending = [&](const LayerId& layer) { return graph_.references(layer) == 0 && !blocked_.contains(layer); };
+  auto is_pending = [&](const LayerId& layer) VARVE_REQUIRES(graph_mutex_) {
+    return graph_.references(layer) == 0 && !blocked_.contains(layer);
+  };
   auto pending = static_cast<std::size_t>(std::ranges::count_if(chain, is_pending));
   bool full = static_cast<std::int64_t>(chain.size()) >= config_.max_chain_depth;
   return full || pending >= kMostPending ? pending : 0;
@@ -396,11 +419,11 @@ std::size_t Qcow2Backend::pending_layers(const VolumeId& volume) const {
 
 void Qcow2Backend::make_way(const VolumeId& volume) {
   notify_work();
-  std::unique_lock graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   auto waiting = awaited_.insert(volume);
   for (std::size_t before = pending_layers(volume); before > 0 && !interrupted_; before = pending_layers(volume)) {
-    bool moved =
-        merge_ended_.wait_for(graph, kNoProgress, [&] { return interrupted_ || pending_layers(volume) < before; });
+    auto moves = [&]() VARVE_REQUIRES(graph_mutex_) { return interrupted_ || pending_layers(volume) < before; };
+    bool moved = merge_ended_.wait_for(graph_mutex_, kNoProgress, moves);
     if (moved || is_merging(volume)) continue;
     log::warning("deleted snapshots of a volume cannot be merged now", {{"volume", volume}});
     break;
@@ -409,7 +432,7 @@ void Qcow2Backend::make_way(const VolumeId& volume) {
 }
 
 int Qcow2Backend::layers_awaited(const VolumeId& volume) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return awaited_.contains(volume) ? static_cast<int>(pending_layers(volume)) : 0;
 }
 
@@ -417,7 +440,7 @@ int Qcow2Backend::independence_percent(const VolumeId& volume) {
   std::string key;
   LayerId root;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     if (!dependents_.contains(volume)) return 100;
     root = manifests_.at(volume).root;
     auto running = running_.find(root);

@@ -13,7 +13,7 @@ namespace varve::qcow2 {
 std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& opened) {
   std::string key;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     auto found = opened_.find(opened);
     if (found == opened_.end()) return nullptr;
     key = found->second.daemon;
@@ -29,11 +29,7 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
   require_sound(key, top);
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
   FAILPOINT("attach.after_daemon");
-  bool was_open = false;
-  {
-    std::lock_guard graph(graph_mutex_);
-    was_open = !opened_.insert_or_assign(key, Opened{key, top}).second;
-  }
+  bool was_open = note_opened(key, top);
   try {
     images_.open_chain(daemon->qmp(), chain, writable, secret);
     // In one that outlived the last varved: a merge that was cut off leaves nodes that would keep what is below them.
@@ -72,8 +68,13 @@ void Qcow2Backend::discard_chain(const std::string& key) {
   note_closed(key);
 }
 
+bool Qcow2Backend::note_opened(const std::string& key, const LayerId& top) {
+  MutexLock graph(graph_mutex_);
+  return !opened_.insert_or_assign(key, Opened{key, top}).second;
+}
+
 void Qcow2Backend::note_closed(const std::string& key) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   opened_.erase(key);
   blocked_.clear();
 }
@@ -128,7 +129,7 @@ void Qcow2Backend::lost(const std::string& key) {
   std::optional<SnapshotId> snapshot;
   note_closed(key);
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     for (const auto& [id, manifest] : manifests_) {
       if (id.str() == key) volume = id;
       for (const auto& [name, frozen] : manifest.snapshots) {
@@ -141,7 +142,7 @@ void Qcow2Backend::lost(const std::string& key) {
   if (volume.empty()) return;
   LostCallback callback;
   {
-    std::lock_guard lock(callback_mutex_);
+    MutexLock lock(callback_mutex_);
     callback = on_lost_;
   }
   log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});

@@ -98,7 +98,6 @@ std::vector<Pool> Qcow2Backend::pools_of(const Config& config) {
 
 // Runs in the constructor. Without the default pool, which is beside the database, there is nothing to serve.
 void Qcow2Backend::prepare_pools(const Survey& found) {
-  incomplete_ = !found.unlisted.empty();
   for (const Pool& pool : images_.pools()) {
     bool is_default = &pool == &images_.pools().front();
     auto fault_found = found.absent_pools.find(pool.name);
@@ -110,9 +109,7 @@ void Qcow2Backend::prepare_pools(const Survey& found) {
       images_.set_io(pool, io_of(pool.layers(), daemons_));
     } catch (const Error& fault) {
       if (is_default) throw;
-      log::error("a pool cannot be used; it will be looked at again",
-                 {{"pool", pool.name}, {"directory", pool.root.string()}, {"error", fault.message()}});
-      absent_[pool.name] = !was_listed;
+      note_absent(pool, !was_listed, fault.message());
     }
   }
 }
@@ -123,28 +120,32 @@ std::map<std::string, std::string> Qcow2Backend::silent_pools() {
   std::map<std::string, std::string> silent;
   for (const Pool& pool : images_.pools()) {
     if (&pool == &images_.pools().front()) continue;
-    disks_.try_emplace(pool.name, pool.root);
+    {
+      MutexLock disks(disks_mutex_);
+      disks_.try_emplace(pool.name, pool.root);
+    }
     if (!answers(pool.name, kPatience)) silent[pool.name] = "its disk does not answer";
   }
   return silent;
 }
 
 bool Qcow2Backend::answers(const std::string& pool, std::chrono::milliseconds patience) {
-  std::lock_guard disks(disks_mutex_);
+  MutexLock disks(disks_mutex_);
   auto disk = disks_.find(pool);
   return disk == disks_.end() || disk->second.answers(patience);
 }
 
-void Qcow2Backend::note_absent(const std::string& pool, std::string_view why) {
-  std::lock_guard graph(graph_mutex_);
-  if (!absent_.try_emplace(pool, true).second) return;
-  log::error("a pool cannot be used; it will be looked at again", {{"pool", pool}, {"error", why}});
+void Qcow2Backend::note_absent(const Pool& pool, bool is_used, std::string_view why) {
+  MutexLock graph(graph_mutex_);
+  if (!absent_.try_emplace(pool.name, is_used).second) return;
+  log::error("a pool cannot be used; it will be looked at again",
+             {{"pool", pool.name}, {"directory", pool.root.string()}, {"error", why}});
 }
 
 // What is not found in a pool whose disk was taken away may well be there.
 void Qcow2Backend::require_mounted(const std::string& name) {
   const Pool& pool = images_.pool(name);
-  if (!is_absent(name) && !files::exists(pool.layers())) note_absent(pool.name, "its disk is not mounted any more");
+  if (!is_absent(name) && !files::exists(pool.layers())) note_absent(pool, true, "its disk is not mounted any more");
   require_present(name);
 }
 
@@ -152,14 +153,14 @@ void Qcow2Backend::require_mounted(const std::string& name) {
 void Qcow2Backend::require_answering(const std::string& name) {
   constexpr auto kPatience = std::chrono::seconds(1);
   require_mounted(name);
-  const std::string& pool = images_.pool(name).name;
-  if (!answers(pool, kPatience)) note_absent(pool, "its disk does not answer");
+  const Pool& pool = images_.pool(name);
+  if (!answers(pool.name, kPatience)) note_absent(pool, true, "its disk does not answer");
   require_present(name);
 }
 
 bool Qcow2Backend::is_absent(const std::string& pool) const {
   const Pool* found = images_.find_pool(pool);
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return found == nullptr || absent_.contains(found->name);
 }
 
@@ -172,7 +173,7 @@ void Qcow2Backend::require_present(const std::string& pool) const {
 void Qcow2Backend::look_for_absent() {
   std::map<std::string, bool> absent;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     absent = absent_;
   }
   for (const auto& [name, is_used] : absent) {
@@ -189,7 +190,7 @@ void Qcow2Backend::look_for_absent() {
       continue;
     }
     log::warning("a pool can be used again", {{"pool", name}});
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     absent_.erase(name);
   }
 }

@@ -42,10 +42,10 @@ Qcow2Backend::~Qcow2Backend() {
   daemons_.on_lost({});
 }
 
-// Every layer that the volume or one of its snapshots reads from. graph_mutex_ is held.
+// Every layer that the volume or one of its snapshots reads from.
 std::set<LayerId> Qcow2Backend::layers_of(const Manifest& manifest) const {
   std::set<LayerId> out;
-  auto add = [&](const LayerId& top) {
+  auto add = [&](const LayerId& top) VARVE_REQUIRES(graph_mutex_) {
     for (const LayerId& layer : graph_.chain(top)) out.insert(layer);
   };
   add(manifest.active);
@@ -55,14 +55,14 @@ std::set<LayerId> Qcow2Backend::layers_of(const Manifest& manifest) const {
 
 // Throws unless every layer of the chain is there and readable.
 void Qcow2Backend::require_sound(const std::string& whose, const LayerId& top) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   if (std::optional<Damage> found = graph_.damage(top)) {
     throw Error(ErrorCode::BackendFailed, whose + " is damaged: layer " + found->layer.str() + ": " + found->reason);
   }
 }
 
 bool Qcow2Backend::is_unreadable(const VolumeId& volume) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return unreadable_.contains(volume);
 }
 
@@ -75,7 +75,7 @@ fs::path Qcow2Backend::tombstone_file(const VolumeId& volume) const {
 }
 
 Manifest Qcow2Backend::manifest(const VolumeId& volume) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   auto found = manifests_.find(volume);
   if (found != manifests_.end()) return found->second;
   if (auto fault = unreadable_.find(volume); fault != unreadable_.end()) {
@@ -115,7 +115,7 @@ void Qcow2Backend::write_down(const Manifest& changed) {
 }
 
 void Qcow2Backend::note_dropped(Manifest& changed) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   take_root(changed);
   auto before = manifests_.find(changed.volume);
   if (before != manifests_.end()) {
@@ -125,7 +125,7 @@ void Qcow2Backend::note_dropped(Manifest& changed) const {
   }
   std::set<LayerId> kept = changed.referred();
   if (changed.intent) kept.insert(changed.intent->overlay);
-  std::erase_if(changed.dropped, [&](const LayerId& layer) {
+  std::erase_if(changed.dropped, [&](const LayerId& layer) VARVE_REQUIRES(graph_mutex_) {
     return kept.contains(layer) || (!graph_.contains(layer) && !incomplete_);
   });
 }
@@ -143,7 +143,7 @@ bool Qcow2Backend::is_written(const Manifest& changed) const {
 // the draft stays, since the next start may find a manifest that names it.
 void Qcow2Backend::take_back(const VolumeId& volume, Draft* draft) {
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     doubtful_.insert(volume);
   }
   try {
@@ -155,7 +155,7 @@ void Qcow2Backend::take_back(const VolumeId& volume, Draft* draft) {
 }
 
 void Qcow2Backend::remember(Manifest changed) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   take_root(changed);
   for (const LayerId& layer : changed.referred()) graph_.refer(layer);
   auto before = manifests_.find(changed.volume);
@@ -171,7 +171,7 @@ void Qcow2Backend::remember(Manifest changed) {
 }
 
 // A merge may have changed the root since the operation looked, unless it is one that gives the volume another one: an
-// overlay that shares nothing but through itself. graph_mutex_ is held.
+// overlay that shares nothing but through itself.
 void Qcow2Backend::take_root(Manifest& changed) const {
   auto before = manifests_.find(changed.volume);
   if (before == manifests_.end()) return;
@@ -181,14 +181,14 @@ void Qcow2Backend::take_root(Manifest& changed) const {
 
 // All that the volume had is dropped.
 void Qcow2Backend::forget_deleted(const VolumeId& volume) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   auto node = manifests_.extract(volume);
   const Manifest& gone = node.mapped();
   std::set<LayerId> dropped = gone.referred();
   for (const LayerId& layer : dropped) graph_.release(layer);
   dropped.insert(gone.dropped.begin(), gone.dropped.end());
   if (gone.intent) dropped.insert(gone.intent->overlay);
-  std::erase_if(dropped, [&](const LayerId& layer) { return !graph_.contains(layer); });
+  std::erase_if(dropped, [&](const LayerId& layer) VARVE_REQUIRES(graph_mutex_) { return !graph_.contains(layer); });
   for (const LayerId& layer : dropped) dropped_[layer] = volume;
   deleted_[volume] = std::move(dropped);
   dependents_.erase(volume);
@@ -219,7 +219,7 @@ std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::pool() {
 }
 
 std::vector<LayerId> Qcow2Backend::chain_of(const LayerId& top) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return graph_.chain(top);
 }
 
@@ -296,7 +296,7 @@ void Qcow2Backend::delete_volume(const VolumeId& volume) {
   Hold hold(*this, volume, Hold::Merges::Stop, Hold::State::AsItIs);
   if (!has_volume(volume)) {
     restore_manifest(volume);
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     lost_.erase(volume);
     return;
   }
@@ -310,7 +310,7 @@ void Qcow2Backend::delete_volume(const VolumeId& volume) {
       set_aside(manifest_file(volume), images_.pool("").quarantine(),
                 "the manifest of a deleted volume; it is unreadable");
     }
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     unreadable_.erase(volume);
   } else {
     if (there) files::rename_durably(manifest_file(volume), tombstone_file(volume));
@@ -437,7 +437,7 @@ void Qcow2Backend::settle_doubts(const VolumeId& volume) {
 void Qcow2Backend::restore_manifest(const VolumeId& volume) {
   std::optional<Manifest> known;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     if (!doubtful_.contains(volume)) return;
     if (auto found = manifests_.find(volume); found != manifests_.end()) known = found->second;
   }
@@ -446,7 +446,7 @@ void Qcow2Backend::restore_manifest(const VolumeId& volume) {
   } else {
     files::remove_durably(manifest_file(volume));
   }
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   doubtful_.erase(volume);
 }
 
@@ -465,18 +465,18 @@ void Qcow2Backend::finish_intent(const VolumeId& volume) {
     images_.switch_to_overlay(daemon->qmp(), present.active, intent.overlay, present.key);
   }
   commit(switched(present, intent));
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   auto opened = opened_.find(volume.str());
   if (opened != opened_.end()) opened->second.top = intent.overlay;
 }
 
 bool Qcow2Backend::has_intent(const VolumeId& volume) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return unfinished_.contains(volume);
 }
 
 bool Qcow2Backend::is_known(const LayerId& layer) const {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return graph_.contains(layer);
 }
 
@@ -507,12 +507,12 @@ void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) 
 }
 
 void Qcow2Backend::on_work(std::function<void()> callback) {
-  std::lock_guard lock(callback_mutex_);
+  MutexLock lock(callback_mutex_);
   on_work_ = std::move(callback);
 }
 
 void Qcow2Backend::on_lost(LostCallback callback) {
-  std::lock_guard lock(callback_mutex_);
+  MutexLock lock(callback_mutex_);
   on_lost_ = std::move(callback);
 }
 

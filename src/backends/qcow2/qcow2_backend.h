@@ -7,10 +7,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <set>
 
 #include "backends/backend.h"
@@ -24,6 +22,7 @@
 #include "base/disk_probe.h"
 #include "base/error.h"
 #include "base/keyed_mutex.h"
+#include "base/mutex.h"
 #include "base/rng.h"
 #include "base/spares.h"
 #include "qemu/storage_daemons.h"
@@ -116,52 +115,57 @@ class Qcow2Backend final : public backends::Backend {
 
   void quiet_adopted();
   void load();
+  std::vector<Manifest> take_in(const Survey& found, Assessment told) VARVE_EXCLUDES(graph_mutex_);
   void report(const Survey& found, const Assessment& told);
   void tidy(const Survey& found, const Assessment& told);
   static std::vector<Pool> pools_of(const Config& config);
   void prepare_pools(const Survey& found);
   std::map<std::string, std::string> silent_pools();
   bool answers(const std::string& pool, std::chrono::milliseconds patience);
-  void note_absent(const std::string& pool, std::string_view why);
-  bool is_absent(const std::string& pool) const;
+  // is_used: there may be something in it.
+  void note_absent(const Pool& pool, bool is_used, std::string_view why) VARVE_EXCLUDES(graph_mutex_);
+  bool is_absent(const std::string& pool) const VARVE_EXCLUDES(graph_mutex_);
   void require_mounted(const std::string& pool);
   void require_answering(const std::string& pool);
   void require_present(const std::string& pool) const;
   void look_for_absent();
-  void note_damaged();
+  void note_damaged() VARVE_REQUIRES(graph_mutex_);
   bool look_again();
-  bool is_active(const LayerId& layer) const;
+  bool is_active(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
   bool mend(const LayerId& layer);
-  void find_damage(const std::vector<LayerId>& chain, bool top_is_written);
+  void find_damage(const std::vector<LayerId>& chain, bool top_is_written) VARVE_EXCLUDES(graph_mutex_);
   void discover(const LayerId& top);
   bool is_of_no_use(const std::string& key) const;
-  void repair_root(Manifest& manifest);
+  // True: it was changed, and is to be written down.
+  bool repair_root(Manifest& manifest) const VARVE_REQUIRES(graph_mutex_);
   void resume_opened();
   bool may_serve(const std::string& key, const LayerId& top);
 
   std::optional<LayerId> top_of(const std::string& key) const;
-  std::set<LayerId> layers_of(const Manifest& manifest) const;
+  std::set<LayerId> layers_of(const Manifest& manifest) const VARVE_REQUIRES(graph_mutex_);
   std::filesystem::path manifest_file(const VolumeId& volume) const;
   std::filesystem::path tombstone_file(const VolumeId& volume) const;
   void forget_deleted(const VolumeId& volume);
-  Manifest manifest(const VolumeId& volume) const;
-  void commit(Manifest changed, Draft* draft = nullptr);
-  void write_down(const Manifest& changed);
+  Manifest manifest(const VolumeId& volume) const VARVE_EXCLUDES(graph_mutex_);
+  void commit(Manifest changed, Draft* draft = nullptr) VARVE_EXCLUDES(graph_mutex_);
+  void write_down(const Manifest& changed) VARVE_EXCLUDES(graph_mutex_);
   void note_dropped(Manifest& changed) const;
   bool is_written(const Manifest& changed) const;
   void take_back(const VolumeId& volume, Draft* draft);
   void remember(Manifest changed);
-  void restore_manifest(const VolumeId& volume);
+  void restore_manifest(const VolumeId& volume) VARVE_EXCLUDES(graph_mutex_);
   void settle_doubts(const VolumeId& volume);
   void remove_drafts();
+  std::map<VolumeId, LayerId> unfinished() const VARVE_EXCLUDES(graph_mutex_);
   void settle_unfinished();
-  bool is_unreadable(const VolumeId& volume) const;
-  bool is_known(const LayerId& layer) const;
-  void require_sound(const std::string& whose, const LayerId& top) const;
+  bool is_unreadable(const VolumeId& volume) const VARVE_EXCLUDES(graph_mutex_);
+  bool stands_below(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
+  bool is_known(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
+  void require_sound(const std::string& whose, const LayerId& top) const VARVE_EXCLUDES(graph_mutex_);
   void require_space(const std::string& pool);
-  void require_depth(const LayerId& top) const;
+  void require_depth(const LayerId& top) const VARVE_EXCLUDES(graph_mutex_);
   std::shared_ptr<qemu::StorageDaemon> pool();
-  std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened);
+  std::shared_ptr<qemu::StorageDaemon> daemon_of(const std::string& opened) VARVE_EXCLUDES(graph_mutex_);
 
   LayerId freeze(const VolumeId& volume, const SnapshotId& snapshot, const std::string& pool);
   void freeze_open(const Manifest& present, const Intent& intent, qemu::QmpClient& qmp);
@@ -173,9 +177,9 @@ class Qcow2Backend final : public backends::Backend {
   void forget_manifest(const VolumeId& volume);
   void adopt_file(const VolumeId& volume, const backends::Found& file);
   std::optional<backends::Found> found_file(const std::filesystem::path& path, const Pool& pool) const;
-  KeyId key_of(const LayerId& layer) const;
+  KeyId key_of(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
   void finish_intent(const VolumeId& volume);
-  bool has_intent(const VolumeId& volume) const;
+  bool has_intent(const VolumeId& volume) const VARVE_EXCLUDES(graph_mutex_);
   void resize_closed(const Manifest& manifest, std::int64_t size_gib);
   void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source, const KeyId& key,
                     const std::string& pool);
@@ -185,51 +189,56 @@ class Qcow2Backend final : public backends::Backend {
   void close_chain(const std::string& key);
   void discard_chain(const std::string& key);
   void close_unused(const VolumeId& volume);
-  std::vector<LayerId> chain_of(const LayerId& top) const;
+  std::vector<LayerId> chain_of(const LayerId& top) const VARVE_EXCLUDES(graph_mutex_);
 
   bool remove_one_layer();
   std::optional<LayerId> pick_removable();
-  bool may_be_below_damage(const LayerId& layer) const;
+  bool may_be_below_damage(const LayerId& layer) const VARVE_REQUIRES(graph_mutex_);
   void remove_layer(const LayerId& layer);
-  std::optional<VolumeId> forget_dropped(const LayerId& layer);
+  std::optional<VolumeId> forget_dropped(const LayerId& layer) VARVE_REQUIRES(graph_mutex_);
   void remove_tombstone(const VolumeId& volume);
-  void postpone(const LayerId& layer, const Error& fault);
-  bool was_cancelled(const LayerId& target) const;
+  void postpone(const LayerId& layer, const Error& fault) VARVE_EXCLUDES(graph_mutex_);
+  bool was_cancelled(const LayerId& target) const VARVE_EXCLUDES(graph_mutex_);
   bool run_one_merge();
-  std::vector<Merge> wanted_merges() const;
-  bool is_wanted(const Merge& merge) const;
-  Merge compacted(const Merge& merge) const;
-  bool conflicts(const LayerId& target) const;
-  bool is_merging(const VolumeId& volume) const;
-  std::set<LayerId> busy_layers() const;
-  std::uint64_t bytes_of(const Merge& merge) const;
+  std::vector<Merge> wanted_merges() const VARVE_REQUIRES(graph_mutex_);
+  bool is_wanted(const Merge& merge) const VARVE_REQUIRES(graph_mutex_);
+  Merge compacted(const Merge& merge) const VARVE_REQUIRES(graph_mutex_);
+  bool conflicts(const LayerId& target) const VARVE_REQUIRES(graph_mutex_);
+  bool is_merging(const VolumeId& volume) const VARVE_REQUIRES(graph_mutex_);
+  std::set<LayerId> busy_layers() const VARVE_REQUIRES(graph_mutex_);
+  std::uint64_t bytes_of(const Merge& merge) const VARVE_EXCLUDES(graph_mutex_);
   bool has_room_for(const Merge& merge, std::uint64_t bytes) const;
-  std::optional<Merge> live_part(const Merge& merge) const;
+  std::optional<Merge> live_part(const Merge& merge) const VARVE_EXCLUDES(graph_mutex_);
   std::optional<Merge> runnable(const Merge& merge);
-  std::size_t pending_layers(const VolumeId& volume) const;
+  std::size_t pending_layers(const VolumeId& volume) const VARVE_REQUIRES(graph_mutex_);
   std::optional<RunningMerge> pick_merge();
   std::optional<RunningMerge> pick_shortcut();
   std::optional<RunningMerge> try_to_begin(const Merge& wish);
-  bool is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const;
-  std::set<LayerId> roots() const;
+  bool is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const VARVE_REQUIRES(graph_mutex_);
+  std::set<LayerId> roots() const VARVE_REQUIRES(graph_mutex_);
   std::optional<Merge> shortcut_of(const std::vector<ChainLayer>& chain) const;
   std::optional<VolumeId> next_deep();
   std::vector<ChainLayer> deep_chain(const VolumeId& volume) const;
   bool is_long(std::size_t layers) const;
-  void note_depth(const VolumeId& volume);
+  void note_depth(const VolumeId& volume) VARVE_REQUIRES(graph_mutex_);
   void forget_depth(const VolumeId& volume, std::size_t seen);
-  bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live);
+  bool begin(const Merge& merge, std::uint64_t bytes, bool may_be_live) VARVE_REQUIRES(graph_mutex_);
   void run_merge(const RunningMerge& running);
   void run_live_merge(const RunningMerge& running, const KeyId& key);
   void require_merged(const Merge& merge) const;
   void finish_merge(const Merge& merge);
   void keep_roots();
   void keep_root(const VolumeId& volume);
-  void take_root(Manifest& changed) const;
-  std::vector<std::string> holders(const LayerId& layer) const;
-  void stop_merges(const std::set<LayerId>& layers);
-  void notify_work();
-  void note_closed(const std::string& key);
+  void note_unkept_root(const VolumeId& volume) VARVE_EXCLUDES(graph_mutex_);
+  void take_root(Manifest& changed) const VARVE_REQUIRES(graph_mutex_);
+  std::vector<std::string> holders(const LayerId& layer) const VARVE_REQUIRES(graph_mutex_);
+  void hold_layers(const std::set<LayerId>& layers) VARVE_REQUIRES(graph_mutex_);
+  void let_go_of(const std::set<LayerId>& layers) VARVE_EXCLUDES(graph_mutex_);
+  void stop_merges(const std::set<LayerId>& layers) VARVE_EXCLUDES(graph_mutex_);
+  void notify_work() VARVE_EXCLUDES(graph_mutex_, callback_mutex_);
+  // True: it was open.
+  bool note_opened(const std::string& key, const LayerId& top) VARVE_EXCLUDES(graph_mutex_);
+  void note_closed(const std::string& key) VARVE_EXCLUDES(graph_mutex_);
   void lost(const std::string& key);
 
   const Config config_;
@@ -240,42 +249,61 @@ class Qcow2Backend final : public backends::Backend {
   Images images_;
   mutable KeyedMutex volume_locks_;
 
-  std::mutex disks_mutex_;                  // held for no longer than one is waited for
-  std::map<std::string, DiskProbe> disks_;  // of the pools beside the store's own
+  Mutex disks_mutex_;  // held for no longer than one is waited for
+  // Of the pools beside the store's own.
+  std::map<std::string, DiskProbe> disks_ VARVE_GUARDED_BY(disks_mutex_);
 
-  mutable std::mutex graph_mutex_;
-  std::condition_variable merge_ended_;
-  LayerGraph graph_;
-  std::map<VolumeId, Manifest> manifests_;
-  std::map<VolumeId, std::set<LayerId>> deleted_;  // tombstones, and which of their layers are still there
-  std::map<VolumeId, std::string> unreadable_;     // volumes whose manifest cannot be read, and why
-  std::set<VolumeId> lost_;                        // that somebody knows of, but have no manifest
-  std::map<VolumeId, LayerId> unfinished_;         // volumes with an intent, and its overlay
-  std::set<VolumeId> dependents_;                  // that still share layers with their source: have a root
-  std::set<VolumeId> doubtful_;                    // whose manifest may not be the one in memory
-  Turns<VolumeId> deep_{std::chrono::seconds(3)};  // whose chain is long, and was not looked at since it changed
-  std::set<VolumeId> damaged_;                     // that need a damaged layer
-  std::map<LayerId, VolumeId> dropped_;            // layers that may go, and whose they were
-  std::map<LayerId, Postponed> postponed_;
-  std::set<LayerId> blocked_;                // may go, and cannot be merged before somebody closes a chain
-  std::multiset<VolumeId> awaited_;          // for whose merges somebody waits in make_way()
-  std::map<std::string, Opened> opened_;     // by volume id or "snapshot-<id>"
-  std::multiset<LayerId> held_;              // chains in which no merge may start now
-  std::map<LayerId, RunningMerge> running_;  // by target
-  LayerId last_begun_;
-  std::vector<std::filesystem::path> drafts_;  // that no manifest names
-  std::set<VolumeId> unkept_roots_;            // changed by a merge, not written down yet
-  std::set<LayerId> removing_;
-  std::map<std::string, bool> absent_;  // pools that cannot be used, and whether there is anything in them
+  mutable Mutex graph_mutex_;
+  Condition merge_ended_;
+  LayerGraph graph_ VARVE_GUARDED_BY(graph_mutex_);
+  std::map<VolumeId, Manifest> manifests_ VARVE_GUARDED_BY(graph_mutex_);
+  // Tombstones, and which of their layers are still there.
+  std::map<VolumeId, std::set<LayerId>> deleted_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes whose manifest cannot be read, and why.
+  std::map<VolumeId, std::string> unreadable_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes that somebody knows of, but have no manifest.
+  std::set<VolumeId> lost_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes with an intent, and its overlay.
+  std::map<VolumeId, LayerId> unfinished_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes that still share layers with their source: have a root.
+  std::set<VolumeId> dependents_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes whose manifest may not be the one in memory.
+  std::set<VolumeId> doubtful_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes whose chain is long, and was not looked at since it changed.
+  Turns<VolumeId> deep_ VARVE_GUARDED_BY(graph_mutex_){std::chrono::seconds(3)};
+  // Volumes that need a damaged layer.
+  std::set<VolumeId> damaged_ VARVE_GUARDED_BY(graph_mutex_);
+  // Layers that may go, and whose they were.
+  std::map<LayerId, VolumeId> dropped_ VARVE_GUARDED_BY(graph_mutex_);
+  std::map<LayerId, Postponed> postponed_ VARVE_GUARDED_BY(graph_mutex_);
+  // Layers that may go, and cannot be merged before somebody closes a chain.
+  std::set<LayerId> blocked_ VARVE_GUARDED_BY(graph_mutex_);
+  // Volumes for whose merges somebody waits in make_way().
+  std::multiset<VolumeId> awaited_ VARVE_GUARDED_BY(graph_mutex_);
+  // By volume id or "snapshot-<id>".
+  std::map<std::string, Opened> opened_ VARVE_GUARDED_BY(graph_mutex_);
+  // Chains in which no merge may start now.
+  std::multiset<LayerId> held_ VARVE_GUARDED_BY(graph_mutex_);
+  // By target.
+  std::map<LayerId, RunningMerge> running_ VARVE_GUARDED_BY(graph_mutex_);
+  LayerId last_begun_ VARVE_GUARDED_BY(graph_mutex_);
+  // Those that no manifest names.
+  std::vector<std::filesystem::path> drafts_ VARVE_GUARDED_BY(graph_mutex_);
+  // Changed by a merge, not written down yet.
+  std::set<VolumeId> unkept_roots_ VARVE_GUARDED_BY(graph_mutex_);
+  std::set<LayerId> removing_ VARVE_GUARDED_BY(graph_mutex_);
+  // Pools that cannot be used, and whether there is anything in them.
+  std::map<std::string, bool> absent_ VARVE_GUARDED_BY(graph_mutex_);
   // At the start not every directory could be read: files that are not known of may be those of dropped layers.
-  bool incomplete_ = false;
-  bool interrupted_ = false;
-  std::chrono::steady_clock::time_point next_look_;  // at what is damaged
+  bool incomplete_ VARVE_GUARDED_BY(graph_mutex_) = false;
+  bool interrupted_ VARVE_GUARDED_BY(graph_mutex_) = false;
+  // At what is damaged.
+  std::chrono::steady_clock::time_point next_look_ VARVE_GUARDED_BY(graph_mutex_);
   std::atomic<std::uint64_t> damage_version_{1};
 
-  std::mutex callback_mutex_;
-  std::function<void()> on_work_;
-  LostCallback on_lost_;
+  Mutex callback_mutex_;
+  std::function<void()> on_work_ VARVE_GUARDED_BY(callback_mutex_);
+  LostCallback on_lost_ VARVE_GUARDED_BY(callback_mutex_);
 };
 
 }  // namespace varve::qcow2

@@ -12,17 +12,17 @@ constexpr std::uint64_t kLeast = 1 << 20;  // below that, an image is hardly mad
 }
 
 bool Qcow2Backend::has_volume(const VolumeId& volume) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return manifests_.contains(volume) || unreadable_.contains(volume);
 }
 
 void Qcow2Backend::expect(std::set<VolumeId> lost) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   lost_ = std::move(lost);
 }
 
 std::optional<std::string> Qcow2Backend::damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   if (auto fault = unreadable_.find(volume); fault != unreadable_.end()) {
     return "its manifest cannot be read: " + fault->second;
   }
@@ -48,6 +48,11 @@ backends::Usage Qcow2Backend::volume_usage(const VolumeId& volume) {
   return usage;
 }
 
+bool Qcow2Backend::stands_below(const LayerId& layer) const {
+  MutexLock graph(graph_mutex_);
+  return graph_.children(layer) > 0;
+}
+
 backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) {
   Manifest from = manifest(volume);
   auto found = from.snapshots.find(snapshot);
@@ -56,16 +61,15 @@ backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const Snaps
   for (const LayerId& layer : chain_of(found->second.layer)) {
     usage.allocated += files::allocated_bytes(images_.file(layer));
   }
-  std::lock_guard graph(graph_mutex_);
   // Its layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
-  if (graph_.children(found->second.layer) == 0) {
+  if (!stands_below(found->second.layer)) {
     usage.exclusive = files::allocated_bytes(images_.file(found->second.layer));
   }
   return usage;
 }
 
 std::vector<VolumeId> Qcow2Backend::volumes() {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   std::vector<VolumeId> out;
   for (const auto& [id, manifest] : manifests_) out.push_back(id);
   return out;

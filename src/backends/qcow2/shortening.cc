@@ -27,7 +27,6 @@ bool Qcow2Backend::is_long(std::size_t layers) const {
   return config_.long_chain > 0 && static_cast<std::int64_t>(layers) > config_.long_chain;
 }
 
-// graph_mutex_ is held.
 void Qcow2Backend::note_depth(const VolumeId& volume) {
   bool is_deep = is_long(graph_.chain(manifests_.at(volume).active).size());
   is_deep ? deep_.add(volume, clock_.steady()) : deep_.remove(volume);
@@ -50,7 +49,7 @@ std::optional<Qcow2Backend::RunningMerge> Qcow2Backend::pick_shortcut() {
 }
 
 std::optional<VolumeId> Qcow2Backend::next_deep() {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   return interrupted_ ? std::nullopt : deep_.next(clock_.steady());
 }
 
@@ -60,7 +59,7 @@ std::vector<ChainLayer> Qcow2Backend::deep_chain(const VolumeId& volume) const {
   std::vector<ChainLayer> chain;
   bool is_open = false;
   {
-    std::lock_guard graph(graph_mutex_);
+    MutexLock graph(graph_mutex_);
     auto found = manifests_.find(volume);
     if (found == manifests_.end()) return chain;
     std::set<LayerId> stay = roots();
@@ -81,7 +80,7 @@ std::vector<ChainLayer> Qcow2Backend::deep_chain(const VolumeId& volume) const {
 
 // Unless the chain has changed since it was looked at.
 void Qcow2Backend::forget_depth(const VolumeId& volume, std::size_t seen) {
-  std::lock_guard graph(graph_mutex_);
+  MutexLock graph(graph_mutex_);
   auto found = manifests_.find(volume);
   if (found != manifests_.end() && graph_.chain(found->second.active).size() == seen) deep_.remove(volume);
 }
@@ -92,7 +91,7 @@ std::optional<Merge> Qcow2Backend::shortcut_of(const std::vector<ChainLayer>& ch
   return find_shortcut(chain, static_cast<std::size_t>(config_.long_chain), most);
 }
 
-// Into a layer that is frozen, over layers none of which is a root. graph_mutex_ is held.
+// Into a layer that is frozen, over layers none of which is a root.
 bool Qcow2Backend::is_shortcut(const Merge& merge, const std::set<LayerId>& busy) const {
   if (!merge.base || !graph_.contains(merge.target) || busy.contains(merge.target)) return false;
   if (graph_.children(merge.target) == 0 || graph_.damage(merge.target)) return false;
