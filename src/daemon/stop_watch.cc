@@ -14,12 +14,16 @@ constexpr auto kLongest = std::chrono::seconds(30);  // after the requests
 }  // namespace
 
 StopWatch::~StopWatch() {
+  end();
+  thread_.join();
+}
+
+void StopWatch::end() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ended_ = true;
   }
   wake_.notify_all();
-  thread_.join();
 }
 
 void StopWatch::begin() {
@@ -35,7 +39,7 @@ void StopWatch::require_answer() {
 
 void StopWatch::run() {
   auto deadline = steady_now() + drain_ + kLongest;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!ended_) {
     lock.unlock();
     require_answer();
@@ -44,7 +48,7 @@ void StopWatch::run() {
       log::error("something does not come to an end; varved ends without it");
       std::_Exit(0);
     }
-    wake_.wait_for(lock, kPause, [&] { return ended_; });
+    wake_.wait_for(mutex_, kPause, [&]() VARVE_REQUIRES(mutex_) { return ended_; });
   }
 }
 

@@ -2,10 +2,8 @@
 // then as after a crash, and the next start goes on with it.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-
 #include "base/disk_probe.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace varve::daemon {
@@ -25,12 +23,13 @@ class StopWatch {
  private:
   void require_answer();
   void run();
+  void end();
 
   DiskProbe disk_;
   const std::chrono::seconds drain_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool ended_ = false;
+  Mutex mutex_;
+  Condition wake_;
+  bool ended_ VARVE_GUARDED_BY(mutex_) = false;
   Thread thread_;
 };
 

@@ -77,7 +77,10 @@ Descriptions::~Descriptions() {
 }
 
 void Descriptions::start() {
-  pending_.everything = true;
+  {
+    MutexLock lock(mutex_);
+    pending_.everything = true;
+  }
   commits_ = db_.on_commit([this](const store::Touched& touched) { note(touched); });
   thread_ = Thread("descriptions", [this] { run(); });
 }
@@ -85,7 +88,7 @@ void Descriptions::start() {
 void Descriptions::stop() {
   commits_.reset();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
     deadline_ = clock_.steady() + kStopWithin;
   }
@@ -96,7 +99,7 @@ void Descriptions::stop() {
 void Descriptions::note(const store::Touched& touched) {
   bool first = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     first = pending_.empty();
     pending_.catalogue |= touched.catalogue;
     pending_.volumes.insert(touched.volumes.begin(), touched.volumes.end());
@@ -112,10 +115,9 @@ void Descriptions::run() {
   for (;;) {
     Pending pending;
     {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || !pending_.empty(); });
-      wake_.wait_for(lock, failing_ ? std::chrono::milliseconds(kRetry) : std::chrono::milliseconds(kPause),
-                     [&] { return stopping_; });
+      MutexLock lock(mutex_);
+      wake_.wait(mutex_, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || !pending_.empty(); });
+      wake_.wait_for(mutex_, failing_ ? kRetry : kPause, [&]() VARVE_REQUIRES(mutex_) { return stopping_; });
       if (stopping_ && (pending_.empty() || failing_)) return;
       std::swap(pending, pending_);
     }
@@ -148,7 +150,7 @@ void Descriptions::write(Pending pending) {
 // Nobody waits for this and nobody must be harmed by it: whatever goes wrong is told once and tried again.
 bool Descriptions::attempt(const std::function<void()>& work, const std::function<void(Pending&)>& put_back) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (deadline_ && clock_.steady() > *deadline_) return false;
     if (failing_) {
       put_back(pending_);
@@ -159,18 +161,22 @@ bool Descriptions::attempt(const std::function<void()>& work, const std::functio
     work();
   } catch (const std::exception& fault) {
     log::warning("a description was not written and will be tried again", {{"error", fault.what()}});
-    std::lock_guard lock(mutex_);
     failing_ = true;
-    put_back(pending_);
+    put_off(put_back);
   }
   return true;
+}
+
+void Descriptions::put_off(const std::function<void(Pending&)>& put_back) {
+  MutexLock lock(mutex_);
+  put_back(pending_);
 }
 
 // Compares every row with its description, and every description with its row.
 void Descriptions::sweep() {
   files::make_directory(volume_descriptions(store_));
   auto stopping = [this] {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return stopping_;
   };
   std::vector<VolumeId> ids;
@@ -252,8 +258,8 @@ void Descriptions::replace(const fs::path& file, const std::string& text) {
   if (fs::exists(file) && files::read(file) == text) return;
   auto began = clock_.steady();
   files::replace_atomically(file, text);
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, 3 * (clock_.steady() - began), [&] { return stopping_; });
+  MutexLock lock(mutex_);
+  wake_.wait_for(mutex_, 3 * (clock_.steady() - began), [&]() VARVE_REQUIRES(mutex_) { return stopping_; });
 }
 
 }  // namespace varve::services

@@ -13,16 +13,15 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_set>
 
 #include "backends/backend.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "store/database.h"
 #include "store/plain_rows.h"
@@ -73,6 +72,7 @@ class Descriptions {
   std::optional<std::string> text_of(const VolumeId& volume);
   // False: there is no time left.
   bool attempt(const std::function<void()>& work, const std::function<void(Pending&)>& put_back);
+  void put_off(const std::function<void(Pending&)>& put_back) VARVE_EXCLUDES(mutex_);
   void replace(const std::filesystem::path& file, const std::string& text);
 
   // Of one volume.
@@ -87,14 +87,15 @@ class Descriptions {
   backends::Backend& backend_;
   Clock& clock_;
   const std::filesystem::path store_;
+  // Of the thread.
   std::optional<Tables> tables_;
   bool failing_ = false;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  Pending pending_;
-  bool stopping_ = false;
-  std::optional<std::chrono::steady_clock::time_point> deadline_;  // of a stop
+  Mutex mutex_;
+  Condition wake_;
+  Pending pending_ VARVE_GUARDED_BY(mutex_);
+  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
+  std::optional<std::chrono::steady_clock::time_point> deadline_ VARVE_GUARDED_BY(mutex_);  // of a stop
   store::Database::Subscription commits_;
   Thread thread_;
 };

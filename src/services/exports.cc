@@ -44,7 +44,7 @@ model::BlockDevice Exports::open(const ExportSource& source, const State& state)
 
 void Exports::close(const ExportSource& source) {
   {
-    std::lock_guard borrowed(borrowed_mutex_);
+    MutexLock borrowed(borrowed_mutex_);
     if (borrowed_.contains(source.key())) return;
   }
   if (source.snapshot) {
@@ -93,7 +93,7 @@ std::string Exports::lend(const ExportSource& source, const AttachmentId& name, 
   state.qos = {};
   model::BlockDevice device = open(source, state);
   {
-    std::lock_guard borrowed(borrowed_mutex_);
+    MutexLock borrowed(borrowed_mutex_);
     borrowed_[source.key()].insert(name);
   }
   // A program of a varved that was killed may still be connected and write.
@@ -104,7 +104,7 @@ std::string Exports::lend(const ExportSource& source, const AttachmentId& name, 
 void Exports::release(const ExportSource& source, const AttachmentId& name) {
   KeyedMutex::Lock lock(locks_, source.key());
   {
-    std::lock_guard borrowed(borrowed_mutex_);
+    MutexLock borrowed(borrowed_mutex_);
     auto found = borrowed_.find(source.key());
     // Others that have borrowed it go on.
     if (found != borrowed_.end() && found->second.erase(name) > 0 && found->second.empty()) borrowed_.erase(found);

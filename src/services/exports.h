@@ -4,13 +4,13 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 
 #include "backends/backend.h"
 #include "base/keyed_mutex.h"
+#include "base/mutex.h"
 #include "exports/exporter.h"
 #include "store/database.h"
 
@@ -80,8 +80,9 @@ class Exports {
   exports::Exporter& exporter_;
   std::function<void(const ExportSource&)> on_missing_;
   KeyedMutex locks_;
-  std::mutex borrowed_mutex_;
-  std::map<std::string, std::set<AttachmentId>> borrowed_;  // by the source's key: for whom borrow() has it open
+  Mutex borrowed_mutex_;
+  std::map<std::string, std::set<AttachmentId>> borrowed_
+      VARVE_GUARDED_BY(borrowed_mutex_);  // by the source's key: for whom borrow() has it open
 };
 
 }  // namespace varve::services

@@ -36,7 +36,7 @@ void Reconciler::start() {
   exports_.on_missing([this](const ExportSource& source) { restorer_.missing(source); });
   backend_.on_work([this] {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       ++work_;
     }
     wake_.notify_all();
@@ -50,7 +50,7 @@ void Reconciler::stop() {
   backend_.on_work({});
   restorer_.stop();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -64,21 +64,21 @@ void Reconciler::run(bool first) {
   std::uint64_t seen = 0;
   for (;;) {
     {
-      std::unique_lock lock(mutex_);
+      MutexLock lock(mutex_);
       // Nothing is removed before it is known which volumes have lost their manifests.
-      wake_.wait(lock, [&] { return stopping_ || first || followed_; });
-      wake_.wait_for(lock, kIdle, [&] { return stopping_ || work_ != seen; });
+      wake_.wait(mutex_, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || first || followed_; });
+      wake_.wait_for(mutex_, kIdle, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || work_ != seen; });
       if (stopping_) return;
       seen = work_;
     }
     try {
       if (first) {
         damages_.follow();
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         if (!std::exchange(followed_, true)) wake_.notify_all();
       }
       while (backend_.maintain()) {
-        std::lock_guard lock(mutex_);
+        MutexLock lock(mutex_);
         if (stopping_) return;
       }
     } catch (const std::exception& fault) {

@@ -2,11 +2,10 @@
 // be served, storage work that waits, statuses that no task owns.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <vector>
 
 #include "backends/backend.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "services/damages.h"
 #include "services/restorer.h"
@@ -38,11 +37,11 @@ class Reconciler {
   Damages damages_;
   Clock& clock_;
   Restorer restorer_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::uint64_t work_ = 1;  // notices so far
-  bool followed_ = false;   // it is known what is damaged
-  bool stopping_ = false;
+  Mutex mutex_;
+  Condition wake_;
+  std::uint64_t work_ VARVE_GUARDED_BY(mutex_) = 1;  // notices so far
+  bool followed_ VARVE_GUARDED_BY(mutex_) = false;   // it is known what is damaged
+  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
   std::vector<Thread> threads_;
 };
 

@@ -24,7 +24,7 @@ void Restorer::start() {
 
 void Restorer::stop() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
@@ -32,21 +32,20 @@ void Restorer::stop() {
 }
 
 void Restorer::missing(const ExportSource& source) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // What made it missing may not be over: its task has yet to end.
   want(source, clock_.steady() + kFirstPause);
 }
 
 void Restorer::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     want({volume, snapshot}, clock_.steady());
     if (untold_.size() < kMostUntold) untold_.push_back({volume, snapshot});
   }
   wake_.notify_all();
 }
 
-// mutex_ is held.
 void Restorer::want(const ExportSource& source, Time due) {
   auto [place, added] = wanted_.try_emplace(source.key());
   if (added) {
@@ -61,11 +60,8 @@ void Restorer::want(const ExportSource& source, Time due) {
 void Restorer::run() {
   for (;;) {
     {
-      std::unique_lock lock(mutex_);
-      auto something = [&] { return stopping_ || !untold_.empty(); };
-      if (!all_) {
-        wake_.wait_for(lock, kLook, something);
-      }
+      MutexLock lock(mutex_);
+      if (!all_) wake_.wait_for(mutex_, kLook, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || !untold_.empty(); });
       if (stopping_) return;
     }
     try {
@@ -74,15 +70,19 @@ void Restorer::run() {
       tell_owners();
     } catch (const std::exception& fault) {
       log::error("lost exports could not be seen to and will be again", {{"error", fault.what()}});
-      std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, kFirstPause, [&] { return stopping_; });
+      pause();
     }
   }
 }
 
+void Restorer::pause() {
+  MutexLock lock(mutex_);
+  wake_.wait_for(mutex_, kFirstPause, [&]() VARVE_REQUIRES(mutex_) { return stopping_; });
+}
+
 void Restorer::want_all() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!all_) return;
   }
   std::vector<ExportSource> sources = db_.read_blocking([&](store::Transaction& tx) {
@@ -90,14 +90,14 @@ void Restorer::want_all() {
     for (const model::Attachment& one : tx.attachments().exported()) out.push_back(source_of(one));
     return out;
   });
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const ExportSource& source : sources) want(source, clock_.steady());
   all_ = false;
 }
 
 std::vector<ExportSource> Restorer::take_due() {
   std::vector<ExportSource> out;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& [key, wanted] : wanted_) {
     if (wanted.tried || wanted.due > clock_.steady()) continue;
     wanted.tried = true;
@@ -123,7 +123,7 @@ void Restorer::attempt(const ExportSource& source) {
 }
 
 void Restorer::ended(const ExportSource& source, const std::optional<std::string>& error) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = wanted_.find(source.key());
   if (found == wanted_.end()) return;
   Wanted& wanted = found->second;
@@ -141,7 +141,7 @@ void Restorer::ended(const ExportSource& source, const std::optional<std::string
 }
 
 std::optional<MissingExport> Restorer::find(const ExportSource& source) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = wanted_.find(source.key());
   if (found == wanted_.end()) return std::nullopt;
   const Wanted& wanted = found->second;
@@ -156,7 +156,7 @@ std::optional<MissingExport> Restorer::find(const ExportSource& source) const {
 void Restorer::tell_owners() {
   std::vector<ExportSource> untold;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     untold = untold_;
   }
   if (untold.empty()) return;
@@ -167,7 +167,7 @@ void Restorer::tell_owners() {
       }
     }
   });
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   untold_.erase(untold_.begin(), untold_.begin() + static_cast<std::ptrdiff_t>(untold.size()));
 }
 

@@ -3,14 +3,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 #include "services/exports.h"
 #include "services/messages.h"
@@ -58,7 +57,8 @@ class Restorer {
   };
 
   void run();
-  void want(const ExportSource& source, Time due);
+  void pause();
+  void want(const ExportSource& source, Time due) VARVE_REQUIRES(mutex_);
   void want_all();
   void tell_owners();
   std::vector<ExportSource> take_due();
@@ -71,12 +71,12 @@ class Restorer {
   const Messages& messages_;
   const Clock& clock_;
 
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::map<std::string, Wanted> wanted_;  // by the source's key
-  std::vector<ExportSource> untold_;      // whose owners do not know that the storage daemon died
-  bool all_ = true;                       // what the store has is to be added
-  bool stopping_ = false;
+  mutable Mutex mutex_;
+  Condition wake_;
+  std::map<std::string, Wanted> wanted_ VARVE_GUARDED_BY(mutex_);  // by the source's key
+  std::vector<ExportSource> untold_ VARVE_GUARDED_BY(mutex_);  // whose owners do not know that the storage daemon died
+  bool all_ VARVE_GUARDED_BY(mutex_) = true;                   // what the store has is to be added
+  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
   Thread thread_;
 };
 

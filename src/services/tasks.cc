@@ -64,14 +64,14 @@ void TaskRunner::start() {
   bulk_workers_.start();
   free_workers_.start();
   undos_.start();
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   next_look_ = clock_.now() + settings_.task_retry;
 }
 
 void TaskRunner::stop() {
   commits_.reset();
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
     lanes_.clear();
   }
@@ -99,7 +99,7 @@ model::Task TaskRunner::make(model::TaskKind kind, const model::Actor& actor, co
 }
 
 void TaskRunner::enqueue(const model::Task& task) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (stopping_) return;  // the row stays live; the next start runs it
   ++pending_;
   auto [lane, first] = lanes_.try_emplace(lane_of(task));
@@ -114,7 +114,6 @@ void TaskRunner::post(std::function<void()> job) {
   free_workers_.push(std::move(job));
 }
 
-// mutex_ is held.
 void TaskRunner::make_ready(Lane& lane, model::Task task) {
   WorkerPool& pool = handlers_.at(task.kind).bulk ? bulk_workers_ : workers_;
   lane.first = std::move(task);
@@ -125,14 +124,13 @@ void TaskRunner::make_ready(Lane& lane, model::Task task) {
 }
 
 void TaskRunner::begin(const model::Task& task) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = lanes_.find(lane_of(task));
   if (found == lanes_.end()) return;
   found->second.begun = clock_.steady();
   found->second.since = clock_.now();
 }
 
-// mutex_ is held.
 Whereabouts TaskRunner::of_first(const Lane& lane) const {
   using enum Whereabouts::State;
   Whereabouts out;
@@ -151,7 +149,7 @@ Whereabouts TaskRunner::of_first(const Lane& lane) const {
 }
 
 std::optional<Whereabouts> TaskRunner::whereabouts(const model::Task& task) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (auto found = unended_.find(task.id); found != unended_.end()) {
     Whereabouts out;
     out.state = Whereabouts::State::Waiting;
@@ -188,7 +186,7 @@ VolumeId TaskRunner::lane_of(const model::Task& task) {
   return task.kind == model::TaskKind::CreateVolume && task.target ? VolumeId(*task.target) : task.volume_id;
 }
 
-// The lane's task has ended: its next one may run. mutex_ is held.
+// The lane's task has ended: its next one may run.
 void TaskRunner::free_lane(const VolumeId& lane) {
   auto found = lanes_.find(lane);
   if (found == lanes_.end()) return;
@@ -203,7 +201,7 @@ void TaskRunner::free_lane(const VolumeId& lane) {
 }
 
 std::size_t TaskRunner::waiting() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return pending_;
 }
 
@@ -234,7 +232,7 @@ asio::awaitable<void> TaskRunner::ended(std::vector<TaskId> tasks, std::chrono::
   auto outcome = std::make_shared<Outcome>(executor);
   outcome->running.insert(tasks.begin(), tasks.end());
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const TaskId& task : tasks) {
       waiters_[task] = [outcome, executor, task](std::optional<Error> fault) {
         asio::post(executor, [outcome, task, fault = std::move(fault)] { outcome->end(task, fault); });
@@ -255,7 +253,7 @@ asio::awaitable<void> TaskRunner::ended(std::vector<TaskId> tasks, std::chrono::
     co_await outcome->timer.async_wait(token);
   }
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const TaskId& task : tasks) waiters_.erase(task);
   }
   if (!outcome->running.empty())
@@ -270,11 +268,9 @@ void TaskRunner::work(const model::Task& task, Progress& progress) {
     run_task(task, progress);
   } catch (const std::exception& fault) {
     log::error("background work failed", {{"task", task.id}, {"error", fault.what()}});
-    // A task whose end could not be written stays live: look_again() runs it again, or the next start does.
-    std::lock_guard lock(mutex_);
-    unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
+    note_unended(task);
   }
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   --pending_;
   free_lane(lane_of(task));
 }
@@ -288,10 +284,16 @@ void TaskRunner::look_again() {
   });
 }
 
+// A task whose end could not be written stays live: look_again() runs it again, or the next start does.
+void TaskRunner::note_unended(const model::Task& task) {
+  MutexLock lock(mutex_);
+  unended_.insert_or_assign(task.id, Unended{task, clock_.now()});
+}
+
 void TaskRunner::run_unended() {
   std::map<TaskId, Unended> again;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     again.swap(unended_);
     next_look_ = clock_.now() + settings_.task_retry;
   }
@@ -391,7 +393,7 @@ model::Task TaskRunner::end_task(const model::Task& task, const std::optional<Er
   });
   Waiter waiter;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto found = waiters_.find(task.id);
     if (found != waiters_.end()) {
       waiter = std::move(found->second);

@@ -14,7 +14,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "base/mutex.h"
 #include "base/rng.h"
 #include "model/actor.h"
 #include "model/resources.h"
@@ -119,19 +119,20 @@ class TaskRunner {
   };
   using Waiter = std::function<void(std::optional<Error>)>;
 
-  void enqueue(const model::Task& task);
+  void enqueue(const model::Task& task) VARVE_EXCLUDES(mutex_);
   void work(const model::Task& task, Progress& progress);
+  void note_unended(const model::Task& task) VARVE_EXCLUDES(mutex_);
   void run_unended();
   void run_task(model::Task task, Progress& progress);
   void run_handler(const model::Task& task, Progress& progress);
   void begin(const model::Task& task);
   model::Task end_task(const model::Task& task, const std::optional<Error>& fault);
-  void make_ready(Lane& lane, model::Task task);
-  Whereabouts of_first(const Lane& lane) const;
+  void make_ready(Lane& lane, model::Task task) VARVE_REQUIRES(mutex_);
+  Whereabouts of_first(const Lane& lane) const VARVE_REQUIRES(mutex_);
   // False: something is left.
   bool undo(const model::Task& task);
   static VolumeId lane_of(const model::Task& task);
-  void free_lane(const VolumeId& lane);
+  void free_lane(const VolumeId& lane) VARVE_REQUIRES(mutex_);
   std::int64_t attempts_limit() const { return 5; }
 
   store::Database& db_;
@@ -141,12 +142,12 @@ class TaskRunner {
   const Settings& settings_;
   std::map<model::TaskKind, TaskHandler> handlers_;
 
-  mutable std::mutex mutex_;
-  std::map<VolumeId, Lane> lanes_;     // of volumes that have a task in a pool
-  std::map<TaskId, Unended> unended_;  // ran, but their end could not be written
-  Timestamp next_look_{};
-  std::map<TaskId, Waiter> waiters_;
-  std::size_t pending_ = 0;  // tasks that have not ended
+  mutable Mutex mutex_;
+  std::map<VolumeId, Lane> lanes_ VARVE_GUARDED_BY(mutex_);     // of volumes that have a task in a pool
+  std::map<TaskId, Unended> unended_ VARVE_GUARDED_BY(mutex_);  // ran, but their end could not be written
+  Timestamp next_look_ VARVE_GUARDED_BY(mutex_){};
+  std::map<TaskId, Waiter> waiters_ VARVE_GUARDED_BY(mutex_);
+  std::size_t pending_ VARVE_GUARDED_BY(mutex_) = 0;  // tasks that have not ended
   std::atomic<bool> stopping_{false};
   store::Database::Subscription commits_;
   WorkerPool workers_;

@@ -10,6 +10,8 @@
 #include <future>
 #include <optional>
 
+#include "base/mutex.h"
+
 namespace varve::services {
 namespace {
 
@@ -64,11 +66,11 @@ class TasksTest : public testing::Test {
   }
 
   void note(const std::string& what, const Task& task) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     notes_ += what + " " + task.volume_id.str() + ", ";
   }
   std::string notes() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return notes_;
   }
 
@@ -107,8 +109,8 @@ class TasksTest : public testing::Test {
   model::Actor actor_;
   std::unique_ptr<store::Database> db_;
   std::optional<Messages> messages_;
-  std::mutex mutex_;
-  std::string notes_;
+  Mutex mutex_;
+  std::string notes_ VARVE_GUARDED_BY(mutex_);
   boost::asio::io_context io_;
   std::optional<TaskRunner> runner_;
 };

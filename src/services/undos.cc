@@ -15,12 +15,12 @@ Undos::Undos(store::Database& db, Clock& clock, const Settings& settings, Undo u
     : db_(db), clock_(clock), settings_(settings), undo_(std::move(undo)), worker_(1, kSpare, clock) {}
 
 void Undos::add(const model::Task& task) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   waiting_.try_emplace(task.id, Waiting{task, clock_.steady(), settings_.task_retry});
 }
 
 void Undos::look() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (auto& [id, waiting] : waiting_) {
     if (waiting.begun || waiting.next > clock_.steady()) continue;
     waiting.begun = true;
@@ -30,7 +30,7 @@ void Undos::look() {
 
 void Undos::try_again(const model::Task& task) {
   bool over = is_over(task);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (over) {
     waiting_.erase(task.id);
     return;

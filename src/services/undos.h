@@ -5,9 +5,9 @@
 #include <chrono>
 #include <functional>
 #include <map>
-#include <mutex>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "model/resources.h"
 #include "services/settings.h"
 #include "services/worker_pool.h"
@@ -45,8 +45,8 @@ class Undos {
   Clock& clock_;
   const Settings& settings_;
   const Undo undo_;
-  std::mutex mutex_;
-  std::map<TaskId, Waiting> waiting_;
+  Mutex mutex_;
+  std::map<TaskId, Waiting> waiting_ VARVE_GUARDED_BY(mutex_);
   WorkerPool worker_;
 };
 

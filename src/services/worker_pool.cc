@@ -14,14 +14,14 @@ constexpr auto kLook = std::chrono::milliseconds(100);
 }  // namespace
 
 void WorkerPool::start() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   add_thread();
 }
 
 void WorkerPool::stop() {
   std::vector<Thread> threads;  // joined after the lock is let go of
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
     queue_.clear();
     threads.swap(threads_);
@@ -31,7 +31,7 @@ void WorkerPool::stop() {
 
 void WorkerPool::push(Job job) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(job));
   }
@@ -39,10 +39,10 @@ void WorkerPool::push(Job job) {
 }
 
 void WorkerPool::work() {
-  Lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
     ++idle_;
-    wait_for_job(lock);
+    wait_for_job();
     --idle_;
     if (stopping_) return;
     Job job = std::move(queue_.front());
@@ -66,19 +66,18 @@ void WorkerPool::work() {
   }
 }
 
-void WorkerPool::wait_for_job(Lock& lock) {
+void WorkerPool::wait_for_job() {
   while (!stopping_ && !may_begin()) {
     if (queue_.empty() || looking_) {
-      wake_.wait(lock);
+      wake_.wait(mutex_);
       continue;
     }
     looking_ = true;
-    wake_.wait_for(lock, kLook);
+    wake_.wait_for(mutex_, kLook);
     looking_ = false;
   }
 }
 
-// mutex_ is held, here and below.
 bool WorkerPool::may_begin() const {
   if (queue_.empty()) return false;
   auto long_ago = running_.lower_bound(clock_.steady() - kMoment);

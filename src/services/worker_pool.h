@@ -5,14 +5,13 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <set>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/thread.h"
 
 namespace varve::services {
@@ -35,24 +34,22 @@ class WorkerPool {
   void push(Job job);
 
  private:
-  using Lock = std::unique_lock<std::mutex>;
-
   void work();
-  void wait_for_job(Lock& lock);
-  bool may_begin() const;
-  void add_thread();
+  void wait_for_job() VARVE_REQUIRES(mutex_);
+  bool may_begin() const VARVE_REQUIRES(mutex_);
+  void add_thread() VARVE_REQUIRES(mutex_);
 
   const unsigned limit_;
   const unsigned spare_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Job> queue_;
-  std::multiset<std::chrono::steady_clock::time_point> running_;  // since when
-  unsigned idle_ = 0;
-  bool looking_ = false;  // a thread looks again and again whether a job may begin
-  bool stopping_ = false;
-  std::vector<Thread> threads_;
+  Mutex mutex_;
+  Condition wake_;
+  std::deque<Job> queue_ VARVE_GUARDED_BY(mutex_);
+  std::multiset<std::chrono::steady_clock::time_point> running_ VARVE_GUARDED_BY(mutex_);  // since when
+  unsigned idle_ VARVE_GUARDED_BY(mutex_) = 0;
+  bool looking_ VARVE_GUARDED_BY(mutex_) = false;  // a thread looks again and again whether a job may begin
+  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
+  std::vector<Thread> threads_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve::services

@@ -155,12 +155,12 @@ void EmbeddedIdentity::rotate_keys() {
 std::vector<SigningKey> EmbeddedIdentity::keys() {
   std::uint64_t epoch = epoch_;
   {
-    std::lock_guard lock(cache_mutex_);
+    MutexLock lock(cache_mutex_);
     if (keys_epoch_ == epoch) return keys_;
   }
   std::vector<SigningKey> fresh =
       db_.read_blocking([](store::Transaction& tx) { return tx.identities().signing_keys(); });
-  std::lock_guard lock(cache_mutex_);
+  MutexLock lock(cache_mutex_);
   keys_ = fresh;
   keys_epoch_ = epoch;
   return fresh;
@@ -174,14 +174,14 @@ asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authenticate(
   if (!claims || claims->expires_at <= clock_.now()) unauthorized();
   std::shared_ptr<const Identity> identity =
       co_await db_.read([&](store::Transaction& tx) { return resolve(tx, *claims); });
-  std::lock_guard lock(cache_mutex_);
+  MutexLock lock(cache_mutex_);
   if (cache_.size() >= kMaxCached) cache_.clear();
   cache_[token] = {identity, epoch};
   co_return identity;
 }
 
 std::shared_ptr<const Identity> EmbeddedIdentity::cached(const std::string& token) {
-  std::lock_guard lock(cache_mutex_);
+  MutexLock lock(cache_mutex_);
   auto found = cache_.find(token);
   if (found == cache_.end() || found->second.epoch != epoch_) return nullptr;
   if (found->second.identity->expires_at > clock_.now()) return found->second.identity;

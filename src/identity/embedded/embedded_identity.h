@@ -5,10 +5,10 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <unordered_map>
 
 #include "base/guess_guard.h"
+#include "base/mutex.h"
 #include "base/offload.h"
 #include "base/rng.h"
 #include "identity/directory.h"
@@ -126,10 +126,10 @@ class EmbeddedIdentity final : public Directory {
   std::string decoy_hash_;  // verified for users that do not exist, so that they take as long
   std::atomic<std::uint64_t> epoch_{1};
 
-  std::mutex cache_mutex_;
-  std::unordered_map<std::string, Cached> cache_;
-  std::vector<model::SigningKey> keys_;
-  std::uint64_t keys_epoch_ = 0;
+  Mutex cache_mutex_;
+  std::unordered_map<std::string, Cached> cache_ VARVE_GUARDED_BY(cache_mutex_);
+  std::vector<model::SigningKey> keys_ VARVE_GUARDED_BY(cache_mutex_);
+  std::uint64_t keys_epoch_ VARVE_GUARDED_BY(cache_mutex_) = 0;
 };
 
 }  // namespace varve::identity

@@ -21,7 +21,7 @@ constexpr std::chrono::minutes kSkew{15};
 }  // namespace
 
 bool SeenSignatures::add(const std::string& signature, Timestamp now, Timestamp until) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (seen_.size() >= kMaxSeen) {
     std::erase_if(seen_, [&](const auto& entry) { return entry.second < now; });
     if (seen_.size() >= kMaxSeen) throw Error(ErrorCode::TooManyRequests, "Too many signed requests; try again later.");

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace varve::identity {
 
@@ -18,8 +18,8 @@ class SeenSignatures {
   bool add(const std::string& signature, Timestamp now, Timestamp until);
 
  private:
-  std::mutex mutex_;
-  std::map<std::string, Timestamp> seen_;  // by signature: until when it would be good
+  Mutex mutex_;
+  std::map<std::string, Timestamp> seen_ VARVE_GUARDED_BY(mutex_);  // by signature: until when it would be good
 };
 
 // "20260131T235959Z"; nullopt for anything else.

@@ -89,7 +89,7 @@ asio::awaitable<std::shared_ptr<const Identity>> KeystoneIdentity::authenticate_
 }
 
 std::shared_ptr<const Identity> KeystoneIdentity::cached(const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto found = cache_.find(key);
   if (found == cache_.end()) return nullptr;
   if (clock_.steady() < found->second.until) return found->second.identity;
@@ -101,7 +101,7 @@ void KeystoneIdentity::keep(const std::string& key, const std::shared_ptr<const 
   auto left = std::chrono::duration_cast<std::chrono::seconds>(identity->expires_at - clock_.now());
   auto time = std::min(config_.cache, left);
   if (time <= std::chrono::seconds(0)) return;
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (cache_.size() >= kMostCached) cache_.clear();
   cache_[key] = {identity, clock_.steady() + time};
 }
@@ -139,7 +139,7 @@ std::shared_ptr<const Identity> KeystoneIdentity::ask(const std::string& token, 
 
 std::string KeystoneIdentity::service_token() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!own_token_.empty() && clock_.now() + kRenewBefore < own_token_ends_) return own_token_;
   }
   return login();
@@ -169,7 +169,7 @@ std::string KeystoneIdentity::login() {
     throw Error(ErrorCode::Unavailable, std::string("Keystone describes a token strangely: ") + fault.what());
   }
   log::debug("the service user has a new token of Keystone");
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   own_token_ = token;
   own_token_ends_ = ends;
   return token;

@@ -5,10 +5,10 @@
 // Errors: Unauthorized for a token that Keystone does not know, Unavailable when it does not answer.
 #pragma once
 
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "base/mutex.h"
 #include "base/offload.h"
 #include "http/client.h"
 #include "identity/authenticator.h"
@@ -57,10 +57,10 @@ class KeystoneIdentity final : public Authenticator {
   const KeystoneConfig config_;
   const http::Client client_;
 
-  std::mutex mutex_;
-  std::unordered_map<std::string, Cached> cache_;  // by the hash of the token
-  std::string own_token_;
-  Timestamp own_token_ends_;
+  Mutex mutex_;
+  std::unordered_map<std::string, Cached> cache_ VARVE_GUARDED_BY(mutex_);  // by the hash of the token
+  std::string own_token_ VARVE_GUARDED_BY(mutex_);
+  Timestamp own_token_ends_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve::identity

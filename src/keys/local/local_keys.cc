@@ -48,7 +48,7 @@ LocalKeys::LocalKeys(fs::path directory, fs::path root_key, bool is_needed, Rng&
 
 // Read when it is there for the first time.
 std::string LocalKeys::root() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!root_.empty()) return root_;
   std::string read;
   try {

@@ -5,9 +5,9 @@
 #pragma once
 
 #include <filesystem>
-#include <mutex>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/rng.h"
 #include "keys/key_manager.h"
 
@@ -32,8 +32,8 @@ class LocalKeys final : public KeyManager {
   const std::filesystem::path directory_;
   const std::filesystem::path root_key_;
   Rng& rng_;
-  mutable std::mutex mutex_;
-  mutable std::string root_;
+  mutable Mutex mutex_;
+  mutable std::string root_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve::keys
