@@ -9,9 +9,7 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <condition_variable>
 #include <list>
-#include <mutex>
 #include <thread>
 
 #include "base/log.h"
