@@ -3,7 +3,7 @@
 add_library(varve_options INTERFACE)
 target_include_directories(varve_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_compile_options(varve_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wthread-safety -Wthread-safety-beta -Wthread-safety-reference-return
-                                               -Wno-sign-conversion -Wno-shadow-field-in-constructor -Wno-missing-designated-field-initializers
+                                               -Wno-sign-conversion -Wno-shadow-field-in-constructor -Wno-missing-designated-field-initializers -Wreserved-identifier
                                                -Werror -fno-omit-frame-pointer)
 target_compile_definitions(
   varve_options INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
