@@ -27,12 +27,15 @@ namespace varve {
 class Offload {
  public:
   // threads: calls at once; others wait for their turn. Whoever waits is a request, of which there are not too many.
+  // 0: a call runs where it is made, for a world of one thread (tests/sim).
   // most: calls of run_for() that have not ended.
-  explicit Offload(std::size_t threads, std::size_t most = 64) : most_(most), threads_(threads) {}
+  explicit Offload(std::size_t threads, std::size_t most = 64)
+      : in_place_(threads == 0), most_(most), threads_(threads) {}
 
   template <class F>
   boost::asio::awaitable<std::invoke_result_t<F&>> run(F call) {
     boost::asio::awaitable<std::invoke_result_t<F&>> there = call_there(std::move(call));
+    if (in_place_) co_return co_await std::move(there);
     co_return co_await boost::asio::co_spawn(threads_, std::move(there), boost::asio::use_awaitable);
   }
 
@@ -42,6 +45,7 @@ class Offload {
   boost::asio::awaitable<std::invoke_result_t<F&>> run_for(std::chrono::milliseconds limit, F call) {
     using Value = std::invoke_result_t<F&>;
     if (ended_) throw Error(ErrorCode::Unavailable, "varved stops");
+    if (in_place_) co_return call();
     if (running_ >= most_) throw Error(ErrorCode::Unavailable, "too many calls have not been answered yet");
     boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
     auto outcome = std::make_shared<Outcome<Value>>(executor);
@@ -90,6 +94,7 @@ class Offload {
     std::optional<Value> value;
   };
 
+  const bool in_place_;
   const std::size_t most_;
   std::atomic<std::size_t> running_{0};
   std::atomic<bool> ended_{false};

@@ -12,35 +12,28 @@ void Ticker::every(std::chrono::seconds period, std::string what, std::function<
 }
 
 void Ticker::start() {
+  if (duties_.empty()) return;
   for (Duty& duty : duties_) duty.due = clock_.steady() + duty.period;
-  thread_ = Thread("ticker", [this] { run(); });
+  loop_ = scheduler_.loop("ticker", [this] { return look(); });
 }
 
 void Ticker::stop() {
-  {
-    MutexLock lock(mutex_);
-    stopping_ = true;
-  }
-  stopped_.notify_all();
-  thread_.join();
+  loop_.reset();
 }
 
-void Ticker::run() {
-  while (!duties_.empty()) {
-    Duty& next = *std::ranges::min_element(duties_, {}, &Duty::due);
-    {
-      MutexLock lock(mutex_);
-      stopped_.wait_for(mutex_, next.due - clock_.steady(), [&]() VARVE_REQUIRES(mutex_) { return stopping_; });
-      if (stopping_) return;
-    }
-    if (clock_.steady() < next.due) continue;
-    next.due = clock_.steady() + next.period;
+// What is due first, if it is due; then as long as nothing is. Never at once, so that an end comes.
+Scheduler::Rest Ticker::look() {
+  Duty& first = *std::ranges::min_element(duties_, {}, &Duty::due);
+  if (clock_.steady() >= first.due) {
+    first.due = clock_.steady() + first.period;
     try {
-      next.work();
+      first.work();
     } catch (const std::exception& fault) {
-      log::error(next.what + " failed and will be tried again", {{"error", fault.what()}});
+      log::error(first.what + " failed and will be tried again", {{"error", fault.what()}});
     }
   }
+  auto wait = std::ranges::min_element(duties_, {}, &Duty::due)->due - clock_.steady();
+  return std::max(std::chrono::ceil<Scheduler::Rest>(wait), Scheduler::Rest(1));
 }
 
 }  // namespace varve

@@ -1,23 +1,22 @@
-// Work that is due now and then: one thread does it all, one after the other. It must be short.
+// Work that is due now and then: one loop does it all, one after the other. It must be short.
 // What it throws is logged, and it is tried again at its next time. Nothing is done before start() nor after stop(),
 // and every() comes before start().
 #pragma once
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/mutex.h"
-#include "base/thread.h"
+#include "base/scheduler.h"
 
 namespace varve {
 
 class Ticker {
  public:
-  explicit Ticker(const Clock& clock) : clock_(clock) {}
-  ~Ticker() { stop(); }
+  Ticker(const Clock& clock, Scheduler& scheduler) : clock_(clock), scheduler_(scheduler) {}
   Ticker(const Ticker&) = delete;
   Ticker& operator=(const Ticker&) = delete;
 
@@ -34,14 +33,12 @@ class Ticker {
     std::chrono::steady_clock::time_point due;
   };
 
-  void run();
+  Scheduler::Rest look();
 
   const Clock& clock_;
-  std::vector<Duty> duties_;  // of the thread, once there is one
-  Mutex mutex_;
-  Condition stopped_;
-  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
-  Thread thread_;
+  Scheduler& scheduler_;
+  std::vector<Duty> duties_;
+  std::unique_ptr<Loop> loop_;
 };
 
 }  // namespace varve

@@ -10,7 +10,7 @@ namespace {
 
 TEST(TickerTest, WhatFailsIsDoneAgainAndKeepsNobodyFromTheirs) {
   SystemClock clock;
-  Ticker ticker(clock);
+  Ticker ticker(clock, threads());
   int failures = 0;
   std::promise<void> third;
   ticker.every(std::chrono::seconds(0), "a check", [&] {
@@ -28,7 +28,7 @@ TEST(TickerTest, WhatFailsIsDoneAgainAndKeepsNobodyFromTheirs) {
 
 TEST(TickerTest, StopsWithoutHavingBegun) {
   SystemClock clock;
-  Ticker ticker(clock);
+  Ticker ticker(clock, threads());
   ticker.every(std::chrono::seconds(1), "nothing", [] {});
   ticker.stop();
 }

@@ -94,7 +94,7 @@ class App::Impl {
                  spares_, daemons_, clock_, rng_),
         exporter_(config_.nbd, daemons_),
         messages_(*db_, clock_, rng_, config_.services),
-        tasks_(*db_, messages_, clock_, rng_, config_.services),
+        tasks_(*db_, messages_, clock_, rng_, config_.services, threads()),
         quotas_(*db_, config_.services),
         types_(*db_, clock_, rng_, config_.services),
         pools_(backend_, config_.services),
@@ -119,7 +119,7 @@ class App::Impl {
         operators_(*db_),
         jobs_(*db_),
         health_(*db_, pools_, tasks_),
-        reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_),
+        reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_, threads()),
         explaining_(*db_, backend_, tasks_, exports_, reconciler_.restorer(), messages_),
         descriptions_(*db_, backend_, clock_, config_.directory),
         control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
@@ -311,7 +311,7 @@ class App::Impl {
   services::Reconciler reconciler_;
   services::Explaining explaining_;
   services::Descriptions descriptions_;
-  Ticker ticker_{clock_};
+  Ticker ticker_{clock_, threads()};
   Control control_;
   const api::identity_v3::Catalog catalog_{config_.region, config_.glance.endpoint};
   api::Dispatcher dispatcher_;

@@ -14,18 +14,18 @@ namespace {
 
 // A question that takes longer is asked about a disk or a daemon that hangs.
 constexpr std::chrono::seconds kPatience(5);
-constexpr std::size_t kAtOnce = 2;
 
 }  // namespace
 
-Pools::Pools(backends::Backend& backend, const Settings& settings) : backend_(backend), settings_(settings) {
+Pools::Pools(backends::Backend& backend, const Settings& settings, std::size_t at_once)
+    : backend_(backend), settings_(settings) {
   for (const std::string& name : backend_.pools()) {
     Pool pool{name, "", "cinder-volume", backend_.capabilities(name)};
     const std::string& own = pool.offers.at("volume_backend_name");
     pool.host = settings_.host_name + "@" + own + "#" + name;
     if (!known_.empty()) pool.service += "@" + own;
     known_.push_back(std::move(pool));
-    calls_.emplace(name, std::make_unique<Offload>(kAtOnce));
+    calls_.emplace(name, std::make_unique<Offload>(at_once));
   }
 }
 

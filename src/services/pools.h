@@ -29,7 +29,8 @@ using Rooms = std::map<std::string, backends::Capacity>;
 
 class Pools {
  public:
-  Pools(backends::Backend& backend, const Settings& settings);
+  // at_once: questions to a pool; 0: as for base/offload.h.
+  Pools(backends::Backend& backend, const Settings& settings, std::size_t at_once = 2);
 
   // After the last request.
   void end();

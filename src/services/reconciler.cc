@@ -11,19 +11,20 @@ namespace varve::services {
 
 namespace {
 // Merges that have to wait for a volume to be closed are tried again this often.
-constexpr auto kIdle = std::chrono::seconds(5);
+constexpr Scheduler::Rest kIdle = std::chrono::seconds(5);
 // A merge takes as long as its data is large: others go on beside it.
 constexpr unsigned kMaintainers = 3;
 }  // namespace
 
 Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks,
-                       const Messages& messages, Clock& clock)
+                       const Messages& messages, Clock& clock, Scheduler& scheduler)
     : db_(db),
       backend_(backend),
       exports_(exports),
       damages_(db, backend, messages, clock),
       clock_(clock),
-      restorer_(db, exports, tasks, messages, clock) {}
+      scheduler_(scheduler),
+      restorer_(db, exports, tasks, messages, clock, scheduler) {}
 
 Reconciler::~Reconciler() {
   stop();
@@ -31,59 +32,51 @@ Reconciler::~Reconciler() {
 
 void Reconciler::start() {
   heal_orphans();
+  restorer_.start();
   backend_.on_lost(
       [this](const VolumeId& volume, const std::optional<SnapshotId>& snapshot) { restorer_.lost(volume, snapshot); });
   exports_.on_missing([this](const ExportSource& source) { restorer_.missing(source); });
   backend_.on_work([this] {
-    {
-      MutexLock lock(mutex_);
-      ++work_;
-    }
-    wake_.notify_all();
+    MutexLock lock(mutex_);
+    wake_all();
   });
-  restorer_.start();
-  for (unsigned i = 0; i < kMaintainers; ++i) threads_.emplace_back("maintenance", [this, i] { run(i == 0); });
+  MutexLock lock(mutex_);
+  for (unsigned i = 0; i < kMaintainers; ++i) {
+    loops_.push_back(scheduler_.loop("maintenance", [this, first = i == 0] { return maintain(first); }));
+  }
 }
 
 void Reconciler::stop() {
   backend_.on_lost({});
   backend_.on_work({});
   restorer_.stop();
+  std::vector<std::unique_ptr<Loop>> loops;  // they end after the lock is let go of
   {
     MutexLock lock(mutex_);
     stopping_ = true;
+    loops.swap(loops_);
   }
-  wake_.notify_all();
   damages_.stop();
-  if (threads_.empty()) return;
-  backend_.interrupt_maintenance();
-  threads_.clear();
+  if (!loops.empty()) backend_.interrupt_maintenance();
 }
 
-void Reconciler::run(bool first) {
-  std::uint64_t seen = 0;
-  for (;;) {
+void Reconciler::wake_all() {
+  for (const auto& loop : loops_) loop->wake();
+}
+
+// One piece of work. Nothing is removed before it is known which volumes have lost their manifests.
+Scheduler::Rest Reconciler::maintain(bool first) {
+  try {
+    if (first) damages_.follow();
     {
       MutexLock lock(mutex_);
-      // Nothing is removed before it is known which volumes have lost their manifests.
-      wake_.wait(mutex_, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || first || followed_; });
-      wake_.wait_for(mutex_, kIdle, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || work_ != seen; });
-      if (stopping_) return;
-      seen = work_;
+      if (stopping_ || (!first && !followed_)) return Scheduler::kUntilWoken;
+      if (!std::exchange(followed_, true)) wake_all();
     }
-    try {
-      if (first) {
-        damages_.follow();
-        MutexLock lock(mutex_);
-        if (!std::exchange(followed_, true)) wake_.notify_all();
-      }
-      while (backend_.maintain()) {
-        MutexLock lock(mutex_);
-        if (stopping_) return;
-      }
-    } catch (const std::exception& fault) {
-      log::error("storage maintenance failed and will be tried again", {{"error", fault.what()}});
-    }
+    return backend_.maintain() ? Scheduler::Rest(0) : kIdle;
+  } catch (const std::exception& fault) {
+    log::error("storage maintenance failed and will be tried again", {{"error", fault.what()}});
+    return kIdle;
   }
 }
 

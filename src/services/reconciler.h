@@ -2,11 +2,12 @@
 // be served, storage work that waits, statuses that no task owns.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "backends/backend.h"
 #include "base/mutex.h"
-#include "base/thread.h"
+#include "base/scheduler.h"
 #include "services/damages.h"
 #include "services/restorer.h"
 #include "store/database.h"
@@ -16,7 +17,7 @@ namespace varve::services {
 class Reconciler {
  public:
   Reconciler(store::Database& db, backends::Backend& backend, Exports& exports, TaskRunner& tasks,
-             const Messages& messages, Clock& clock);
+             const Messages& messages, Clock& clock, Scheduler& scheduler);
   ~Reconciler();
 
   void start();  // after the task runner's start()
@@ -29,20 +30,20 @@ class Reconciler {
   int heal_orphans();
 
  private:
-  void run(bool first);
+  Scheduler::Rest maintain(bool first);
+  void wake_all() VARVE_REQUIRES(mutex_);
 
   store::Database& db_;
   backends::Backend& backend_;
   Exports& exports_;
   Damages damages_;
   Clock& clock_;
+  Scheduler& scheduler_;
   Restorer restorer_;
   Mutex mutex_;
-  Condition wake_;
-  std::uint64_t work_ VARVE_GUARDED_BY(mutex_) = 1;  // notices so far
-  bool followed_ VARVE_GUARDED_BY(mutex_) = false;   // it is known what is damaged
+  bool followed_ VARVE_GUARDED_BY(mutex_) = false;  // it is known what is damaged
   bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
-  std::vector<Thread> threads_;
+  std::vector<std::unique_ptr<Loop>> loops_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve::services

@@ -19,16 +19,14 @@ constexpr std::size_t kMostUntold = 1000;
 }  // namespace
 
 void Restorer::start() {
-  thread_ = Thread("restorer", [this] { run(); });
+  MutexLock lock(mutex_);
+  loop_ = scheduler_.loop("restorer", [this] { return look(); });
 }
 
 void Restorer::stop() {
-  {
-    MutexLock lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
+  std::unique_ptr<Loop> loop;  // it ends after the lock is let go of
+  MutexLock lock(mutex_);
+  loop.swap(loop_);
 }
 
 void Restorer::missing(const ExportSource& source) {
@@ -38,12 +36,10 @@ void Restorer::missing(const ExportSource& source) {
 }
 
 void Restorer::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
-  {
-    MutexLock lock(mutex_);
-    want({volume, snapshot}, clock_.steady());
-    if (untold_.size() < kMostUntold) untold_.push_back({volume, snapshot});
-  }
-  wake_.notify_all();
+  MutexLock lock(mutex_);
+  want({volume, snapshot}, clock_.steady());
+  if (untold_.size() < kMostUntold) untold_.push_back({volume, snapshot});
+  if (loop_) loop_->wake();
 }
 
 void Restorer::want(const ExportSource& source, Time due) {
@@ -57,27 +53,16 @@ void Restorer::want(const ExportSource& source, Time due) {
   }
 }
 
-void Restorer::run() {
-  for (;;) {
-    {
-      MutexLock lock(mutex_);
-      if (!all_) wake_.wait_for(mutex_, kLook, [&]() VARVE_REQUIRES(mutex_) { return stopping_ || !untold_.empty(); });
-      if (stopping_) return;
-    }
-    try {
-      want_all();
-      for (const ExportSource& source : take_due()) tasks_.post([this, source] { attempt(source); });
-      tell_owners();
-    } catch (const std::exception& fault) {
-      log::error("lost exports could not be seen to and will be again", {{"error", fault.what()}});
-      pause();
-    }
+Scheduler::Rest Restorer::look() {
+  try {
+    want_all();
+    for (const ExportSource& source : take_due()) tasks_.post([this, source] { attempt(source); });
+    tell_owners();
+    return kLook;
+  } catch (const std::exception& fault) {
+    log::error("lost exports could not be seen to and will be again", {{"error", fault.what()}});
+    return kFirstPause;
   }
-}
-
-void Restorer::pause() {
-  MutexLock lock(mutex_);
-  wake_.wait_for(mutex_, kFirstPause, [&]() VARVE_REQUIRES(mutex_) { return stopping_; });
 }
 
 void Restorer::want_all() {

@@ -4,13 +4,14 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "base/thread.h"
+#include "base/scheduler.h"
 #include "services/exports.h"
 #include "services/messages.h"
 #include "services/tasks.h"
@@ -28,15 +29,16 @@ struct MissingExport {
 
 class Restorer {
  public:
-  Restorer(store::Database& db, Exports& exports, TaskRunner& tasks, const Messages& messages, const Clock& clock)
-      : db_(db), exports_(exports), tasks_(tasks), messages_(messages), clock_(clock) {}
+  Restorer(store::Database& db, Exports& exports, TaskRunner& tasks, const Messages& messages, const Clock& clock,
+           Scheduler& scheduler)
+      : db_(db), exports_(exports), tasks_(tasks), messages_(messages), clock_(clock), scheduler_(scheduler) {}
   ~Restorer() { stop(); }
 
   // Begins with all that the store says is served; after the task runner's start().
   void start();
   void stop();
 
-  // Notes it and returns: the thread sees to the rest. lost(): its storage daemon died, which its owner is told.
+  // Notes it and returns: the loop sees to the rest. lost(): its storage daemon died, which its owner is told.
   void missing(const ExportSource& source);
   void lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
 
@@ -56,8 +58,7 @@ class Restorer {
     std::string error = {};
   };
 
-  void run();
-  void pause();
+  Scheduler::Rest look();
   void want(const ExportSource& source, Time due) VARVE_REQUIRES(mutex_);
   void want_all();
   void tell_owners();
@@ -70,14 +71,13 @@ class Restorer {
   TaskRunner& tasks_;
   const Messages& messages_;
   const Clock& clock_;
+  Scheduler& scheduler_;
 
   mutable Mutex mutex_;
-  Condition wake_;
   std::map<std::string, Wanted> wanted_ VARVE_GUARDED_BY(mutex_);  // by the source's key
   std::vector<ExportSource> untold_ VARVE_GUARDED_BY(mutex_);  // whose owners do not know that the storage daemon died
   bool all_ VARVE_GUARDED_BY(mutex_) = true;                   // what the store has is to be added
-  bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
-  Thread thread_;
+  std::unique_ptr<Loop> loop_ VARVE_GUARDED_BY(mutex_);
 };
 
 }  // namespace varve::services

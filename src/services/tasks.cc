@@ -22,16 +22,17 @@ constexpr auto kMoment = std::chrono::milliseconds(500);  // what work that move
 constexpr unsigned kSpare = 28;  // tasks that may wait for their volumes' storage beside those that work
 }  // namespace
 
-TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings)
+TaskRunner::TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings,
+                       Scheduler& scheduler)
     : db_(db),
       messages_(messages),
       clock_(clock),
       rng_(rng),
       settings_(settings),
-      workers_(settings.task_workers, kSpare, clock),
-      bulk_workers_(settings.bulk_workers, 0, clock),
-      free_workers_(settings.task_workers, kSpare, clock),
-      undos_(db, clock, settings, [this](const model::Task& task) { return undo(task); }) {}
+      workers_(settings.task_workers, kSpare, clock, scheduler),
+      bulk_workers_(settings.bulk_workers, 0, clock, scheduler),
+      free_workers_(settings.task_workers, kSpare, clock, scheduler),
+      undos_(db, clock, settings, [this](const model::Task& task) { return undo(task); }, scheduler) {}
 
 TaskRunner::~TaskRunner() {
   stop();

@@ -23,6 +23,7 @@
 #include "base/failpoint.h"
 #include "base/mutex.h"
 #include "base/rng.h"
+#include "base/scheduler.h"
 #include "model/actor.h"
 #include "model/resources.h"
 #include "services/messages.h"
@@ -68,7 +69,8 @@ struct Whereabouts {
 
 class TaskRunner {
  public:
-  TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings);
+  TaskRunner(store::Database& db, const Messages& messages, Clock& clock, Rng& rng, const Settings& settings,
+             Scheduler& scheduler);
   ~TaskRunner();
 
   void handle(model::TaskKind kind, TaskHandler handler);  // before start()

@@ -45,7 +45,7 @@ class TasksTest : public testing::Test {
     db_ = store::open_sqlite(directory_ / "varve.db", 1000);
     settings_.export_timeout = 20s;
     actor_.project_id = ProjectId("p1");
-    runner_.emplace(*db_, messages(), clock_, rng_, settings_);
+    runner_.emplace(*db_, messages(), clock_, rng_, settings_, threads());
   }
   ~TasksTest() override {
     runner_.reset();
@@ -291,7 +291,7 @@ TEST_F(TasksTest, AStopLeavesWhatIsQueuedToTheNextStart) {
   stopped.get();
   EXPECT_EQ(row(first).state, TaskState::Done);
   EXPECT_EQ(row(second).state, TaskState::Live);
-  runner_.emplace(*db_, messages(), clock_, rng_, settings_);
+  runner_.emplace(*db_, messages(), clock_, rng_, settings_, threads());
   runner_->handle(TaskKind::DeleteVolume, noting([this](const Task& task) { note("run", task); }));
   runner_->start();
   EXPECT_FALSE(wait({second}));

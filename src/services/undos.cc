@@ -11,8 +11,8 @@ constexpr auto kLongestPause = std::chrono::minutes(10);
 constexpr unsigned kSpare = 3;  // that may hang beside the one that works
 }  // namespace
 
-Undos::Undos(store::Database& db, Clock& clock, const Settings& settings, Undo undo)
-    : db_(db), clock_(clock), settings_(settings), undo_(std::move(undo)), worker_(1, kSpare, clock) {}
+Undos::Undos(store::Database& db, Clock& clock, const Settings& settings, Undo undo, Scheduler& scheduler)
+    : db_(db), clock_(clock), settings_(settings), undo_(std::move(undo)), worker_(1, kSpare, clock, scheduler) {}
 
 void Undos::add(const model::Task& task) {
   MutexLock lock(mutex_);

@@ -19,7 +19,7 @@ class Undos {
  public:
   using Undo = std::function<bool(const model::Task&)>;  // false: something is left still
 
-  Undos(store::Database& db, Clock& clock, const Settings& settings, Undo undo);
+  Undos(store::Database& db, Clock& clock, const Settings& settings, Undo undo, Scheduler& scheduler);
 
   void start() { worker_.start(); }
   void stop() { worker_.stop(); }

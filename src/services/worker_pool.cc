@@ -15,67 +15,45 @@ constexpr auto kLook = std::chrono::milliseconds(100);
 
 void WorkerPool::start() {
   MutexLock lock(mutex_);
-  add_thread();
+  add_worker();
 }
 
 void WorkerPool::stop() {
-  std::vector<Thread> threads;  // joined after the lock is let go of
+  std::list<Worker> workers;  // they end after the lock is let go of
   {
     MutexLock lock(mutex_);
     stopping_ = true;
     queue_.clear();
-    threads.swap(threads_);
+    workers.swap(workers_);
   }
-  wake_.notify_all();
 }
 
 void WorkerPool::push(Job job) {
-  {
-    MutexLock lock(mutex_);
-    if (stopping_) return;
-    queue_.push_back(std::move(job));
-  }
-  wake_.notify_one();
-}
-
-void WorkerPool::work() {
   MutexLock lock(mutex_);
-  for (;;) {
-    ++idle_;
-    wait_for_job();
-    --idle_;
-    if (stopping_) return;
-    Job job = std::move(queue_.front());
-    queue_.pop_front();
-    auto since = running_.insert(clock_.steady());
-    // One thread is always left to see that a job may begin.
-    if (idle_ == 0) {
-      add_thread();
-    } else if (!queue_.empty()) {
-      wake_.notify_one();
-    }
-    lock.unlock();
-    try {
-      job();
-      job = {};
-    } catch (const std::exception& fault) {
-      log::error("background work failed", {{"error", fault.what()}});
-    }
-    lock.lock();
-    running_.erase(since);
-  }
+  if (stopping_) return;
+  queue_.push_back(std::move(job));
+  wake_idle();
 }
 
-void WorkerPool::wait_for_job() {
-  while (!stopping_ && !may_begin()) {
-    if (queue_.empty() || looking_) {
-      wake_.wait(mutex_);
-      continue;
-    }
-    looking_ = true;
-    wake_.wait_for(mutex_, kLook);
-    looking_ = false;
+Scheduler::Rest WorkerPool::work(Worker& worker) {
+  MutexLock lock(mutex_);
+  worker.idle = stopping_ || !may_begin();
+  if (worker.idle) return stopping_ || queue_.empty() ? Scheduler::kUntilWoken : kLook;
+  Job job = std::move(queue_.front());
+  queue_.pop_front();
+  auto since = running_.insert(clock_.steady());
+  // One worker is always left to see that a job may begin.
+  if (!wake_idle()) add_worker();
+  lock.unlock();
+  try {
+    job();
+    job = {};
+  } catch (const std::exception& fault) {
+    log::error("background work failed", {{"error", fault.what()}});
   }
+  lock.lock();
+  running_.erase(since);
+  return Scheduler::Rest(0);
 }
 
 bool WorkerPool::may_begin() const {
@@ -85,11 +63,20 @@ bool WorkerPool::may_begin() const {
   return running_.size() - std::min<std::size_t>(stuck, spare_) < limit_;
 }
 
-void WorkerPool::add_thread() {
-  if (stopping_ || threads_.size() > limit_ + spare_) return;
+bool WorkerPool::wake_idle() {
+  auto idle = std::ranges::find(workers_, true, &Worker::idle);
+  if (idle == workers_.end()) return false;
+  if (!queue_.empty()) idle->loop->wake();
+  return true;
+}
+
+void WorkerPool::add_worker() {
+  if (stopping_ || workers_.size() > limit_ + spare_) return;
+  Worker& worker = workers_.emplace_back();
   try {
-    threads_.emplace_back("worker", [this] { work(); });
+    worker.loop = scheduler_.loop("worker", [this, &worker] { return work(worker); });
   } catch (const std::system_error& fault) {
+    workers_.pop_back();
     log::error("no thread could be started", {{"error", fault.what()}});
   }
 }

@@ -16,7 +16,7 @@ TEST(WorkerPool, RunsNoMoreThanItsLimitAtOnce) {
   std::atomic<int> running{0};
   std::atomic<int> most{0};
   std::counting_semaphore<> done(0);
-  WorkerPool pool(3, 0, clock);
+  WorkerPool pool(3, 0, clock, threads());
   for (int i = 0; i < 300; ++i) {
     pool.push([&] {
       int now = ++running;
@@ -37,7 +37,7 @@ TEST(WorkerPool, JobsThatAreStuckHoldUpNobody) {
   std::promise<void> gate;
   std::shared_future<void> open = gate.get_future().share();
   std::promise<void> ran;
-  WorkerPool pool(2, 8, clock);
+  WorkerPool pool(2, 8, clock, threads());
   for (int i = 0; i < 8; ++i) pool.push([open] { open.wait(); });
   pool.push([&] { ran.set_value(); });
   pool.start();
@@ -50,7 +50,7 @@ TEST(WorkerPool, MoreThanTheSpareOnesWait) {
   std::promise<void> gate;
   std::shared_future<void> open = gate.get_future().share();
   std::counting_semaphore<> begun(0);
-  WorkerPool pool(1, 1, clock);
+  WorkerPool pool(1, 1, clock, threads());
   for (int i = 0; i < 3; ++i) {
     pool.push([&, open] {
       begun.release();
@@ -71,7 +71,7 @@ TEST(WorkerPool, MoreThanTheSpareOnesWait) {
 TEST(WorkerPool, AThrowEndsNothing) {
   SystemClock clock;
   std::promise<void> ran;
-  WorkerPool pool(1, 0, clock);
+  WorkerPool pool(1, 0, clock, threads());
   pool.push([] { throw std::runtime_error("thrown on purpose"); });
   pool.push([&] { ran.set_value(); });
   pool.start();

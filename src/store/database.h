@@ -18,6 +18,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/scheduler.h"
 #include "store/backup_tables.h"
 #include "store/group_tables.h"
 #include "store/identity_tables.h"
@@ -139,6 +140,7 @@ class Database {
 
 // Opens (and creates, mode 0600) the file, migrates it, starts the writer. The destructor finishes the queue.
 // queue_limit: writes waiting at most; beyond that write() throws Error(Unavailable).
-std::unique_ptr<Database> open_sqlite(const std::filesystem::path& path, std::size_t queue_limit);
+std::unique_ptr<Database> open_sqlite(const std::filesystem::path& path, std::size_t queue_limit,
+                                      Scheduler& scheduler = threads());
 
 }  // namespace varve::store

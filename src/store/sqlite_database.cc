@@ -6,7 +6,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
-#include <future>
 #include <list>
 #include <optional>
 #include <utility>
@@ -15,7 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "base/thread.h"
+#include "base/scheduler.h"
 #include "base/unique_fd.h"
 #include "store/database.h"
 #include "store/migrations.h"
@@ -28,9 +27,10 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t kReserveEvery = 128;             // changes, each of which takes a few pages at most
-constexpr auto kPatience = std::chrono::seconds(8);    // with a commit; others are refused then
-constexpr auto kLookEvery = std::chrono::seconds(5);   // whether the files are in their place, when nothing is written
+constexpr std::size_t kReserveEvery = 128;           // changes, each of which takes a few pages at most
+constexpr auto kPatience = std::chrono::seconds(8);  // with a commit; others are refused then
+constexpr Scheduler::Rest kLookEvery =
+    std::chrono::seconds(5);                           // whether the files are in their place, when nothing is written
 constexpr auto kReadersEnd = std::chrono::seconds(1);  // readers take microseconds
 constexpr std::size_t kMaxBatch = 256;                 // fns in one commit: bounds the time a caller waits for others
 
@@ -51,21 +51,18 @@ void create_private(const std::filesystem::path& path) {
 
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(const std::filesystem::path& path, std::size_t queue_limit)
-      : path_(path.string()), queue_limit_(queue_limit) {
+  SqliteDatabase(const std::filesystem::path& path, std::size_t queue_limit, Scheduler& scheduler)
+      : path_(path.string()), queue_limit_(queue_limit), scheduler_(scheduler) {
     create_private(path);
     writer_ = std::make_unique<Connection>(path_, false);
     migrate(*writer_);
     reserve_ = std::make_unique<Reserve>(path_);
     place_ = std::make_shared<Place>(path_);
     keep_reserve();
-    thread_ = Thread("store", [this] { run_writer(); });
+    loop_ = scheduler_.loop("store", [this] { return write_some(); });
   }
 
-  ~SqliteDatabase() override {
-    stop();
-    thread_.join();
-  }
+  ~SqliteDatabase() override { stop(); }
 
   asio::awaitable<void> commit(Work work) override {
     asio::any_io_executor executor = co_await asio::this_coro::executor;
@@ -134,7 +131,7 @@ class SqliteDatabase final : public Database {
       MutexLock lock(mutex_);
       stopping_ = true;
     }
-    wake_.notify_one();
+    loop_->wake();
   }
 
   // Before the callers wake: what they are told of is on its way to the listener.
@@ -158,12 +155,18 @@ class SqliteDatabase final : public Database {
   bool stalled_locked() const VARVE_REQUIRES(mutex_) { return began_ && steady_now() - *began_ > kPatience; }
 
   std::exception_ptr wait_for(std::unique_ptr<Pending> pending) {
-    // Shared: who sets it may not have left it when the waiter has what it holds.
-    auto ended = std::make_shared<std::promise<std::exception_ptr>>();
-    pending->resume = [ended](std::exception_ptr fault) { ended->set_value(std::move(fault)); };
-    std::future<std::exception_ptr> end = ended->get_future();
+    struct End {
+      std::binary_semaphore come{0};
+      std::exception_ptr fault;
+    };
+    auto end = std::make_shared<End>();  // the one who is woken may be gone before the one who wakes
+    pending->resume = [end](std::exception_ptr result) {
+      end->fault = std::move(result);
+      end->come.release();
+    };
     enqueue(std::move(pending));
-    return end.get();
+    scheduler_.acquire(end->come);
+    return std::move(end->fault);
   }
 
   void enqueue(std::unique_ptr<Pending> pending) {
@@ -185,38 +188,35 @@ class SqliteDatabase final : public Database {
         (waiting->is_mark ? queue_ : refused).push_back(std::move(waiting));
       }
     }
-    wake_.notify_one();
+    loop_->wake();
     resume_all(std::move(refused));
   }
 
-  void run_writer() {
-    for (;;) {
-      std::vector<std::unique_ptr<Pending>> batch;
-      {
-        MutexLock lock(mutex_);
-        wake_.wait_for(mutex_, kLookEvery,
-                       [&]() VARVE_REQUIRES(mutex_) { return stopping_ || look_ || !queue_.empty(); });
-        look_ = false;
-        if (queue_.empty() && stopping_) return;
-        if (queue_.size() <= kMaxBatch) {
-          batch.swap(queue_);
-        } else {
-          auto end = queue_.begin() + kMaxBatch;
-          batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-          queue_.erase(queue_.begin(), end);
-        }
-        began_ = steady_now();
+  Scheduler::Rest write_some() {
+    std::vector<std::unique_ptr<Pending>> batch;
+    bool more = false;
+    {
+      MutexLock lock(mutex_);
+      if (queue_.size() <= kMaxBatch) {
+        batch.swap(queue_);
+      } else {
+        auto end = queue_.begin() + kMaxBatch;
+        batch.assign(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+        queue_.erase(queue_.begin(), end);
+        more = true;
       }
-      commit(batch);
-      bool failing = disk_fails(batch);
-      {
-        MutexLock lock(mutex_);
-        began_.reset();
-        failing_ = failing;
-      }
-      tell();
-      resume_all(std::move(batch));
+      began_ = steady_now();
     }
+    commit(batch);
+    bool failing = disk_fails(batch);
+    {
+      MutexLock lock(mutex_);
+      began_.reset();
+      failing_ = failing;
+    }
+    tell();
+    resume_all(std::move(batch));
+    return more ? Scheduler::Rest(0) : kLookEvery;
   }
 
   // Once it has failed, a change of no consequence tells whether it still does: of a store that is not ready nobody
@@ -474,13 +474,7 @@ class SqliteDatabase final : public Database {
     return reader;
   }
 
-  void look_at_once() {
-    {
-      MutexLock lock(mutex_);
-      look_ = true;
-    }
-    wake_.notify_one();
-  }
+  void look_at_once() { loop_->wake(); }
 
   // nullptr: it was closed.
   void give_back(std::unique_ptr<Connection> reader) {
@@ -492,19 +486,18 @@ class SqliteDatabase final : public Database {
 
   const std::string path_;
   const std::size_t queue_limit_;
-  // Of the thread.
+  Scheduler& scheduler_;
+  // Of the loop.
   std::unique_ptr<Reserve> reserve_;    // outlives the connections
   std::unique_ptr<Connection> writer_;  // nullptr: it could not be opened again
   Touched committed_;                   // of which nobody was told yet
   std::size_t changes_ = 0;             // since the reserve was looked at
 
   Mutex mutex_;
-  Condition wake_;
   std::vector<std::unique_ptr<Pending>> queue_ VARVE_GUARDED_BY(mutex_);
   bool stopping_ VARVE_GUARDED_BY(mutex_) = false;
   bool failing_ VARVE_GUARDED_BY(mutex_) = false;    // the disk, when something was last written
   bool displaced_ VARVE_GUARDED_BY(mutex_) = false;  // the files are not in their place
-  bool look_ VARVE_GUARDED_BY(mutex_) = false;       // asked for, instead of at the next time
   std::optional<std::chrono::steady_clock::time_point> began_ VARVE_GUARDED_BY(mutex_);  // the commit that is under way
 
   Mutex listeners_mutex_;
@@ -516,13 +509,14 @@ class SqliteDatabase final : public Database {
   std::vector<std::unique_ptr<Connection>> readers_ VARVE_GUARDED_BY(readers_mutex_);
   std::size_t lent_ VARVE_GUARDED_BY(readers_mutex_) = 0;
 
-  Thread thread_;
+  std::unique_ptr<Loop> loop_;  // last: its end does what waits
 };
 
 }  // namespace
 
-std::unique_ptr<Database> open_sqlite(const std::filesystem::path& path, std::size_t queue_limit) {
-  return std::make_unique<SqliteDatabase>(path, queue_limit);
+std::unique_ptr<Database> open_sqlite(const std::filesystem::path& path, std::size_t queue_limit,
+                                      Scheduler& scheduler) {
+  return std::make_unique<SqliteDatabase>(path, queue_limit, scheduler);
 }
 
 }  // namespace varve::store
