@@ -15,7 +15,7 @@ namespace varve::failpoint {
 
 namespace {
 
-enum Action : std::uint8_t { kNone, kKill, kPause, kError };
+enum Action : std::uint8_t { kNone, kKill, kPause, kError, kCrash };
 
 struct State {
   std::atomic<Action> action{kNone};
@@ -48,9 +48,15 @@ void arm(std::string_view name, std::string_view action) {
     state.action = kPause;
   } else if (action == "error") {
     state.action = kError;
+  } else if (action == "crash") {
+    state.action = kCrash;
   } else {
     throw Error(ErrorCode::InvalidInput, "VARVE_FAILPOINTS: unknown action '" + std::string(action) + "'");
   }
+}
+
+void disarm() {
+  for (State& state : g_states) state.action = kNone;
 }
 
 void arm_from_environment() {
@@ -95,6 +101,7 @@ void hit(std::size_t index) {
     raise(SIGSTOP);  // to this thread, so that it is the one that stands at this place
     return;
   }
+  if (action == kCrash) throw Crash{};
   throw Error(ErrorCode::BackendFailed, "failpoint " + std::string(kFailpoints[index]));
 }
 

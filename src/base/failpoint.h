@@ -5,6 +5,7 @@
 // (`varved failpoints`); a name that is not in the list does not compile.
 // Armed from the environment at start: VARVE_FAILPOINTS="name=kill", "name=error" (throws BackendFailed), "name=pause"
 // (the process stops as by SIGSTOP, until it gets SIGCONT), several with commas; "name=kill@3" acts on the third pass.
+// A simulator that is to outlive the crash arms "name=crash", which throws Crash.
 #pragma once
 
 #include <array>
@@ -78,7 +79,13 @@ namespace failpoint {
 void arm_from_environment();
 void arm(std::string_view name, std::string_view action);
 
+// Nothing fails any more.
+void disarm();
+
 void hit(std::size_t index);
+
+// The end of a process that is only played: no std::exception, so that nobody takes it for an error and goes on.
+struct Crash {};
 
 // How far a piece of work is: the last failpoint that it has passed. Written by its thread, read by any.
 class Trail {

@@ -18,6 +18,7 @@ struct Armed {
   int n = 0;  // 0: none fails
   int error = 0;
   int calls = 0;
+  int times = 1;
 };
 
 Mutex g_mutex;
@@ -48,9 +49,9 @@ void arm_item(std::string_view item) {
 
 }  // namespace
 
-void arm(Kind kind, int n, int error) {
+void arm(Kind kind, int n, int error, int times) {
   MutexLock lock(g_mutex);
-  g_armed[static_cast<std::size_t>(kind)] = {n, error, 0};
+  g_armed[static_cast<std::size_t>(kind)] = {n, error, 0, times};
   detail::armed = true;
 }
 
@@ -89,7 +90,8 @@ bool strikes(Kind kind) {
   {
     MutexLock lock(g_mutex);
     Armed& one = g_armed[static_cast<std::size_t>(kind)];
-    if (++one.calls != one.n) return false;
+    ++one.calls;
+    if (one.calls < one.n || one.calls - one.n >= one.times) return false;
     error = one.error;
   }
   log::warning("a call fails as a test wants it", {{"call", kKinds[static_cast<std::size_t>(kind)]}});

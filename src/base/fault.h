@@ -35,8 +35,8 @@ inline constexpr auto kKinds =
     std::to_array<std::string_view>({"create", "open", "write", "fsync", "rename", "unlink", "spawn", "connect",
                                      "refusal", "silence", "statement", "commit"});
 
-// The n-th call (from 1 on) of the kind fails. Any thread.
-void arm(Kind kind, int n, int error = EIO);
+// The n-th call (from 1 on) of the kind fails, and those after it, `times` in all. Any thread.
+void arm(Kind kind, int n, int error = EIO, int times = 1);
 // As VARVE_FAULTS says it; "" arms nothing. Throws Error(InvalidInput) when it cannot be understood.
 void arm(std::string_view text);
 void arm_from_environment();

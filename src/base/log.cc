@@ -86,7 +86,8 @@ namespace {
 constexpr std::pair<Level, spdlog::level::level_enum> kLevels[] = {{Level::Debug, spdlog::level::debug},
                                                                    {Level::Info, spdlog::level::info},
                                                                    {Level::Warning, spdlog::level::warn},
-                                                                   {Level::Error, spdlog::level::err}};
+                                                                   {Level::Error, spdlog::level::err},
+                                                                   {Level::Off, spdlog::level::off}};
 }  // namespace
 
 void set_level(Level wanted) {

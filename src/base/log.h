@@ -10,7 +10,7 @@
 
 namespace varve::log {
 
-enum class Level : std::uint8_t { Debug, Info, Warning, Error };
+enum class Level : std::uint8_t { Debug, Info, Warning, Error, Off };
 enum class Format : std::uint8_t { Text, Json };
 
 struct Field {

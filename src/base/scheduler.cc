@@ -47,7 +47,7 @@ class ThreadLoop final : public Loop {
     auto goes_on = [this]() VARVE_REQUIRES(mutex_) { return woken_ || ended_; };
     if (rest == Scheduler::kUntilWoken) {
       changed_.wait(mutex_, goes_on);
-    } else {
+    } else if (rest.count() > 0) {
       changed_.wait_for(mutex_, rest, goes_on);
     }
     bool over = ended_ && !woken_ && rest.count() != 0;

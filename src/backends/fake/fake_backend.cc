@@ -1,20 +1,54 @@
 #include "backends/fake/fake_backend.h"
 
+#include <algorithm>
+
 namespace varve::fake {
 
-void FakeBackend::fail_next(ErrorCode code) {
+void FakeBackend::watch(Watch watch) {
   MutexLock lock(mutex_);
-  failure_ = code;
+  watch_ = std::move(watch);
 }
 
-void FakeBackend::enter() {
-  if (!failure_) return;
-  ErrorCode code = *failure_;
-  failure_.reset();
-  throw Error(code, "asked to fail");
+std::map<VolumeId, Kept> FakeBackend::contents() const {
+  MutexLock lock(mutex_);
+  return volumes_;
 }
 
-FakeBackend::Kept& FakeBackend::kept(const VolumeId& volume) {
+void FakeBackend::on_lost(LostCallback callback) {
+  MutexLock lock(mutex_);
+  on_lost_ = std::move(callback);
+}
+
+void FakeBackend::lose(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+  LostCallback tell;
+  {
+    MutexLock lock(mutex_);
+    auto found = volumes_.find(volume);
+    if (found == volumes_.end()) return;
+    bool was_open = snapshot ? found->second.open_snapshots.erase(*snapshot) > 0 : found->second.open;
+    if (!snapshot) found->second.open = false;
+    if (!was_open) return;
+    tell = on_lost_;
+  }
+  if (tell) tell(volume, snapshot);
+}
+
+// The watch may look at what is there, or wait: no lock is held meanwhile.
+void FakeBackend::perform(std::string_view call, const VolumeId& volume, const std::function<void()>& work) {
+  Watch watch;
+  {
+    MutexLock lock(mutex_);
+    watch = watch_;
+  }
+  std::optional<Failure> failure = watch ? watch(call, volume) : std::nullopt;
+  if (!failure || failure->done) {
+    MutexLock lock(mutex_);
+    work();
+  }
+  if (failure) throw Error(failure->code, "asked to fail");
+}
+
+Kept& FakeBackend::kept(const VolumeId& volume) {
   auto found = volumes_.find(volume);
   if (found == volumes_.end()) throw Error(ErrorCode::BackendFailed, "the volume " + volume.str() + " has no image");
   return found->second;
@@ -27,33 +61,30 @@ void FakeBackend::require_snapshot(const VolumeId& volume, const SnapshotId& sna
 }
 
 void FakeBackend::create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement&) {
-  MutexLock lock(mutex_);
-  enter();
-  volumes_.try_emplace(volume, Kept{size_gib, {}, false});
+  perform("create_volume", volume,
+          [&]() VARVE_REQUIRES(mutex_) { volumes_.try_emplace(volume, Kept{size_gib, {}, false, {}}); });
 }
 
 void FakeBackend::clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                                  const SnapshotId& snapshot, const std::string&) {
-  MutexLock lock(mutex_);
-  enter();
-  if (volumes_.contains(volume)) return;
-  require_snapshot(source, snapshot);
-  volumes_[volume] = Kept{size_gib, {}, false};
+  perform("clone_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
+    if (volumes_.contains(volume)) return;
+    require_snapshot(source, snapshot);
+    volumes_[volume] = Kept{size_gib, {}, false, {}};
+  });
 }
 
 void FakeBackend::clone_volume(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source,
                                const std::string&) {
-  MutexLock lock(mutex_);
-  enter();
-  if (volumes_.contains(volume)) return;
-  kept(source);
-  volumes_[volume] = Kept{size_gib, {}, false};
+  perform("clone_volume", volume, [&]() VARVE_REQUIRES(mutex_) {
+    if (volumes_.contains(volume)) return;
+    kept(source);
+    volumes_[volume] = Kept{size_gib, {}, false, {}};
+  });
 }
 
 void FakeBackend::migrate(const VolumeId& volume, const std::string&) {
-  MutexLock lock(mutex_);
-  enter();
-  kept(volume);
+  perform("migrate", volume, [&]() VARVE_REQUIRES(mutex_) { kept(volume); });
 }
 
 void FakeBackend::adopt_volume(const VolumeId&, const std::string& name) {
@@ -61,68 +92,71 @@ void FakeBackend::adopt_volume(const VolumeId&, const std::string& name) {
 }
 
 void FakeBackend::rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) {
-  MutexLock lock(mutex_);
-  enter();
-  Kept& found = kept(volume);
-  if (found.snapshots.erase(from) > 0) found.snapshots.insert(to);
+  perform("rename_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
+    Kept& found = kept(volume);
+    if (found.snapshots.erase(from) > 0) found.snapshots.insert(to);
+  });
 }
 
 void FakeBackend::delete_volume(const VolumeId& volume) {
-  MutexLock lock(mutex_);
-  enter();
-  volumes_.erase(volume);
+  perform("delete_volume", volume, [&]() VARVE_REQUIRES(mutex_) { volumes_.erase(volume); });
 }
 
 void FakeBackend::extend_volume(const VolumeId& volume, std::int64_t size_gib) {
-  MutexLock lock(mutex_);
-  enter();
-  Kept& found = kept(volume);
-  found.size_gib = std::max(found.size_gib, size_gib);
+  perform("extend_volume", volume, [&]() VARVE_REQUIRES(mutex_) {
+    Kept& found = kept(volume);
+    found.size_gib = std::max(found.size_gib, size_gib);
+  });
+}
+
+void FakeBackend::make_way(const VolumeId& volume) {
+  perform("make_way", volume, [] {});
 }
 
 void FakeBackend::create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  MutexLock lock(mutex_);
-  enter();
-  kept(volume).snapshots.insert(snapshot);
+  perform("create_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) { kept(volume).snapshots.insert(snapshot); });
 }
 
 void FakeBackend::delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  MutexLock lock(mutex_);
-  enter();
-  auto found = volumes_.find(volume);
-  if (found != volumes_.end()) found->second.snapshots.erase(snapshot);
+  perform("delete_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
+    auto found = volumes_.find(volume);
+    if (found != volumes_.end()) found->second.snapshots.erase(snapshot);
+  });
 }
 
 void FakeBackend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
-  MutexLock lock(mutex_);
-  enter();
-  require_snapshot(volume, snapshot);
+  perform("rollback", volume, [&]() VARVE_REQUIRES(mutex_) { require_snapshot(volume, snapshot); });
 }
 
 model::BlockDevice FakeBackend::open(const VolumeId& volume, const model::QosLimits&) {
-  MutexLock lock(mutex_);
-  enter();
-  kept(volume).open = true;
+  perform("open", volume, [&]() VARVE_REQUIRES(mutex_) { kept(volume).open = true; });
   return {volume.str(), "volume"};
 }
 
 void FakeBackend::close(const VolumeId& volume) {
-  MutexLock lock(mutex_);
-  enter();
-  auto found = volumes_.find(volume);
-  if (found != volumes_.end()) found->second.open = false;
+  perform("close", volume, [&]() VARVE_REQUIRES(mutex_) {
+    auto found = volumes_.find(volume);
+    if (found != volumes_.end()) found->second.open = false;
+  });
+}
+
+void FakeBackend::set_qos(const VolumeId& volume, const model::QosLimits&) {
+  perform("set_qos", volume, [] {});
 }
 
 model::BlockDevice FakeBackend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  MutexLock lock(mutex_);
-  enter();
-  require_snapshot(volume, snapshot);
+  perform("open_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
+    require_snapshot(volume, snapshot);
+    kept(volume).open_snapshots.insert(snapshot);
+  });
   return {"snapshot-" + snapshot.str(), "snapshot"};
 }
 
-bool FakeBackend::has_volume(const VolumeId& volume) {
-  MutexLock lock(mutex_);
-  return volumes_.contains(volume);
+void FakeBackend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
+  perform("close_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
+    auto found = volumes_.find(volume);
+    if (found != volumes_.end()) found->second.open_snapshots.erase(snapshot);
+  });
 }
 
 std::vector<VolumeId> FakeBackend::volumes() {
@@ -130,6 +164,11 @@ std::vector<VolumeId> FakeBackend::volumes() {
   std::vector<VolumeId> out;
   for (const auto& [id, kept] : volumes_) out.push_back(id);
   return out;
+}
+
+bool FakeBackend::has_volume(const VolumeId& volume) {
+  MutexLock lock(mutex_);
+  return volumes_.contains(volume);
 }
 
 }  // namespace varve::fake

@@ -1,10 +1,12 @@
 // A backend in memory, for tests of the layers above: it keeps the contract's promises about what exists, but no bytes.
-// fail_next() makes the next call throw.
+// A test may watch its calls and make them fail. What it has outlives the process that is played on top of it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "backends/backend.h"
 #include "base/error.h"
@@ -12,9 +14,29 @@
 
 namespace varve::fake {
 
+// How a call fails. done: its work is done, and only its answer says that it is not.
+struct Failure {
+  ErrorCode code = ErrorCode::BackendFailed;
+  bool done = false;
+};
+
+struct Kept {
+  std::int64_t size_gib = 0;
+  std::set<SnapshotId> snapshots;
+  bool open = false;
+  std::set<SnapshotId> open_snapshots;
+};
+
 class FakeBackend final : public backends::Backend {
  public:
-  void fail_next(ErrorCode code);
+  // Asked before each call that changes something, which fails as it says; what it throws the call throws.
+  using Watch = std::function<std::optional<Failure>(std::string_view call, const VolumeId& volume)>;
+  void watch(Watch watch);
+
+  std::map<VolumeId, Kept> contents() const;
+
+  // The storage daemon of an open volume or snapshot dies. Nothing happens if there is none.
+  void lose(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
 
   void create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement&) override;
   void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source, const SnapshotId& snapshot,
@@ -28,16 +50,16 @@ class FakeBackend final : public backends::Backend {
   void copy_volume(const VolumeId&, const std::filesystem::path&, const std::function<void()>&) override {}
   void delete_volume(const VolumeId& volume) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
-  void make_way(const VolumeId&) override {}
+  void make_way(const VolumeId& volume) override;
   int layers_awaited(const VolumeId&) const override { return 0; }
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
   model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) override;
   void close(const VolumeId& volume) override;
-  void set_qos(const VolumeId&, const model::QosLimits&) override {}
+  void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
   model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
-  void close_snapshot(const VolumeId&, const SnapshotId&) override {}
+  void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void forget_key(const KeyId&) override {}
   bool has_volume(const VolumeId& volume) override;
   std::vector<VolumeId> volumes() override;
@@ -53,20 +75,16 @@ class FakeBackend final : public backends::Backend {
   bool maintain() override { return false; }
   void interrupt_maintenance() override {}
   void on_work(std::function<void()>) override {}
-  void on_lost(LostCallback) override {}
+  void on_lost(LostCallback callback) override;
 
  private:
-  struct Kept {
-    std::int64_t size_gib = 0;
-    std::set<SnapshotId> snapshots;
-    bool open = false;
-  };
-  void enter() VARVE_REQUIRES(mutex_);
+  void perform(std::string_view call, const VolumeId& volume, const std::function<void()>& work);
   Kept& kept(const VolumeId& volume) VARVE_REQUIRES(mutex_);
   void require_snapshot(const VolumeId& volume, const SnapshotId& snapshot) VARVE_REQUIRES(mutex_);
 
-  Mutex mutex_;
-  std::optional<ErrorCode> failure_ VARVE_GUARDED_BY(mutex_);
+  mutable Mutex mutex_;
+  Watch watch_ VARVE_GUARDED_BY(mutex_);
+  LostCallback on_lost_ VARVE_GUARDED_BY(mutex_);
   std::map<VolumeId, Kept> volumes_ VARVE_GUARDED_BY(mutex_);
 };
 
