@@ -181,6 +181,9 @@ asio::awaitable<void> Groups::update(model::Actor actor, GroupId id, GroupChange
       if (volume.group_id && *volume.group_id != id.str()) {
         invalid("Volume " + one + " is already in group " + *volume.group_id + ".");
       }
+      if (volume.project_id != group.project_id) {
+        invalid("Volume " + one + " is of another project than group " + id.str() + ".");
+      }
       if (!lists(group.volume_types, volume.volume_type_id.str())) {
         invalid("Volume type " + volume.volume_type_id.str() + " of volume " + one + " is not supported by group " +
                 id.str() + ".");
@@ -296,7 +299,11 @@ asio::awaitable<void> Groups::remove_snapshot(model::Actor actor, GroupSnapshotI
         throw Error(ErrorCode::InvalidState,
                     "Invalid GroupSnapshot: its snapshot " + snapshot.id.str() + " is in use.");
       }
-      if (snapshot.status != SnapshotStatus::Deleting) move_to(snapshot, SnapshotStatus::Deleting);
+      if (snapshot.status != SnapshotStatus::Deleting && !model::may_move(snapshot.status, SnapshotStatus::Deleting)) {
+        throw Error(ErrorCode::InvalidState, "Invalid GroupSnapshot: its snapshot " + snapshot.id.str() + " is " +
+                                                 std::string(to_string(snapshot.status)) + ".");
+      }
+      move_to(snapshot, SnapshotStatus::Deleting);
       tx.snapshots().update(snapshot);
       Task task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);
       task.snapshot_id = snapshot.id.str();

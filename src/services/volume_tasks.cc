@@ -97,16 +97,19 @@ void Volumes::register_tasks() {
 
   tasks_.handle(TaskKind::DeleteVolume, {[this](const Task& task) { run_delete(task); },
                                          [this](store::Transaction& tx, const Task& task) {
-                                           for (const auto& snapshot : tx.snapshots().of_volume(task.volume_id))
+                                           for (const auto& snapshot : tx.snapshots().of_volume(task.volume_id)) {
                                              tx.snapshots().remove(snapshot.id);
+                                             settle_group_snapshot(tx, snapshot.group_snapshot_id, clock_.now());
+                                           }
                                            auto volume = tx.volumes().find(std::nullopt, task.volume_id);
                                            tx.volumes().remove(task.volume_id);
                                            if (volume) settle_group(tx, volume->group_id, clock_.now());
                                          },
-                                         [to](store::Transaction& tx, const Task& task, const Error&) {
+                                         [this, to](store::Transaction& tx, const Task& task, const Error&) {
                                            for (auto& snapshot : tx.snapshots().of_volume(task.volume_id)) {
                                              move_to(snapshot, model::SnapshotStatus::ErrorDeleting);
                                              tx.snapshots().update(snapshot);
+                                             settle_group_snapshot(tx, snapshot.group_snapshot_id, clock_.now());
                                            }
                                            to(tx, task, VolumeStatus::ErrorDeleting);
                                          }});

@@ -1,0 +1,71 @@
+// Calls that meet each other, and what is left when the storage or the disk fails in between: cases that the simulator
+// (tests/sim) has found.
+
+#include "base/fault.h"
+#include "rig.h"
+
+namespace varve::services {
+namespace {
+
+using model::AttachmentStatus;
+using model::SnapshotStatus;
+using model::VolumeStatus;
+
+const std::string kConnector = R"({"host":"h1"})";
+
+class UseCases : public sim::Rig {
+ protected:
+  GroupId group(const model::Actor& actor, const std::vector<VolumeId>& volumes) {
+    GroupSpec spec;
+    spec.group_type = "default_cgsnapshot_type";
+    spec.volume_types = {"SAS"};
+    GroupId id = call(service().groups().create(actor, spec)).id;
+    GroupChange change;
+    for (const VolumeId& volume : volumes) change.add_volumes.push_back(volume.str());
+    call(service().groups().update(actor, id, change));
+    return id;
+  }
+
+  GroupSnapshotId group_snapshot(const GroupId& group) {
+    GroupSnapshotSpec spec;
+    spec.group_id = group;
+    return call(service().groups().create_snapshot(actor_, spec)).id;
+  }
+
+  AttachmentSpec of(const VolumeId& volume, bool connected) {
+    AttachmentSpec spec;
+    spec.volume_id = volume;
+    spec.host_name = "h1";
+    if (connected) spec.connector = kConnector;
+    return spec;
+  }
+};
+
+TEST_F(UseCases, AGroupSnapshotStaysWhileItsVolumeIsRolledBackToIt) {
+  VolumeId volume = this->volume(actor_);
+  GroupSnapshotId snapshots = group_snapshot(group(actor_, {volume}));
+  begin(service().volumes().rollback(actor_, volume, view().snapshots.front().id));
+  EXPECT_EQ(code_of(service().groups().remove_snapshot(actor_, snapshots)), ErrorCode::InvalidState);
+  work();
+  EXPECT_EQ(view().snapshots.front().status, SnapshotStatus::Available);
+}
+
+// The end of the volume's deletion takes the snapshot's row; that of the snapshot finds none.
+TEST_F(UseCases, AGroupSnapshotEndsWithTheVolumeThatHadItsLastSnapshot) {
+  VolumeId volume = this->volume(actor_);
+  GroupSnapshotId snapshots = group_snapshot(group(actor_, {volume}));
+  begin(service().volumes().remove(actor_, volume, true, false));
+  begin(service().groups().remove_snapshot(actor_, snapshots));
+  work();
+  EXPECT_TRUE(view().group_snapshots.empty());
+}
+
+TEST_F(UseCases, AVolumeDoesNotJoinAGroupOfAnotherProject) {
+  GroupId group = this->group(actor_, {});
+  GroupChange change;
+  change.add_volumes.push_back(volume(other_).str());
+  EXPECT_EQ(code_of(service().groups().update(admin_, group, change)), ErrorCode::InvalidInput);
+}
+
+}  // namespace
+}  // namespace varve::services
