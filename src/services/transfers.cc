@@ -26,12 +26,18 @@ std::string hash_key(const std::string& key) {
               "Invalid volume: Volume " + volume.id.str() + " cannot be transferred: " + why + ".");
 }
 
+// Its group stays in the project.
+void require_no_group(const Volume& volume) {
+  if (volume.group_id) refuse(volume, "it is in group " + *volume.group_id);
+}
+
 }  // namespace
 
 void Transfers::require_transferable(store::Transaction& tx, const Volume& volume, bool no_snapshots) const {
   require_status(volume, {VolumeStatus::Available}, "transfer it");
   if (!tx.attachments().of_volume(volume.id).empty()) refuse(volume, "it has attachments");
   if (tx.tasks().volume_is_source(volume.id)) refuse(volume, "a volume is being created from it");
+  require_no_group(volume);
   bool strict = settings_.profile == Profile::Evs;
   for (const model::Snapshot& snapshot : tx.snapshots().of_volume(volume.id)) {
     if (strict || no_snapshots) refuse(volume, "it has snapshots (" + snapshot.id.str() + ")");
@@ -108,6 +114,7 @@ asio::awaitable<Transfer> Transfers::accept(model::Actor actor, TransferId id, s
     if (!good) return;
     Volume volume = tx.volumes().get(std::nullopt, transfer.volume_id);
     require_status(volume, {VolumeStatus::AwaitingTransfer}, "accept its transfer");
+    require_no_group(volume);
     model::VolumeType type = tx.volume_types().find(volume.volume_type_id).value();
     bool moves = volume.project_id != actor.project_id;
     if (moves) quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);

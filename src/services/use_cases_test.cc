@@ -67,5 +67,20 @@ TEST_F(UseCases, AVolumeDoesNotJoinAGroupOfAnotherProject) {
   EXPECT_EQ(code_of(service().groups().update(admin_, group, change)), ErrorCode::InvalidInput);
 }
 
+TEST_F(UseCases, AVolumeOfAGroupIsNotTransferred) {
+  VolumeId volume = this->volume(actor_);
+  group(actor_, {volume});
+  EXPECT_EQ(code_of(service().transfers().create(actor_, volume, std::nullopt, false)), ErrorCode::InvalidState);
+}
+
+// Its offer referred to it: the end of the deletion could never be written.
+TEST_F(UseCases, AVolumeThatIsOfferedCanBeDeletedByForce) {
+  VolumeId volume = this->volume(actor_);
+  call(service().transfers().create(actor_, volume, std::nullopt, false));
+  call(service().volumes().remove(admin_, volume, false, true));
+  EXPECT_TRUE(view().volumes.empty());
+  EXPECT_TRUE(view().transfers.empty());
+}
+
 }  // namespace
 }  // namespace varve::services

@@ -200,6 +200,7 @@ TaskId Volumes::begin_remove(store::Transaction& tx, const model::Actor& actor, 
   volume.status = VolumeStatus::Deleting;
   volume.updated_at = clock_.now();
   tx.volumes().update(volume);
+  tx.transfers().remove_of_volume(id);  // by force, from `awaiting-transfer`
   Task task = tasks_.make(TaskKind::DeleteVolume, actor, id);
   task.project_id = volume.project_id;
   tx.tasks().insert(task);
