@@ -82,5 +82,16 @@ TEST_F(UseCases, AVolumeThatIsOfferedCanBeDeletedByForce) {
   EXPECT_TRUE(view().transfers.empty());
 }
 
+TEST_F(UseCases, WhatIsBeingRetypedCountsForTheQuotaOfTheNewType) {
+  settings_.default_quotas = {{"volumes_SSD", 1}};
+  VolumeId first = volume(actor_);
+  VolumeId second = volume(actor_);
+  begin(service().volumes().retype(actor_, first, "SSD", true));
+  EXPECT_EQ(code_of(service().volumes().retype(actor_, second, "SSD", true)), ErrorCode::OverQuota);
+  work();
+  call(service().volumes().retype(actor_, first, "SAS", true));
+  EXPECT_EQ(code_of(service().volumes().retype(actor_, second, "SSD", true)), std::nullopt);
+}
+
 }  // namespace
 }  // namespace varve::services

@@ -107,6 +107,15 @@ Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type
   Usage usage = scope ? sum(std::string(kSum) + " WHERE ", "project_id", "volume_type_id") : sum(kSum, "", "");
   Usage growth = scope ? sum(std::string(kGrowth) + " AND ", "v.project_id", "v.volume_type_id") : sum(kGrowth, "", "");
   usage.gib += growth.gib;
+  if (!scope || !type) return usage;
+  Usage coming = usage_of(query<Int, Int>(
+      db_,
+      "SELECT COUNT(*), COALESCE(SUM(v.size_gib), 0) FROM tasks t JOIN volumes v ON v.id = t.volume_id "
+      "WHERE t.state = 'live' AND t.kind = 'volume.retype' AND t.target = :type AND v.volume_type_id <> :present "
+      "AND v.project_id = :project",
+      type->str(), *type, *scope));
+  usage.count += coming.count;
+  usage.gib += coming.gib;
   return usage;
 }
 

@@ -137,7 +137,7 @@ class Volumes {
   std::vector<VolumeId> ids_after(const VolumeId& id, std::int64_t limit);  // ascending; "": from the first
   std::vector<ProjectId> projects();                                        // that have a volume
   std::vector<model::Volume> transitional();                                // that only a live task may have
-  // What live extensions will add is in use already.
+  // What live extensions and retypes will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::int64_t usage_of_pool(const std::string& pool);  // GiB
   bool another_uses_key(const std::string& key, const VolumeId& except);
