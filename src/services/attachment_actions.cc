@@ -102,8 +102,10 @@ void Attachments::attach_in(store::Transaction& tx, const model::Actor& actor, c
            (spec.instance_id || one.host_name == spec.host_name);
   };
   if (std::any_of(present.begin(), present.end(), is_same)) return;
-  bool used = std::any_of(present.begin(), present.end(),
-                          [](const Attachment& one) { return one.status == AttachmentStatus::Attached; });
+  // One whose connection is being terminated is attached again after that.
+  bool used = std::any_of(present.begin(), present.end(), [](const Attachment& one) {
+    return one.status == AttachmentStatus::Attached || one.status == AttachmentStatus::Detaching;
+  });
   if (used && !volume.multiattach) {
     throw Error(ErrorCode::InvalidState,
                 "Error attaching volume - InvalidVolume: Invalid volume: volume is already attached and multiple "

@@ -119,6 +119,18 @@ void Attachments::require_attachable(store::Transaction& tx, const Volume& volum
   }
 }
 
+// Beside a reservation os-attach may have given a volume to somebody else.
+void Attachments::require_unused(store::Transaction& tx, const Volume& volume, const Attachment& but_for) {
+  if (volume.multiattach || but_for.snapshot_id) return;
+  for (const Attachment& one : tx.attachments().of_volume(volume.id)) {
+    bool waits = one.status == AttachmentStatus::Reserved || one.status == AttachmentStatus::ErrorAttaching;
+    if (!waits && one.id != but_for.id) {
+      invalid_volume("Volume " + volume.id.str() + " is used by attachment " + one.id.str() +
+                     " and is not multiattach.");
+    }
+  }
+}
+
 asio::awaitable<Attachment> Attachments::create(model::Actor actor, AttachmentSpec spec) {
   Begun begun = co_await db_.write([&](store::Transaction& tx) -> Begun {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
@@ -142,6 +154,7 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
       invalid_volume("attachment " + id.str() + " is being deleted.");
     }
     if (attachment.export_uri) return {attachment, std::nullopt};  // connected already: the same answer again
+    require_unused(tx, volume, attachment);
     attachment.connector = spec.connector;
     if (spec.host_name) attachment.host_name = spec.host_name;
     if (spec.mountpoint) attachment.mountpoint = spec.mountpoint;
@@ -176,7 +189,8 @@ asio::awaitable<Attachment> Attachments::served(model::Actor actor, Begun begun)
 }
 
 // forget: the attachment goes with its export; otherwise it stays, unconnected. Which exports end is decided in the
-// commit that ends them: what another call has ended meanwhile is not among them.
+// commit that ends them: what another call has ended meanwhile is not among them. One that another call is ending is
+// what it was before that call, should both fail.
 TaskId Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, const Attachment& attachment,
                                bool forget) {
   Task task = tasks_.make(TaskKind::StopExport, actor, attachment.volume_id);
@@ -185,6 +199,13 @@ TaskId Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor
   task.project_id = attachment.project_id;
   if (forget) task.target = "forget";
   task.resume_status = std::string(to_string(attachment.status));
+  if (attachment.status == AttachmentStatus::Detaching) {
+    task.resume_status.reset();
+    for (const Task& other : tx.tasks().live_of(attachment.volume_id)) {
+      bool ends_it = other.kind == TaskKind::StopExport && other.attachment_id == task.attachment_id;
+      if (ends_it) task.resume_status = other.resume_status;
+    }
+  }
   Attachment present = attachment;
   present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
   tx.attachments().update(present);
@@ -200,6 +221,7 @@ asio::awaitable<void> Attachments::complete(model::Actor actor, AttachmentId id)
       invalid_volume("attachment " + id.str() + " is " + std::string(to_string(attachment.status)) +
                      ", not attaching.");
     }
+    require_unused(tx, tx.volumes().get(std::nullopt, attachment.volume_id), attachment);
     attachment.status = AttachmentStatus::Attached;
     attachment.attached_at = clock_.now();
     attachment.updated_at = attachment.attached_at;

@@ -74,6 +74,7 @@ class Attachments {
   TaskId begin_stop(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment,
                     bool forget);
   void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);
+  void require_unused(store::Transaction& tx, const model::Volume& volume, const model::Attachment& but_for);
   model::Attachment new_attachment(const model::Actor& actor, const model::Volume& volume, const AttachmentSpec& spec);
   void attach_in(store::Transaction& tx, const model::Actor& actor, const VolumeId& id, const AttachSpec& spec);
   void move_volume(store::Transaction& tx, model::Volume volume, model::VolumeStatus to);

@@ -31,6 +31,8 @@ Exports::State Exports::read(const ExportSource& source, const std::optional<Att
       } else if (attachment.export_uri) {
         bool ends = attachment.status == model::AttachmentStatus::Detaching;
         (ends ? state.ending : state.exported).push_back(attachment);
+      } else {
+        state.unrecorded.push_back(attachment);
       }
     }
     return state;
@@ -179,7 +181,7 @@ void Exports::without_exports(std::vector<VolumeId> volumes, const std::function
 void Exports::take_away(const ExportSource& source) {
   State state = read(source, std::nullopt);
   // What waits for its end is still served, and does not come back.
-  for (const auto* those : {&state.exported, &state.ending}) {
+  for (const auto* those : {&state.exported, &state.ending, &state.unrecorded}) {
     for (const model::Attachment& attachment : *those) exporter_.remove(source.key(), attachment.id);
   }
 }

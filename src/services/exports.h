@@ -62,6 +62,7 @@ class Exports {
     model::QosLimits qos;
     std::vector<model::Attachment> exported;  // but for those that end
     std::vector<model::Attachment> ending;
+    std::vector<model::Attachment> unrecorded;  // of a start that failed or has not begun: it may be served
     std::optional<model::Attachment> wanted;
   };
   State read(const ExportSource& source, const std::optional<AttachmentId>& wanted);

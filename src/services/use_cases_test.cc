@@ -93,5 +93,62 @@ TEST_F(UseCases, WhatIsBeingRetypedCountsForTheQuotaOfTheNewType) {
   EXPECT_EQ(code_of(service().volumes().retype(actor_, second, "SSD", true)), std::nullopt);
 }
 
+TEST_F(UseCases, AnAttachmentThatTwoCallsCouldNotEndIsWhatItWas) {
+  AttachmentId id = call(service().attachments().create(actor_, of(volume(actor_), true))).id;
+  call(service().attachments().complete(actor_, id));
+  fail("unexport", 2);
+  begin(service().attachments().remove(actor_, id));
+  begin(service().attachments().remove(actor_, id));
+  EXPECT_THROW(work(), Error);
+  EXPECT_THROW(work(), Error);
+  work();
+  EXPECT_EQ(view().attachments.front().status, AttachmentStatus::Attached);
+}
+
+// os-attach takes a volume that is reserved, and the reservation waits.
+TEST_F(UseCases, AReservationIsNotUsedWhileSomebodyElseHasTheVolume) {
+  VolumeId volume = this->volume(actor_);
+  AttachmentId waiting = call(service().attachments().create(actor_, of(volume, false))).id;
+  AttachSpec spec;
+  spec.host_name = "h2";
+  call(service().attachments().attach(actor_, volume, spec));
+  EXPECT_EQ(code_of(service().attachments().connect(actor_, waiting, of(volume, true))), ErrorCode::InvalidState);
+  EXPECT_THROW(begin(service().attachments().complete(actor_, waiting)), Error);
+}
+
+// It is attached again afterwards.
+TEST_F(UseCases, AVolumeWhoseConnectionIsBeingTerminatedIsAttachedToNoOther) {
+  VolumeId volume = this->volume(actor_);
+  call(service().attachments().initialize_connection(actor_, of(volume, true)));
+  AttachSpec spec;
+  spec.host_name = "h1";
+  call(service().attachments().attach(actor_, volume, spec));
+  begin(service().attachments().terminate_connection(actor_, volume, std::nullopt));
+  spec.host_name = "h2";
+  EXPECT_EQ(code_of(service().attachments().attach(actor_, volume, spec)), ErrorCode::InvalidState);
+}
+
+// Its address could not be written down, so that nothing told that it was there.
+TEST_F(UseCases, AnExportOfWhichNoRowTellsIsTakenAwayForAnExtension) {
+  VolumeId volume = this->volume(actor_, "SAS", true);
+  AttachmentId first = call(service().attachments().create(actor_, of(volume, true))).id;
+  call(service().attachments().complete(actor_, first));
+  begin(service().attachments().create(actor_, of(volume, true)));
+  before("export", [] {
+    fault::arm(fault::Kind::Commit, 1, ENOSPC);
+    return std::nullopt;
+  });
+  EXPECT_THROW(work(), Error);
+  fault::disarm();
+  before("export", [] { return std::nullopt; });
+  bool served = true;
+  before("extend_volume", [&] {
+    served = exporter_.served().contains(volume.str());
+    return std::nullopt;
+  });
+  call(service().volumes().extend(actor_, volume, 2));
+  EXPECT_FALSE(served);
+}
+
 }  // namespace
 }  // namespace varve::services

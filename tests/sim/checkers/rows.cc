@@ -21,7 +21,13 @@ std::string stray_of_volume(const View& view, const model::Volume& volume) {
   if (offered != (volume.status == VolumeStatus::AwaitingTransfer)) {
     return what + " is " + std::string(to_string(volume.status)) + (offered ? " with" : " without") + " a transfer";
   }
-  if (!volume.multiattach && users_of(view, volume.id) > 1) return what + " has several users and is not multiattach";
+  auto uses = [&](const model::Attachment& one) {
+    using enum model::AttachmentStatus;
+    return one.volume_id == volume.id && !one.snapshot_id && (one.status == Attached || one.status == Attaching);
+  };
+  if (!volume.multiattach && std::ranges::count_if(view.attachments, uses) > 1) {
+    return what + " has several users and is not multiattach";
+  }
   if (!volume.group_id) return {};
   auto group = std::ranges::find(view.groups, GroupId(*volume.group_id), &model::VolumeGroup::id);
   if (group == view.groups.end()) return what + " is in a group that is gone";
