@@ -10,10 +10,14 @@ CONFORMANCE ?=
 TEST_WORKERS ?= 4
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
+SEED ?=
+SIM_FIRST ?= 1
+SIM_SEEDS ?= 5000
+SIM_OPTIONS ?=
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-functional test-crash test-soak conformance soak tsan lint format fuzz bench bench-share build clean
+.PHONY: help run test test-unit test-sim test-functional test-crash test-soak conformance sim soak tsan lint format fuzz bench bench-share build clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,16 +29,25 @@ run: ## install what is needed, build, serve on http://127.0.0.1:8776
 
 test: ## install what is needed, build, run all tests
 	@tools/install-packages build run test
-	@$(MAKE) --no-print-directory build test-unit test-functional test-crash test-soak
+	@$(MAKE) --no-print-directory build test-unit test-sim test-functional test-crash test-soak
 
 build: $(BUILD)/build.ninja ## build the preset PRESET (debug, tsan, release, fuzz)
-	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests varve_recorder varve_failing_disk)
+	@ninja -C $(BUILD) varved $(if $(filter release,$(PRESET)),,varve_tests varve_sim varve_recorder varve_failing_disk)
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json
 	@cmake --preset $(PRESET) >/dev/null
 
 test-unit: build ## unit and contract tests of the preset
 	@seq 0 $$(($(TEST_WORKERS) - 1)) | GTEST_TOTAL_SHARDS=$(TEST_WORKERS) GTEST_BRIEF=1 xargs -P $(TEST_WORKERS) -I{} env GTEST_SHARD_INDEX={} $(BUILD)/src/varve_tests
+
+test-sim: build ## 200 seeds of the simulator, with the sanitizers of the preset
+	@$(BUILD)/src/varve_sim --seeds 200
+
+sim: ## the services under random calls, failures and crashes (SIM_SEEDS from SIM_FIRST); SEED=N repeats one, with its trace
+	@tools/install-packages build
+	@$(MAKE) --no-print-directory build/release/build.ninja PRESET=release
+	@ninja -C build/release varve_sim | tail -n 1
+	@build/release/src/varve_sim $(if $(SEED),--seed $(SEED),--first $(SIM_FIRST) --seeds $(SIM_SEEDS)) $(SIM_OPTIONS)
 
 test-functional: build ## the real binary, driven by real clients
 	@VARVE_BUILD=$(BUILD) $(PYTHON) -m pytest -q -n $(TEST_WORKERS) --dist loadfile tests/functional tests/compat $(PYTEST_OPTIONS)

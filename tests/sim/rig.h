@@ -163,7 +163,7 @@ class Rig : public testing::Test {
   Keys keys_;
   NoImages images_;
   NoObjects objects_;
-  Offload calls_{1};
+  Offload calls_{0};
   std::map<std::string, Watch> watches_;
   boost::asio::io_context io_;
   std::exception_ptr fault_;
