@@ -116,6 +116,7 @@ def main():
     parser.add_argument("--snapshots", type=int, default=100_000, help="rows of the long list")
     parser.add_argument("--turns", type=int, default=9, help="of each comparison of bytes")
     parser.add_argument("--bytes", action="store_true", help="only the path of the bytes")
+    parser.add_argument("--calls", action="store_true", help="all but the path of the bytes")
     parser.add_argument("--share", action="store_true", help="everything once and shortly: does it work; no bar counts")
     options = parser.parse_args()
     if options.share:
@@ -172,7 +173,8 @@ def run(server, options, bars):
     print(f"  snapshot of an attached volume: {small * 1000:.1f} ms with 64 MiB written, {large * 1000:.1f} ms with {options.large_mib} MiB")
     bars.append(("snapshot with much written / with little", f"{large / small:.2f}", "<= 1.5", large / small <= 1.5))
 
-    compare_bytes(server, admin, options, bars)
+    if not options.calls:
+        compare_bytes(server, admin, options, bars)
 
     admin = fill(server, admin, options.snapshots)
     page = Load(server, admin, "/snapshots/detail?limit=1000", 1, options.seconds)
