@@ -22,11 +22,20 @@ Pools::Pools(backends::Backend& backend, const Settings& settings, std::size_t a
   for (const std::string& name : backend_.pools()) {
     Pool pool{name, "", "cinder-volume", backend_.capabilities(name)};
     const std::string& own = pool.offers.at("volume_backend_name");
-    pool.host = settings_.host_name + "@" + own + "#" + name;
+    pool.host = host(own, name);
     if (!known_.empty()) pool.service += "@" + own;
     known_.push_back(std::move(pool));
     calls_.emplace(name, std::make_unique<Offload>(at_once));
   }
+}
+
+std::string Pools::host(const std::string& backend_name, const std::string& pool) const {
+  std::string out = settings_.host_name;
+  out += '@';
+  out += backend_name;
+  out += '#';
+  out += pool;
+  return out;
 }
 
 void Pools::end() {
@@ -46,7 +55,7 @@ model::Metadata Pools::offers_of(const std::string& name) const {
 
 std::string Pools::host_of(const std::string& name) const {
   if (const Pool* pool = find(name)) return pool->host;
-  return settings_.host_name + "@" + offers_of(name).at("volume_backend_name") + "#" + name;
+  return host(offers_of(name).at("volume_backend_name"), name);
 }
 
 std::string Pools::lack(const std::string& name, const model::VolumeType& type) const {

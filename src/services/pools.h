@@ -58,6 +58,7 @@ class Pools {
   boost::asio::awaitable<int> independence_percent(model::Volume volume);
 
  private:
+  std::string host(const std::string& backend_name, const std::string& pool) const;
   model::Metadata offers_of(const std::string& name) const;
   template <class F>
   boost::asio::awaitable<std::invoke_result_t<F&>> ask(std::string pool, F question);
