@@ -48,6 +48,27 @@ asio::awaitable<void> Attachments::roll_detaching(model::Actor actor, VolumeId i
   });
 }
 
+namespace {
+
+// The host's own, else one that has no host yet: one in use before a reservation.
+std::optional<Attachment> for_host(const std::vector<Attachment>& present, const std::optional<std::string>& host) {
+  std::optional<Attachment> found;
+  auto fits = [&](const Attachment& one) {
+    if (one.status == AttachmentStatus::Detaching) return 0;
+    if (one.connector) return one.host_name == host ? 3 : 0;
+    return one.status == AttachmentStatus::Reserved ? 1 : 2;
+  };
+  int best = 0;
+  for (const Attachment& one : present) {
+    if (fits(one) <= best) continue;
+    best = fits(one);
+    found = one;
+  }
+  return found;
+}
+
+}  // namespace
+
 asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor actor, AttachmentSpec spec) {
   Begun begun = co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
@@ -55,12 +76,9 @@ asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor acto
                    {VolumeStatus::Available, VolumeStatus::Attaching, VolumeStatus::Reserved, VolumeStatus::InUse},
                    "initialize a connection");
     std::vector<Attachment> present = tx.attachments().of_volume(volume.id);
-    auto same_host = [&](const Attachment& one) {
-      return one.status != AttachmentStatus::Detaching && (!one.connector || one.host_name == spec.host_name);
-    };
-    auto found = std::find_if(present.begin(), present.end(), same_host);
-    if (found != present.end()) {
+    if (std::optional<Attachment> found = for_host(present, spec.host_name)) {
       Attachment& attachment = *found;
+      require_unused(tx, volume, attachment);
       attachment.connector = spec.connector;
       attachment.host_name = spec.host_name;  // who may ask again, and end it
       tx.attachments().update(attachment);

@@ -119,11 +119,12 @@ void Attachments::require_attachable(store::Transaction& tx, const Volume& volum
   }
 }
 
-// Beside a reservation os-attach may have given a volume to somebody else.
+// Beside a reservation os-attach may have given a volume to somebody else, or a connection may have been initialized.
 void Attachments::require_unused(store::Transaction& tx, const Volume& volume, const Attachment& but_for) {
   if (volume.multiattach || but_for.snapshot_id) return;
   for (const Attachment& one : tx.attachments().of_volume(volume.id)) {
-    bool waits = one.status == AttachmentStatus::Reserved || one.status == AttachmentStatus::ErrorAttaching;
+    bool is_reserved = one.status == AttachmentStatus::Reserved && !one.connector;
+    bool waits = !one.export_uri && (is_reserved || one.status == AttachmentStatus::ErrorAttaching);
     if (!waits && one.id != but_for.id) {
       invalid_volume("Volume " + volume.id.str() + " is used by attachment " + one.id.str() +
                      " and is not multiattach.");

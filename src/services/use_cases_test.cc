@@ -116,6 +116,26 @@ TEST_F(UseCases, AReservationIsNotUsedWhileSomebodyElseHasTheVolume) {
   EXPECT_THROW(begin(service().attachments().complete(actor_, waiting)), Error);
 }
 
+TEST_F(UseCases, AConnectionIsOfWhoeverHasTheVolumeAndNotOfAReservation) {
+  VolumeId volume = this->volume(actor_);
+  AttachmentId waiting = call(service().attachments().create(actor_, of(volume, false))).id;
+  call(service().attachments().attach(actor_, volume, {.host_name = "h1"}));
+  EXPECT_NE(call(service().attachments().initialize_connection(actor_, of(volume, true))).id, waiting);
+  AttachmentSpec other = of(volume, true);
+  other.host_name = "h2";
+  EXPECT_EQ(code_of(service().attachments().initialize_connection(actor_, other)), ErrorCode::InvalidState);
+}
+
+TEST_F(UseCases, BesideAConnectedReservationNobodyElseIsServed) {
+  VolumeId volume = this->volume(actor_);
+  AttachmentId served = call(service().attachments().create(actor_, of(volume, false))).id;
+  EXPECT_EQ(call(service().attachments().initialize_connection(actor_, of(volume, true))).id, served);
+  call(service().attachments().attach(actor_, volume, {.host_name = "h2"}));
+  AttachmentSpec other = of(volume, true);
+  other.host_name = "h2";
+  EXPECT_EQ(code_of(service().attachments().initialize_connection(actor_, other)), ErrorCode::InvalidState);
+}
+
 // It is attached again afterwards.
 TEST_F(UseCases, AVolumeWhoseConnectionIsBeingTerminatedIsAttachedToNoOther) {
   VolumeId volume = this->volume(actor_);
