@@ -15,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
+#include <future>
 #include <memory>
 #include <optional>
 #include <type_traits>
@@ -65,6 +66,28 @@ class Offload {
     if (outcome->fault) std::rethrow_exception(outcome->fault);
     if (!outcome->value) throw Error(ErrorCode::Unavailable, "there was no answer in time");
     co_return std::move(*outcome->value);
+  }
+
+  // The same for a thread that may block; nullopt when there is no answer in time, or no call.
+  template <class F>
+  std::optional<std::invoke_result_t<F&>> wait_for(std::chrono::milliseconds limit, F call) {
+    using Value = std::invoke_result_t<F&>;
+    if (in_place_) return call();
+    if (ended_ || running_ >= most_) return std::nullopt;
+    auto outcome = std::make_shared<std::promise<Value>>();
+    std::future<Value> answer = outcome->get_future();
+    ++running_;
+    auto done = [this, outcome](std::exception_ptr fault, Value value) {
+      --running_;
+      if (fault) {
+        outcome->set_exception(fault);
+      } else {
+        outcome->set_value(std::move(value));
+      }
+    };
+    boost::asio::co_spawn(threads_, call_there(std::move(call)), std::move(done));
+    if (answer.wait_for(limit) != std::future_status::ready) return std::nullopt;
+    return answer.get();
   }
 
   // Returns when the calls that have begun are over; those that have not fail with Error(Unavailable).

@@ -56,6 +56,18 @@ TEST_F(OffloadTest, WaitsNoLongerThanItIsTold) {
   calls.end();
 }
 
+TEST_F(OffloadTest, AThreadMayWaitForAnAnswer) {
+  Offload calls(1);
+  EXPECT_EQ(calls.wait_for(kLong, [] { return 7; }), 7);
+  EXPECT_THROW(calls.wait_for(kLong, []() -> int { throw Error(ErrorCode::NotFound, "gone"); }), Error);
+  std::binary_semaphore hung(0);
+  EXPECT_EQ(calls.wait_for(milliseconds(1), [&] { return hung.acquire(), 1; }), std::nullopt);
+  hung.release();
+  EXPECT_EQ(calls.wait_for(kLong, [] { return 2; }), 2);
+  calls.end();
+  EXPECT_EQ(calls.wait_for(kLong, [] { return 7; }), std::nullopt);
+}
+
 TEST_F(OffloadTest, TooManyCallsWithoutAnAnswerAreRefused) {
   Offload calls(1, 2);
   std::counting_semaphore<2> hung(0);

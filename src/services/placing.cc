@@ -7,8 +7,8 @@
 
 namespace varve::services {
 
-std::string Placing::pick(store::Transaction& tx, const model::VolumeType& type,
-                          const std::optional<std::string>& preferred, const Rooms& rooms) const {
+std::vector<std::string> Placing::candidates(store::Transaction& tx, const model::VolumeType& type,
+                                             const std::optional<std::string>& preferred) const {
   std::vector<Pool> open = pools_.all();
   std::string closed;
   std::erase_if(open, [&](const Pool& pool) {
@@ -20,28 +20,22 @@ std::string Placing::pick(store::Transaction& tx, const model::VolumeType& type,
   if (open.empty()) throw Error(ErrorCode::NoSpace, closed);
   const Pool* wanted = preferred ? pools_.find(*preferred) : nullptr;
   bool is_open = wanted != nullptr && std::ranges::find(open, wanted->name, &Pool::name) != open.end();
-  if (is_open && pools_.suits(*preferred, type)) return *preferred;
-  std::optional<std::string> best;
-  std::uint64_t room = 0;
+  if (is_open && pools_.suits(*preferred, type)) return {*preferred};
+  std::vector<std::string> out;
   for (const Pool& pool : open) {
-    if (!pools_.suits(pool.name, type)) continue;
-    std::uint64_t available = rooms.at(pool.name).available;
-    if (best && available <= room) continue;
-    room = available;
-    best = pool.name;
+    if (pools_.suits(pool.name, type)) out.push_back(pools_.row_name(pool.name));
   }
-  if (!best)
-    throw Error(ErrorCode::NoSpace, "no pool suits the type: it wants " + pools_.lack(open.front().name, type));
-  return pools_.row_name(*best);
+  if (!out.empty()) return out;
+  throw Error(ErrorCode::NoSpace, "no pool suits the type: it wants " + pools_.lack(open.front().name, type));
 }
 
 model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::string>& preferred) {
-  Rooms rooms = pools_.rooms_blocking();
-  auto [present, pool] = db_.read_blocking([&](store::Transaction& tx) {
+  auto [present, pools] = db_.read_blocking([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(std::nullopt, id);
     model::VolumeType type = type_of(tx, volume);
-    return std::pair(volume, pick(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool), rooms));
+    return std::pair(volume, candidates(tx, type, volume.pool.empty() ? preferred : std::optional(volume.pool)));
   });
+  std::string pool = pools_.roomiest(pools);
   if (pool == present.pool) return present;
   return db_.write_blocking([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(std::nullopt, id);

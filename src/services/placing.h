@@ -16,10 +16,10 @@ class Placing {
   Placing(store::Database& db, backends::Backend& backend, Pools& pools, keys::KeyManager& keys)
       : db_(db), backend_(backend), pools_(pools), keys_(keys) {}
 
-  // The preferred pool if it suits, else the suitable one with the most room, as it was asked for before the
-  // transaction. Throws Error(NoSpace) when none suits. One whose service is disabled or frozen is left out.
-  std::string pick(store::Transaction& tx, const model::VolumeType& type, const std::optional<std::string>& preferred,
-                   const Rooms& rooms) const;
+  // Where a volume of the type may be, as rows name it: the preferred pool alone if it suits, else all that do; never
+  // none. Throws Error(NoSpace) when none suits. One whose service is disabled or frozen is left out.
+  std::vector<std::string> candidates(store::Transaction& tx, const model::VolumeType& type,
+                                      const std::optional<std::string>& preferred) const;
 
   // Gives the volume its pool, once. Throws Error(NoSpace) when the service takes no volumes or no pool suits.
   model::Volume schedule(const VolumeId& id, const std::optional<std::string>& preferred);

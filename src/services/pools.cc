@@ -14,6 +14,7 @@ namespace {
 
 // A question that takes longer is asked about a disk or a daemon that hangs.
 constexpr std::chrono::seconds kPatience(5);
+constexpr std::chrono::seconds kMoment(2);  // when others wait for all of the pools
 
 }  // namespace
 
@@ -25,7 +26,7 @@ Pools::Pools(backends::Backend& backend, const Settings& settings, std::size_t a
     pool.host = host(own, name);
     if (!known_.empty()) pool.service += "@" + own;
     known_.push_back(std::move(pool));
-    calls_.emplace(name, std::make_unique<Offload>(at_once));
+    questions_.emplace(name, std::make_unique<Questions>(at_once));
   }
 }
 
@@ -39,7 +40,10 @@ std::string Pools::host(const std::string& backend_name, const std::string& pool
 }
 
 void Pools::end() {
-  for (auto& [name, calls] : calls_) calls->end();
+  for (auto& [name, questions] : questions_) {
+    questions->own.end();
+    questions->of_volumes.end();
+  }
 }
 
 const Pool* Pools::find(const std::string& name) const {
@@ -76,17 +80,15 @@ std::string Pools::lack(const std::string& name, const model::VolumeType& type) 
   return {};
 }
 
-template <class F>
-asio::awaitable<std::invoke_result_t<F&>> Pools::ask(std::string pool, F question) {
-  auto found = calls_.find(pool);
-  Offload& calls = found == calls_.end() ? *calls_.at(known_.front().name) : *found->second;
-  return calls.run_for(kPatience, std::move(question));
+Pools::Questions& Pools::questions_of(const std::string& pool) {
+  auto found = questions_.find(pool);
+  return found == questions_.end() ? *questions_.at(known_.front().name) : *found->second;
 }
 
 asio::awaitable<Capacity> Pools::room(std::string pool) {
   auto look = [this, pool] { return backend_.capacity(pool); };
   try {
-    co_return co_await ask(pool, look);
+    co_return co_await questions_of(pool).own.run_for(kMoment, look);
   } catch (const Error& fault) {
     log::warning("a pool does not say how much room it has", {{"pool", pool}, {"error", fault.message()}});
   }
@@ -99,32 +101,40 @@ asio::awaitable<Rooms> Pools::rooms() {
   co_return out;
 }
 
-Rooms Pools::rooms_blocking() const {
-  Rooms out;
-  for (const Pool& pool : known_) out[pool.name] = backend_.capacity(pool.name);
-  return out;
+std::string Pools::roomiest(const std::vector<std::string>& pools) {
+  if (pools.size() == 1) return pools.front();
+  std::optional<std::string> best;
+  std::uint64_t room = 0;
+  for (const std::string& pool : pools) {
+    auto look = [this, pool] { return backend_.capacity(pool); };
+    Capacity capacity = questions_of(pool).own.wait_for(kMoment, look).value_or(Capacity{.unavailable = true});
+    if (best && capacity.available <= room) continue;
+    room = capacity.available;
+    best = pool;
+  }
+  return best.value();
 }
 
 asio::awaitable<std::vector<backends::Found>> Pools::found(std::string pool) {
   auto look = [this, pool] { return backend_.found(pool); };
-  co_return co_await ask(pool, look);
+  co_return co_await questions_of(pool).own.run_for(kPatience, look);
 }
 
 asio::awaitable<backends::Usage> Pools::usage(model::Volume volume) {
   auto look = [this, id = volume.id] {
     return backend_.has_volume(id) ? backend_.volume_usage(id) : backends::Usage{};
   };
-  co_return co_await ask(volume.pool, look);
+  co_return co_await questions_of(volume.pool).of_volumes.run_for(kPatience, look);
 }
 
 asio::awaitable<backends::Usage> Pools::usage(std::string pool, model::Snapshot snapshot) {
   auto look = [this, volume = snapshot.volume_id, id = snapshot.id] { return backend_.snapshot_usage(volume, id); };
-  co_return co_await ask(pool, look);
+  co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
 }
 
 asio::awaitable<int> Pools::independence_percent(model::Volume volume) {
   auto look = [this, id = volume.id] { return backend_.independence_percent(id); };
-  co_return co_await ask(volume.pool, look);
+  co_return co_await questions_of(volume.pool).of_volumes.run_for(kPatience, look);
 }
 
 }  // namespace varve::services

@@ -51,7 +51,9 @@ class Pools {
   // A pool whose disk does not answer is unavailable; nothing is thrown.
   boost::asio::awaitable<backends::Capacity> room(std::string pool);
   boost::asio::awaitable<Rooms> rooms();
-  Rooms rooms_blocking() const;
+  // The one with the most room, of at least one. Blocks for seconds at most, and not when there is nothing to choose;
+  // one that does not answer is the last choice.
+  std::string roomiest(const std::vector<std::string>& pools);
   boost::asio::awaitable<std::vector<backends::Found>> found(std::string pool);
   boost::asio::awaitable<backends::Usage> usage(model::Volume volume);
   boost::asio::awaitable<backends::Usage> usage(std::string pool, model::Snapshot snapshot);
@@ -60,13 +62,18 @@ class Pools {
  private:
   std::string host(const std::string& backend_name, const std::string& pool) const;
   model::Metadata offers_of(const std::string& name) const;
-  template <class F>
-  boost::asio::awaitable<std::invoke_result_t<F&>> ask(std::string pool, F question);
+  // A volume's layers may be in another pool that hangs: then at least what is asked about the pool itself is answered.
+  struct Questions {
+    explicit Questions(std::size_t at_once) : own(at_once), of_volumes(at_once) {}
+    Offload own;
+    Offload of_volumes;
+  };
+  Questions& questions_of(const std::string& pool);
 
   backends::Backend& backend_;
   const Settings& settings_;
   std::vector<Pool> known_;
-  std::map<std::string, std::unique_ptr<Offload>> calls_;
+  std::map<std::string, std::unique_ptr<Questions>> questions_;
 };
 
 }  // namespace varve::services

@@ -46,17 +46,17 @@ void Volumes::give_type(store::Transaction& tx, const VolumeTypeId& id, Volume& 
 void Volumes::run_retype(const Task& task) {
   Volume volume;
   std::optional<model::VolumeType> type;
-  std::string pool;
+  std::vector<std::string> pools;
   model::QosLimits qos;
-  Rooms rooms = pools_.rooms_blocking();
   db_.read_blocking([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
     type = tx.volume_types().find(VolumeTypeId(task.target.value()));
     if (!type) return;
     qos = limits_of(tx, *type, volume.size_gib);
-    pool = pools_.suits(volume.pool, *type) ? volume.pool : placing_.pick(tx, *type, std::nullopt, rooms);
+    pools = pools_.suits(volume.pool, *type) ? std::vector{volume.pool} : placing_.candidates(tx, *type, std::nullopt);
   });
   if (!type) throw Error(ErrorCode::NotFound, "the volume type is gone");
+  std::string pool = pools_.roomiest(pools);
   if (pool != volume.pool) move_to_pool(volume.id, pool);
   backend_.set_qos(task.volume_id, qos);
 }

@@ -309,7 +309,6 @@ asio::awaitable<TaskId> Volumes::migrate(model::Actor actor, VolumeId id, std::s
 }
 
 asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::string new_type, bool may_migrate) {
-  Rooms rooms = co_await pools_.rooms();
   Task task = tasks_.make(TaskKind::RetypeVolume, actor, id);
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
@@ -327,7 +326,7 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
       invalid("Retype cannot change encryption.", Reason::RetypeNotAllowed);
     }
     if (!pools_.suits(volume.pool, type)) {
-      placing_.pick(tx, type, volume.pool, rooms);
+      placing_.candidates(tx, type, volume.pool);
       if (!may_migrate) {
         invalid("type " + type.name + " is in another pool; the volume moves there with migration_policy on-demand.",
                 Reason::RetypeNotAllowed);
