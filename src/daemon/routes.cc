@@ -1,5 +1,6 @@
 #include "daemon/routes.h"
 
+#include <algorithm>
 #include <boost/beast/http/verb.hpp>
 #include <boost/json.hpp>
 #include <cstdio>
@@ -47,8 +48,10 @@ void add(json::array& out, const api::Tables<Context>& tables) {
     json::object one = entry(route);
     json::array actions;
     for (const auto& action : row.actions) {
-      actions.push_back(
-          json::object{{"name", action.name}, {"needs", action.needs.words()}, {"since", version_of(action.since)}});
+      if (action.since > route.until) continue;
+      actions.push_back(json::object{{"name", action.name},
+                                     {"needs", action.needs.words()},
+                                     {"since", version_of(std::max(route.since, action.since))}});
     }
     if (!actions.empty()) one["actions"] = std::move(actions);
     out.push_back(std::move(one));

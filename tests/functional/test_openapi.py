@@ -130,10 +130,16 @@ def test_an_operation_answers_as_the_contract_says(walk, server, method, path):
             assert reply.status_code in (200, 202, 300), reply.text
 
 
+def version_of(method, path):
+    """The first of the path's versions that has the method: what came with a microversion is not under /v2."""
+    served = {(route["verb"], route["path"]) for route in routes()}
+    versions = contract.versions(path)
+    return next(version for version in versions if (method, path.replace("{version}", version)) in served)
+
+
 @pytest.mark.parametrize("method, path", OPERATIONS, ids=lambda value: value)
 def test_an_operation_refuses_as_the_contract_says(walk, server, method, path):
-    version = contract.versions(path)[0]
-    url = server.url + walk.fill(path, ZERO, version)
+    url = server.url + walk.fill(path, ZERO, version_of(method, path))
     operation = contract.operations()[method, path]
     anonymous = requests.request(method, url, timeout=30)
     if operation.get("security") == []:

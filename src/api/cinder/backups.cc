@@ -168,7 +168,6 @@ Reply show_backup(Services s, CallPtr call) {
 }
 
 Reply update_backup(Services s, CallPtr call) {
-  call->require_version(kUpdate);
   Body body(*call->request, "backup");
   Fields& fields = body.fields();
   services::BackupChange change;
@@ -258,7 +257,7 @@ constexpr Row<Services> kRows[] = {
     {Verb::get, "/backups/detail", "member", list_backups<true>},
     {Verb::post, "/backups/import_record", "admin", import_backup},
     {Verb::get, "/backups/{id}", "member", show_backup},
-    {Verb::put, "/backups/{id}", "member", update_backup},
+    {Verb::put, "/backups/{id}", "member", update_backup, kUpdate},
     {Verb::delete_, "/backups/{id}", "member", delete_backup},
     {Verb::post, "/backups/{id}/restore", "member", restore_backup},
     action_row<kActions, Services>("/backups/{id}/action"),

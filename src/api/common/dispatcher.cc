@@ -75,7 +75,7 @@ std::string Dispatcher::base_url(const http::Request& request) const {
   return (request.secure ? "https://" : "http://") + std::string(request.header("Host"));
 }
 
-// Of the path's rows; a path without any answers as the service that it is of.
+// Of the path's rows. A path without any answers as Keystone below /identity, else as Cinder.
 Envelope Dispatcher::envelope_of(const http::Request& request) const {
   auto match = router_.find(request.method, request.path);
   if (match.nearest != nullptr) return match.nearest->info.envelope;

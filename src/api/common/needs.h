@@ -42,7 +42,6 @@ class Action {
 };
 
 // Read from words with blanks between them: one of anyone, token, member and admin, or actions, or admin and actions.
-// Read from words with blanks between them: one of anyone, token, member and admin, or actions, or admin and actions.
 class Needs {
  public:
   enum class Who : std::uint8_t {
@@ -57,9 +56,10 @@ class Needs {
     for (;;) {
       std::size_t blank = rest.find(' ');
       read(rest.substr(0, blank));
-      if (blank == std::string_view::npos) return;
+      if (blank == std::string_view::npos) break;
       rest.remove_prefix(blank + 1);
     }
+    if (count_ > 0 && (who_ == Who::Anyone || who_ == Who::Member)) throw "actions say enough";
   }
 
   constexpr Who who() const { return who_; }
@@ -69,14 +69,18 @@ class Needs {
  private:
   consteval void read(std::string_view word) {
     if (word == "anyone") {
-      who_ = Who::Anyone;
+      say(Who::Anyone);
     } else if (word == "member") {
-      who_ = Who::Member;
+      say(Who::Member);
     } else if (word == "admin") {
-      who_ = Who::Admin;
+      say(Who::Admin);
     } else if (word != "token") {
       actions_.at(count_++) = Action(word);
     }
+  }
+  consteval void say(Who who) {
+    if (who_ != Who::Token) throw "one of them";
+    who_ = who;
   }
 
   Who who_ = Who::Token;

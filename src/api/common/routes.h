@@ -72,7 +72,8 @@ struct RouteInfo {
   std::string pattern;
   Needs needs;
   Scope scope;
-  int since;
+  int since;  // in that place
+  int until;  // the last that is in that place
   Envelope envelope;
 };
 
@@ -84,8 +85,8 @@ void for_each_route(const Tables<Context>& tables, const Visit& visit) {
       for (const Place& place : table.places) {
         if (row.since > place.until) continue;
         std::string pattern = std::string(place.prefix) + std::string(row.path);
-        RouteInfo info{row.verb,      std::move(pattern), row.needs, place.scope, std::max(row.since, place.since),
-                       table.envelope};
+        RouteInfo info{row.verb,    std::move(pattern), row.needs, place.scope, std::max(row.since, place.since),
+                       place.until, table.envelope};
         visit(info, row);
       }
     }
