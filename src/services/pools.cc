@@ -108,7 +108,8 @@ std::string Pools::roomiest(const std::vector<std::string>& pools) {
   for (const std::string& pool : pools) {
     auto look = [this, pool] { return backend_.capacity(pool); };
     Capacity capacity = questions_of(pool).own.wait_for(kMoment, look).value_or(Capacity{.unavailable = true});
-    if (best && capacity.available <= room) continue;
+    // Clearly more: what pools of one disk say differs by what is written meanwhile.
+    if (best && capacity.available <= room + room / 64) continue;
     room = capacity.available;
     best = pool;
   }

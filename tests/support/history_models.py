@@ -259,7 +259,7 @@ class VolumeLife(Model):
 
     def attach(self, state, operation, instance):
         """os-attach: takes a waiting attachment over, or makes one."""
-        may = not state.has("attached") and state.status in ("available", "attaching", "reserved", "in-use")
+        may = not state.has("attached", "detaching") and state.status in ("available", "attaching", "reserved", "in-use")
         out = []
         for key, before, status in state.attachments:
             if status == "attaching":
@@ -277,6 +277,12 @@ class VolumeLife(Model):
         may = not state.attachments and state.status == "available"
         return self.decided(state, operation, may, state.with_attachment(key, key, "reserved")._replace(status="reserved"))
 
+    def beside_others(self, state, operation, may, after):
+        """decided(); but beside another attachment it may be refused, since there is one user only: whether the other has a
+        connector is not kept here."""
+        refused = not operation.unknown and operation.reply["status"] == 400
+        return [state] if may and refused and len(state.attachments) > 1 else self.decided(state, operation, may, after)
+
     def with_present(self, state, operation, key, decide):
         for one, instance, status in state.attachments:
             if one == key:
@@ -286,7 +292,7 @@ class VolumeLife(Model):
     def complete(self, state, operation, key):
         def decide(instance, status):
             after = state if status == "attached" else state.with_attachment(key, instance, "attached").settled()
-            return self.decided(state, operation, status != "detaching", after)
+            return self.beside_others(state, operation, status != "detaching", after)
         return self.with_present(state, operation, key, decide)
 
     def connect(self, state, operation, key):
@@ -307,7 +313,7 @@ class VolumeLife(Model):
             after = state.with_attachment("initialized", None, "attaching")
             after = after._replace(status="attaching") if after.status == "available" else after
         ended = not operation.unknown and operation.reply["status"] == 404
-        return [after] if may and ended else self.decided(state, operation, may, after)
+        return [after] if may and ended else self.beside_others(state, operation, may, after)
 
     def delete_attachment(self, state, operation, key):
         def decide(instance, _):
