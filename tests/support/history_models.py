@@ -300,7 +300,9 @@ class VolumeLife(Model):
         for one, instance, status in state.attachments:
             if one == key and status != "detaching" and (operation.unknown or operation.reply["status"] in (200, 404)):
                 after = state.with_attachment(key, instance, "attaching") if status == "reserved" else state
-                return [after._replace(status="attaching") if after.status == "reserved" else after]
+                after = after._replace(status="attaching") if after.status == "reserved" else after
+                # One that initialize() has connected already stays what it is.
+                return [after, state] if status == "reserved" else [after]
         return self.with_present(state, operation, key, lambda *_: self.decided(state, operation, False, state))
 
     def initialize(self, state, operation):
