@@ -144,7 +144,7 @@ def test_a_start_while_a_pool_cannot_be_used_loses_nothing(failing, break_it, me
     ground.admin = admin = server.start().login()
     (_, pool) = requests.get(server.url + "/readyz", timeout=30).json()["pools"]
     assert pool["state"] == "unavailable"
-    assert ground.status(ground.detached) == "error"
+    ground.wait_status(ground.detached, "error")
     assert "the pool second, which cannot be used now" in admin.call("GET", f"/volumes/{ground.detached}/explain")["explanation"]["reason"]
     assert admin.io(other, "read -P 7 0 1M", "write -P 8 0 1M")
     failed = admin.create_volume(volume_type="second", wait=False)
@@ -208,7 +208,8 @@ def test_a_pool_whose_disk_is_frozen_holds_up_neither_a_start_nor_an_end(own_ser
         disk.freeze()
         ground.admin = admin = own_server.start().login()
         assert requests.get(own_server.url + "/readyz", timeout=30).json()["pools"][1]["state"] == "unavailable"
-        assert ground.status(ground.detached) == "error" and admin.io(other, "write -P 8 0 1M")
+        ground.wait_status(ground.detached, "error")
+        assert admin.io(other, "write -P 8 0 1M")
         own_server.stop()
         own_server.start()
         disk.thaw()
