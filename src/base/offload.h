@@ -21,6 +21,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 
 namespace varve {
@@ -40,32 +41,67 @@ class Offload {
     co_return co_await boost::asio::co_spawn(threads_, std::move(there), boost::asio::use_awaitable);
   }
 
+  // What begin() gives.
+  template <class Value>
+  struct Outcome {
+    explicit Outcome(const boost::asio::any_io_executor& executor) : timer(executor) {}
+    void end(std::exception_ptr thrown, Value returned) {
+      fault = std::move(thrown);
+      if (!fault) value = std::move(returned);
+      timer.cancel();
+    }
+    boost::asio::steady_timer timer;
+    std::exception_ptr fault;
+    std::optional<Value> value;
+  };
+  template <class F>
+  using Begun = std::shared_ptr<Outcome<std::invoke_result_t<F&>>>;
+
   // Waits for at most that long; then Error(Unavailable) is thrown, and the call goes on by itself. Error(Unavailable)
   // too, and no call, when too many have not ended.
   template <class F>
   boost::asio::awaitable<std::invoke_result_t<F&>> run_for(std::chrono::milliseconds limit, F call) {
+    Begun<F> begun = begin(co_await boost::asio::this_coro::executor, std::move(call));
+    co_return co_await answer(std::move(begun), steady_now() + limit);
+  }
+
+  // That in two steps, for who asks several things at once.
+  template <class F>
+  Begun<F> begin(const boost::asio::any_io_executor& executor, F call) {
     using Value = std::invoke_result_t<F&>;
-    if (ended_) throw Error(ErrorCode::Unavailable, "varved stops");
-    if (in_place_) co_return call();
-    if (running_ >= most_) throw Error(ErrorCode::Unavailable, "too many calls have not been answered yet");
-    boost::asio::any_io_executor executor = co_await boost::asio::this_coro::executor;
     auto outcome = std::make_shared<Outcome<Value>>(executor);
+    if (ended_ || running_ >= most_) {
+      const char* why = ended_ ? "varved stops" : "too many calls have not been answered yet";
+      outcome->fault = std::make_exception_ptr(Error(ErrorCode::Unavailable, why));
+      return outcome;
+    }
+    if (in_place_) {
+      outcome->value = call();
+      return outcome;
+    }
     ++running_;
-    boost::asio::awaitable<Value> there = call_there(std::move(call));
     auto done = [this, outcome, executor](std::exception_ptr fault, Value value) {
       --running_;
       boost::asio::post(executor, [outcome, fault, value = std::move(value)]() mutable {
         outcome->end(std::move(fault), std::move(value));
       });
     };
-    boost::asio::co_spawn(threads_, std::move(there), std::move(done));
-    outcome->timer.expires_after(limit);
-    boost::system::error_code cancelled;
-    auto token = boost::asio::redirect_error(boost::asio::use_awaitable, cancelled);
-    if (!outcome->value && !outcome->fault) co_await outcome->timer.async_wait(token);
-    if (outcome->fault) std::rethrow_exception(outcome->fault);
-    if (!outcome->value) throw Error(ErrorCode::Unavailable, "there was no answer in time");
-    co_return std::move(*outcome->value);
+    boost::asio::co_spawn(threads_, call_there(std::move(call)), std::move(done));
+    return outcome;
+  }
+  // On the executor that begin() was told.
+  template <class Value>
+  static boost::asio::awaitable<Value> answer(std::shared_ptr<Outcome<Value>> begun,
+                                              std::chrono::steady_clock::time_point until) {
+    if (!begun->value && !begun->fault) {
+      begun->timer.expires_at(until);
+      boost::system::error_code cancelled;
+      auto token = boost::asio::redirect_error(boost::asio::use_awaitable, cancelled);
+      co_await begun->timer.async_wait(token);
+    }
+    if (begun->fault) std::rethrow_exception(begun->fault);
+    if (!begun->value) throw Error(ErrorCode::Unavailable, "there was no answer in time");
+    co_return std::move(*begun->value);
   }
 
   // The same for a thread that may block; nullopt when there is no answer in time, or no call.
@@ -102,20 +138,6 @@ class Offload {
     if (ended_) throw Error(ErrorCode::Unavailable, "varved stops");
     co_return call();
   }
-
-  // Of the executor that waits for it.
-  template <class Value>
-  struct Outcome {
-    explicit Outcome(const boost::asio::any_io_executor& executor) : timer(executor) {}
-    void end(std::exception_ptr thrown, Value returned) {
-      fault = std::move(thrown);
-      if (!fault) value = std::move(returned);
-      timer.cancel();
-    }
-    boost::asio::steady_timer timer;
-    std::exception_ptr fault;
-    std::optional<Value> value;
-  };
 
   const bool in_place_;
   const std::size_t most_;

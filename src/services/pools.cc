@@ -14,7 +14,8 @@ namespace {
 
 // A question that takes longer is asked about a disk or a daemon that hangs.
 constexpr std::chrono::seconds kPatience(5);
-constexpr std::chrono::seconds kMoment(2);  // when others wait for all of the pools
+constexpr std::chrono::seconds kMoment(2);         // when there are other pools to take
+constexpr std::chrono::milliseconds kGlance(500);  // load balancers wait a second for /readyz
 
 }  // namespace
 
@@ -85,19 +86,34 @@ Pools::Questions& Pools::questions_of(const std::string& pool) {
   return found == questions_.end() ? *questions_.at(known_.front().name) : *found->second;
 }
 
-asio::awaitable<Capacity> Pools::room(std::string pool) {
-  auto look = [this, pool] { return backend_.capacity(pool); };
-  try {
-    co_return co_await questions_of(pool).own.run_for(kMoment, look);
-  } catch (const Error& fault) {
-    log::warning("a pool does not say how much room it has", {{"pool", pool}, {"error", fault.message()}});
-  }
-  co_return Capacity{.unavailable = true};
+asio::awaitable<Rooms> Pools::rooms() {
+  std::vector<std::string> all;
+  for (const Pool& pool : known_) all.push_back(pool.name);
+  return rooms_of(std::move(all));
 }
 
-asio::awaitable<Rooms> Pools::rooms() {
+asio::awaitable<Capacity> Pools::room(std::string pool) {
+  Rooms one = co_await rooms_of({pool});
+  co_return one.at(pool);
+}
+
+asio::awaitable<Rooms> Pools::rooms_of(std::vector<std::string> pools) {
+  asio::any_io_executor executor = co_await asio::this_coro::executor;
+  auto until = steady_now() + kGlance;
+  std::vector<std::shared_ptr<Offload::Outcome<Capacity>>> asked;
+  for (const std::string& pool : pools) {
+    auto look = [this, pool] { return backend_.capacity(pool); };
+    asked.push_back(questions_of(pool).own.begin(executor, look));
+  }
   Rooms out;
-  for (const Pool& pool : known_) out[pool.name] = co_await room(pool.name);
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    Capacity& room = out[pools[i]] = Capacity{.unavailable = true};
+    try {
+      room = co_await Offload::answer(asked[i], until);
+    } catch (const Error& fault) {
+      log::debug("a pool does not say how much room it has", {{"pool", pools[i]}, {"error", fault.message()}});
+    }
+  }
   co_return out;
 }
 
@@ -121,21 +137,21 @@ asio::awaitable<std::vector<backends::Found>> Pools::found(std::string pool) {
   co_return co_await questions_of(pool).own.run_for(kPatience, look);
 }
 
-asio::awaitable<backends::Usage> Pools::usage(model::Volume volume) {
-  auto look = [this, id = volume.id] {
-    return backend_.has_volume(id) ? backend_.volume_usage(id) : backends::Usage{};
+asio::awaitable<backends::Usage> Pools::usage(std::string pool, VolumeId volume) {
+  auto look = [this, volume] {
+    return backend_.has_volume(volume) ? backend_.volume_usage(volume) : backends::Usage{};
   };
-  co_return co_await questions_of(volume.pool).of_volumes.run_for(kPatience, look);
-}
-
-asio::awaitable<backends::Usage> Pools::usage(std::string pool, model::Snapshot snapshot) {
-  auto look = [this, volume = snapshot.volume_id, id = snapshot.id] { return backend_.snapshot_usage(volume, id); };
   co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
 }
 
-asio::awaitable<int> Pools::independence_percent(model::Volume volume) {
-  auto look = [this, id = volume.id] { return backend_.independence_percent(id); };
-  co_return co_await questions_of(volume.pool).of_volumes.run_for(kPatience, look);
+asio::awaitable<backends::Usage> Pools::usage(std::string pool, VolumeId volume, SnapshotId snapshot) {
+  auto look = [this, volume, snapshot] { return backend_.snapshot_usage(volume, snapshot); };
+  co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
+}
+
+asio::awaitable<int> Pools::independence_percent(std::string pool, VolumeId volume) {
+  auto look = [this, volume] { return backend_.independence_percent(volume); };
+  co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
 }
 
 }  // namespace varve::services

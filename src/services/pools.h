@@ -48,20 +48,22 @@ class Pools {
   // The first that it has not, as "name = value, the storage has other"; "": none.
   std::string lack(const std::string& name, const model::VolumeType& type) const;
 
-  // A pool whose disk does not answer is unavailable; nothing is thrown.
+  // A pool that does not answer within half a second is unavailable; nothing is thrown. All are asked at once.
   boost::asio::awaitable<backends::Capacity> room(std::string pool);
   boost::asio::awaitable<Rooms> rooms();
   // The one with the most room, of at least one. Blocks for seconds at most, and not when there is nothing to choose;
   // one that does not answer is the last choice.
   std::string roomiest(const std::vector<std::string>& pools);
   boost::asio::awaitable<std::vector<backends::Found>> found(std::string pool);
-  boost::asio::awaitable<backends::Usage> usage(model::Volume volume);
-  boost::asio::awaitable<backends::Usage> usage(std::string pool, model::Snapshot snapshot);
-  boost::asio::awaitable<int> independence_percent(model::Volume volume);
+  // Of what is in the pool.
+  boost::asio::awaitable<backends::Usage> usage(std::string pool, VolumeId volume);
+  boost::asio::awaitable<backends::Usage> usage(std::string pool, VolumeId volume, SnapshotId snapshot);
+  boost::asio::awaitable<int> independence_percent(std::string pool, VolumeId volume);
 
  private:
   std::string host(const std::string& backend_name, const std::string& pool) const;
   model::Metadata offers_of(const std::string& name) const;
+  boost::asio::awaitable<Rooms> rooms_of(std::vector<std::string> pools);
   // A volume's layers may be in another pool that hangs: then at least what is asked about the pool itself is answered.
   struct Questions {
     explicit Questions(std::size_t at_once) : own(at_once), of_volumes(at_once) {}

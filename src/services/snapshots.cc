@@ -205,7 +205,7 @@ boost::asio::awaitable<backends::Usage> Snapshots::usage(model::Actor actor, Sna
     co_return backends::Usage{};
   model::Volume volume =
       co_await db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, snapshot.volume_id); });
-  co_return co_await pools_.usage(volume.pool, std::move(snapshot));
+  co_return co_await pools_.usage(volume.pool, volume.id, id);
 }
 
 void Snapshots::register_tasks() {

@@ -346,12 +346,12 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
 
 boost::asio::awaitable<backends::Usage> Volumes::usage(model::Actor actor, VolumeId id) const {
   VolumeDetail detail = co_await show(actor, id);
-  co_return co_await pools_.usage(detail.volume);
+  co_return co_await pools_.usage(detail.volume.pool, id);
 }
 
 boost::asio::awaitable<int> Volumes::independence_percent(model::Actor actor, VolumeId id) const {
   VolumeDetail detail = co_await show(actor, id);
-  co_return co_await pools_.independence_percent(detail.volume);
+  co_return co_await pools_.independence_percent(detail.volume.pool, id);
 }
 
 }  // namespace varve::services
