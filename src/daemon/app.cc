@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/offload.h"
 #include "base/spares.h"
-#include "base/ticker.h"
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
 #include "daemon/faults_asked.h"
@@ -26,7 +25,7 @@
 #include "images/qemu_img/qemu_img.h"
 #include "keys/local/local_keys.h"
 #include "services/descriptions.h"
-#include "services/reconciler.h"
+#include "services/use_cases.h"
 #include "store/mapping.h"
 
 namespace varve::daemon {
@@ -93,63 +92,49 @@ class App::Impl {
                                .secret_of = [this](const KeyId& key) { return keys_.secret(key); }},
                  spares_, daemons_, clock_, rng_),
         exporter_(config_.nbd, daemons_),
-        messages_(*db_, clock_, rng_, config_.services),
-        tasks_(*db_, messages_, clock_, rng_, config_.services, threads()),
-        quotas_(*db_, config_.services),
-        types_(*db_, clock_, rng_, config_.services),
-        pools_(backend_, config_.services),
-        placing_(*db_, backend_, pools_, keys_),
-        exports_(*db_, backend_, exporter_),
         glance_(config_.glance, [this](const model::Actor& actor) { return token_for(actor); }),
         qemu_img_(config_.directory / "staging"),
-        images_(*db_, backend_, glance_, qemu_img_, placing_, exports_, tasks_, calls_.images, clock_,
-                config_.directory / "staging"),
-        backups_(*db_, backend_, *objects_, keys_, placing_, exports_, tasks_, calls_.objects, quotas_, clock_, rng_,
-                 config_.services),
-        volumes_(*db_, backend_, pools_, exports_, tasks_, quotas_, types_, images_, backups_, placing_, clock_, rng_,
-                 config_.services),
-        groups_(*db_, backend_, exports_, tasks_, quotas_, types_, volumes_, clock_, rng_, config_.services),
-        group_types_(*db_, clock_, rng_),
-        type_extras_(*db_, clock_, rng_),
-        managing_(*db_, backend_, pools_, tasks_, quotas_, types_, clock_, rng_, config_.services),
-        snapshots_(*db_, backend_, pools_, tasks_, quotas_, clock_, rng_, config_.services),
-        attachments_(*db_, exports_, tasks_, clock_, rng_, config_.services),
-        tags_(*db_, clock_),
-        transfers_(*db_, quotas_, clock_, rng_, config_.services),
-        operators_(*db_),
-        jobs_(*db_),
-        health_(*db_, pools_, tasks_),
-        reconciler_(*db_, backend_, exports_, tasks_, messages_, clock_, threads()),
-        explaining_(*db_, backend_, tasks_, exports_, reconciler_.restorer(), messages_),
+        services_({.db = *db_,
+                   .backend = backend_,
+                   .exporter = exporter_,
+                   .keys = keys_,
+                   .images = glance_,
+                   .converter = qemu_img_,
+                   .objects = *objects_,
+                   .image_calls = calls_.images,
+                   .object_calls = calls_.objects,
+                   .clock = clock_,
+                   .rng = rng_,
+                   .scheduler = threads(),
+                   .settings = config_.services,
+                   .staging = config_.directory / "staging"}),
         descriptions_(*db_, backend_, clock_, config_.directory),
         control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
         dispatcher_(authenticator(), config_.api) {
-    ticker_.every(config_.services.task_retry, "the second look at tasks", [this] { tasks_.look_again(); });
     if (!config_.with_keystone) {
-      ticker_.every(std::chrono::hours(1), "the change of the token keys", [this] { identity_.rotate_keys(); });
+      services_.ticker.every(std::chrono::hours(1), "the change of the token keys",
+                             [this] { identity_.rotate_keys(); });
     }
-    types_.seed();
-    group_types_.seed();
+    services_.types.seed();
+    services_.group_types.seed();
     if (!config_.with_keystone) {
       identity_.bootstrap([this](const std::string& password) { write_openrc(password); });
-      dispatcher_.mount(api::identity_v3::tables(), api::identity_v3::Context{identity_, catalog_});
+      dispatcher_.mount(api::identity_v3::tables(), identity_api_);
     }
-    dispatcher_.mount(api::cinder::tables(), api_services());
-    dispatcher_.mount(api::evs::tables(), api_services());
-    dispatcher_.mount(api::ops::tables(), api::ops::Context{health_, pools_, draining_});
+    dispatcher_.mount(api::cinder::tables(), services_);
+    dispatcher_.mount(api::evs::tables(), services_);
+    dispatcher_.mount(api::ops::tables(), ops_api_);
   }
 
   // Calls that outlast the drain still come back to the server's threads, and what a connection holds may use the rest.
   ~Impl() {
     calls_.end();
-    pools_.end();
+    services_.pools.end();
     server_.reset();
   }
 
   void start() {
-    tasks_.start();
-    ticker_.start();
-    reconciler_.start();
+    services_.start();
     descriptions_.start();
     start_control();
     server_->start();
@@ -164,10 +149,7 @@ class App::Impl {
     daemons_.hurry();
     server_->stop();
     control_.stop();
-    db_->settle();
-    reconciler_.stop();
-    ticker_.stop();
-    tasks_.stop();
+    services_.stop();
     descriptions_.stop();
     daemons_.end("pool");
     log::info("varved has stopped");
@@ -216,29 +198,6 @@ class App::Impl {
     return actor.token.empty() ? keystone_.service_token() : actor.token;
   }
 
-  api::Services api_services() {
-    return {.volumes = volumes_,
-            .snapshots = snapshots_,
-            .attachments = attachments_,
-            .images = images_,
-            .backups = backups_,
-            .groups = groups_,
-            .group_types = group_types_,
-            .types = types_,
-            .type_extras = type_extras_,
-            .quotas = quotas_,
-            .messages = messages_,
-            .tags = tags_,
-            .transfers = transfers_,
-            .operators = operators_,
-            .managing = managing_,
-            .explaining = explaining_,
-            .jobs = jobs_,
-            .pools = pools_,
-            .clock = clock_,
-            .settings = config_.services};
-  }
-
   void write_openrc(const std::string& password) {
     std::string text;
     auto put = [&](const std::string& name, const std::string& value) {
@@ -285,35 +244,13 @@ class App::Impl {
   std::unique_ptr<backups::ObjectStore> objects_;
   qcow2::Qcow2Backend backend_;
   nbd::NbdExporter exporter_;
-  services::Messages messages_;
-  services::TaskRunner tasks_;
-  services::Quotas quotas_;
-  services::VolumeTypes types_;
-  services::Pools pools_;
-  services::Placing placing_;
-  services::Exports exports_;
   images::Glance glance_;
   images::QemuImg qemu_img_;
-  services::Images images_;
-  services::Backups backups_;
-  services::Volumes volumes_;
-  services::Groups groups_;
-  services::GroupTypes group_types_;
-  services::TypeExtras type_extras_;
-  services::Managing managing_;
-  services::Snapshots snapshots_;
-  services::Attachments attachments_;
-  services::Tags tags_;
-  services::Transfers transfers_;
-  services::Operators operators_;
-  services::Jobs jobs_;
-  services::Health health_;
-  services::Reconciler reconciler_;
-  services::Explaining explaining_;
+  services::UseCases services_;
   services::Descriptions descriptions_;
-  Ticker ticker_{clock_, threads()};
   Control control_;
-  const api::identity_v3::Catalog catalog_{config_.region, config_.glance.endpoint};
+  api::identity_v3::Context identity_api_{identity_, {config_.region, config_.glance.endpoint}};
+  api::ops::Context ops_api_{services_.health, services_.pools, draining_};
   api::Dispatcher dispatcher_;
 };
 

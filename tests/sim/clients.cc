@@ -142,7 +142,7 @@ void Client::create_volume(Service& service, const View& view) {
   spec.multiattach = random_.chance(30);
   if (random_.chance(10)) spec.count = 2;
   if (!view.groups.empty() && random_.chance(30)) spec.group_id = pick(view.groups).id.str();
-  run("creates a volume", service.volumes().create(actor_, spec), acknowledge(told_));
+  run("creates a volume", service.volumes.create(actor_, spec), acknowledge(told_));
 }
 
 void Client::copy_volume(Service& service, const View& view) {
@@ -151,11 +151,11 @@ void Client::copy_volume(Service& service, const View& view) {
   if (view.snapshots.empty() || random_.chance(50)) {
     const model::Volume& source = volume(view);
     spec.source_volume_id = source.id.str();
-    run("copies volume " + trace_.of(source.id), service.volumes().create(actor_, spec), acknowledge(told_));
+    run("copies volume " + trace_.of(source.id), service.volumes.create(actor_, spec), acknowledge(told_));
   } else {
     const model::Snapshot& source = snapshot(view);
     spec.snapshot_id = source.id.str();
-    run("copies snapshot " + trace_.of(source.id), service.volumes().create(actor_, spec), acknowledge(told_));
+    run("copies snapshot " + trace_.of(source.id), service.volumes.create(actor_, spec), acknowledge(told_));
   }
 }
 
@@ -165,7 +165,7 @@ void Client::remove_volume(Service& service, const View& view) {
   bool cascade = random_.chance(60);
   bool force = actor_.admin && random_.chance(50);
   std::string how = (cascade ? " with its snapshots"s : ""s) + (force ? ", by force" : "");
-  run("deletes volume " + trace_.of(one.id) + how, service.volumes().remove(actor_, one.id, cascade, force));
+  run("deletes volume " + trace_.of(one.id) + how, service.volumes.remove(actor_, one.id, cascade, force));
 }
 
 void Client::extend(Service& service, const View& view) {
@@ -173,21 +173,21 @@ void Client::extend(Service& service, const View& view) {
   const model::Volume& one = volume(view);
   std::int64_t size = one.size_gib + random_.between(0, 3);
   run("extends volume " + trace_.of(one.id) + " to " + std::to_string(size),
-      service.volumes().extend(actor_, one.id, size));
+      service.volumes.extend(actor_, one.id, size));
 }
 
 void Client::rollback(Service& service, const View& view) {
   if (view.snapshots.empty()) return;
   const model::Snapshot& one = snapshot(view);
   run("rolls volume " + trace_.of(one.volume_id) + " back to " + trace_.of(one.id),
-      service.volumes().rollback(actor_, one.volume_id, one.id));
+      service.volumes.rollback(actor_, one.volume_id, one.id));
 }
 
 void Client::retype(Service& service, const View& view) {
   if (view.volumes.empty()) return;
   const model::Volume& one = volume(view);
   const std::string& type = random_.pick(kTypes);
-  run("retypes volume " + trace_.of(one.id) + " to " + type, service.volumes().retype(actor_, one.id, type, true));
+  run("retypes volume " + trace_.of(one.id) + " to " + type, service.volumes.retype(actor_, one.id, type, true));
 }
 
 void Client::create_snapshot(Service& service, const View& view) {
@@ -195,14 +195,14 @@ void Client::create_snapshot(Service& service, const View& view) {
   services::SnapshotSpec spec;
   spec.volume_id = volume(view).id;
   spec.force = random_.chance(50);
-  run("snapshots volume " + trace_.of(spec.volume_id), service.snapshots().create(actor_, spec));
+  run("snapshots volume " + trace_.of(spec.volume_id), service.snapshots.create(actor_, spec));
 }
 
 void Client::remove_snapshot(Service& service, const View& view) {
   if (view.snapshots.empty()) return;
   const model::Snapshot& one = snapshot(view);
   bool force = actor_.admin && random_.chance(50);
-  run("deletes snapshot " + trace_.of(one.id), service.snapshots().remove(actor_, one.id, force));
+  run("deletes snapshot " + trace_.of(one.id), service.snapshots.remove(actor_, one.id, force));
 }
 
 void Client::rename_snapshot(Service& service, const View& view) {
@@ -210,7 +210,7 @@ void Client::rename_snapshot(Service& service, const View& view) {
   const model::Snapshot& one = snapshot(view);
   services::SnapshotChange change;
   change.name = "name" + std::to_string(random_.below(10));
-  run("renames snapshot " + trace_.of(one.id), service.snapshots().update(actor_, one.id, change));
+  run("renames snapshot " + trace_.of(one.id), service.snapshots.update(actor_, one.id, change));
 }
 
 void Client::create_attachment(Service& service, const View& view) {
@@ -228,26 +228,26 @@ void Client::create_attachment(Service& service, const View& view) {
     spec.host_name = random_.pick(kHosts);
     spec.connector = connector_of(*spec.host_name);
   }
-  run((spec.connector ? "attaches " : "reserves ") + of, service.attachments().create(actor_, spec));
+  run((spec.connector ? "attaches " : "reserves ") + of, service.attachments.create(actor_, spec));
 }
 
 void Client::change_attachment(Service& service, const View& view) {
   if (view.attachments.empty()) return;
   const model::Attachment& one = pick(view.attachments);
   if (random_.chance(50)) {
-    run("completes attachment " + trace_.of(one.id), service.attachments().complete(actor_, one.id));
+    run("completes attachment " + trace_.of(one.id), service.attachments.complete(actor_, one.id));
     return;
   }
   services::AttachmentSpec spec;
   spec.host_name = random_.pick(kHosts);
   spec.connector = connector_of(*spec.host_name);
-  run("connects attachment " + trace_.of(one.id), service.attachments().connect(actor_, one.id, spec));
+  run("connects attachment " + trace_.of(one.id), service.attachments.connect(actor_, one.id, spec));
 }
 
 void Client::remove_attachment(Service& service, const View& view) {
   if (view.attachments.empty()) return;
   const model::Attachment& one = pick(view.attachments);
-  run("deletes attachment " + trace_.of(one.id), service.attachments().remove(actor_, one.id));
+  run("deletes attachment " + trace_.of(one.id), service.attachments.remove(actor_, one.id));
 }
 
 void Client::old_attach(Service& service, const View& view) {
@@ -258,22 +258,22 @@ void Client::old_attach(Service& service, const View& view) {
   services::AttachmentSpec spec;
   switch (random_.below(4)) {
     case 0:
-      run("reserves" + of, service.attachments().reserve(actor_, one.id));
+      run("reserves" + of, service.attachments.reserve(actor_, one.id));
       return;
     case 1:
-      run("unreserves" + of, service.attachments().unreserve(actor_, one.id));
+      run("unreserves" + of, service.attachments.unreserve(actor_, one.id));
       return;
     case 2:
       spec.volume_id = one.id;
       spec.host_name = host;
       spec.connector = connector_of(host);
-      run("initializes a connection of" + of, service.attachments().initialize_connection(actor_, spec));
+      run("initializes a connection of" + of, service.attachments.initialize_connection(actor_, spec));
       return;
     default:
       services::AttachSpec attach;
       attach.host_name = host;
       attach.mountpoint = "/dev/vdb";
-      run("says that it attached" + of, service.attachments().attach(actor_, one.id, attach));
+      run("says that it attached" + of, service.attachments.attach(actor_, one.id, attach));
   }
 }
 
@@ -285,16 +285,16 @@ void Client::old_detach(Service& service, const View& view) {
   if (random_.chance(50)) host = random_.pick(kHosts);
   switch (random_.below(4)) {
     case 0:
-      run("begins to detach" + of, service.attachments().begin_detaching(actor_, one.id));
+      run("begins to detach" + of, service.attachments.begin_detaching(actor_, one.id));
       return;
     case 1:
-      run("does not detach" + of, service.attachments().roll_detaching(actor_, one.id));
+      run("does not detach" + of, service.attachments.roll_detaching(actor_, one.id));
       return;
     case 2:
-      run("terminates the connections of" + of, service.attachments().terminate_connection(actor_, one.id, host));
+      run("terminates the connections of" + of, service.attachments.terminate_connection(actor_, one.id, host));
       return;
     default:
-      run("says that it detached" + of, service.attachments().detach(actor_, one.id, std::nullopt));
+      run("says that it detached" + of, service.attachments.detach(actor_, one.id, std::nullopt));
   }
 }
 
@@ -302,7 +302,7 @@ void Client::swap(Service& service, const View& view) {
   if (view.volumes.empty()) return;
   VolumeId from = volume(view).id;
   VolumeId to = volume(view).id;
-  run("swaps volume " + trace_.of(from) + " for " + trace_.of(to), service.attachments().swap(actor_, from, to));
+  run("swaps volume " + trace_.of(from) + " for " + trace_.of(to), service.attachments.swap(actor_, from, to));
 }
 
 void Client::create_group(Service& service, const View& view) {
@@ -310,7 +310,7 @@ void Client::create_group(Service& service, const View& view) {
   services::GroupSpec spec;
   spec.group_type = "default_cgsnapshot_type";
   spec.volume_types = kTypes;
-  run("creates a group", service.groups().create(actor_, spec));
+  run("creates a group", service.groups.create(actor_, spec));
 }
 
 void Client::change_group(Service& service, const View& view) {
@@ -322,13 +322,13 @@ void Client::change_group(Service& service, const View& view) {
   (adds ? change.add_volumes : change.remove_volumes).push_back(one.id.str());
   run((adds ? "adds volume " : "takes volume ") + trace_.of(one.id) + (adds ? " to group " : " out of group ") +
           trace_.of(group.id),
-      service.groups().update(actor_, group.id, change));
+      service.groups.update(actor_, group.id, change));
 }
 
 void Client::remove_group(Service& service, const View& view) {
   if (view.groups.empty()) return;
   const model::VolumeGroup& group = pick(view.groups);
-  run("deletes group " + trace_.of(group.id), service.groups().remove(actor_, group.id, random_.chance(70)));
+  run("deletes group " + trace_.of(group.id), service.groups.remove(actor_, group.id, random_.chance(70)));
 }
 
 void Client::copy_group(Service& service, const View& view) {
@@ -337,22 +337,22 @@ void Client::copy_group(Service& service, const View& view) {
   if (!view.group_snapshots.empty() && random_.chance(50)) {
     const model::GroupSnapshot& source = pick(view.group_snapshots);
     spec.group_snapshot_id = source.id.str();
-    run("copies group snapshot " + trace_.of(source.id), service.groups().copy(actor_, spec));
+    run("copies group snapshot " + trace_.of(source.id), service.groups.copy(actor_, spec));
   } else {
     const model::VolumeGroup& source = pick(view.groups);
     spec.source_group_id = source.id.str();
-    run("copies group " + trace_.of(source.id), service.groups().copy(actor_, spec));
+    run("copies group " + trace_.of(source.id), service.groups.copy(actor_, spec));
   }
 }
 
 void Client::group_snapshot(Service& service, const View& view) {
   if (!view.group_snapshots.empty() && random_.chance(50)) {
     const model::GroupSnapshot& one = pick(view.group_snapshots);
-    run("deletes group snapshot " + trace_.of(one.id), service.groups().remove_snapshot(actor_, one.id));
+    run("deletes group snapshot " + trace_.of(one.id), service.groups.remove_snapshot(actor_, one.id));
   } else if (!view.groups.empty()) {
     services::GroupSnapshotSpec spec;
     spec.group_id = pick(view.groups).id;
-    run("snapshots group " + trace_.of(spec.group_id), service.groups().create_snapshot(actor_, spec));
+    run("snapshots group " + trace_.of(spec.group_id), service.groups.create_snapshot(actor_, spec));
   }
 }
 
@@ -362,7 +362,7 @@ void Client::create_transfer(Service& service, const View& view) {
   std::function<void(const services::NewTransfer&)> keep = [&told = told_](const services::NewTransfer& made) {
     told.keys[made.transfer.id] = made.auth_key;
   };
-  run("offers volume " + trace_.of(id), service.transfers().create(actor_, id, std::nullopt, random_.chance(20)), keep);
+  run("offers volume " + trace_.of(id), service.transfers.create(actor_, id, std::nullopt, random_.chance(20)), keep);
 }
 
 void Client::end_transfer(Service& service, const View& view) {
@@ -370,9 +370,9 @@ void Client::end_transfer(Service& service, const View& view) {
   TransferId id = random_.pick(view.transfers).id;
   auto key = told_.keys.find(id);
   if (key != told_.keys.end() && random_.chance(70)) {
-    run("accepts transfer " + trace_.of(id), service.transfers().accept(actor_, id, key->second));
+    run("accepts transfer " + trace_.of(id), service.transfers.accept(actor_, id, key->second));
   } else {
-    run("withdraws transfer " + trace_.of(id), service.transfers().remove(actor_, id));
+    run("withdraws transfer " + trace_.of(id), service.transfers.remove(actor_, id));
   }
 }
 

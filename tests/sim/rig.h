@@ -121,9 +121,9 @@ class Rig : public testing::Test {
     spec.size_gib = 1;
     spec.volume_type = type;
     spec.multiattach = multiattach;
-    return call(service().volumes().create(actor, spec)).volumes.front().volume.id;
+    return call(service().volumes.create(actor, spec)).volumes.front().volume.id;
   }
-  View view() { return view_of(service().db(), false); }
+  View view() { return view_of(service().db, false); }
 
   model::Actor actor_;
   model::Actor other_;  // of another project

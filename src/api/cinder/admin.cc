@@ -99,7 +99,7 @@ std::map<std::string, std::int64_t> read_limits(const json::object& root, std::s
   return limits;
 }
 
-Reply limits(Services s, CallPtr call) {
+Reply limits(Services& s, CallPtr call) {
   std::map<std::string, services::QuotaUse> use;
   ProjectId project = call->actor.project_id;
   if (std::string other = call->parameter("project_id");
@@ -121,7 +121,7 @@ Reply limits(Services s, CallPtr call) {
       200, json::object{{"limits", json::object{{"rate", json::array()}, {"absolute", std::move(absolute)}}}});
 }
 
-Reply quota_set(Services s, CallPtr call) {
+Reply quota_set(Services& s, CallPtr call) {
   std::string target = call->path.get("target");
   if (target != call->actor.project_id.str()) call->require_admin();
   std::string usage = call->parameter("usage");
@@ -130,14 +130,14 @@ Reply quota_set(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
-Reply quota_defaults(Services s, CallPtr call) {
+Reply quota_defaults(Services& s, CallPtr call) {
   std::string target = call->path.get("target");
   if (target != call->actor.project_id.str()) call->require_admin();
   json::object view = quota_view(co_await s.quotas.defaults(), target, false);
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
-Reply update_quota_set(Services s, CallPtr call) {
+Reply update_quota_set(Services& s, CallPtr call) {
   std::string target = call->path.get("target");
   std::map<std::string, std::int64_t> limits = read_limits(parse_body(*call->request), "quota_set");
   co_await s.quotas.update(ProjectId(target), std::move(limits));
@@ -145,18 +145,18 @@ Reply update_quota_set(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"quota_set", std::move(view)}});
 }
 
-Reply delete_quota_set(Services s, CallPtr call) {
+Reply delete_quota_set(Services& s, CallPtr call) {
   co_await s.quotas.reset(ProjectId(call->path.get("target")));
   co_return empty_reply(200);
 }
 
-Reply quota_class(Services s, CallPtr call) {
+Reply quota_class(Services& s, CallPtr call) {
   std::string name = call->path.get("class");
   json::object view = quota_view(co_await s.quotas.defaults(), name, false);
   co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
 }
 
-Reply update_quota_class(Services s, CallPtr call) {
+Reply update_quota_class(Services& s, CallPtr call) {
   if (call->path.get("class") != "default") {
     throw Error(ErrorCode::NotFound,
                 "Quota class " + call->path.get("class") + " could not be found: only 'default' is used.");
@@ -167,7 +167,7 @@ Reply update_quota_class(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"quota_class_set", std::move(view)}});
 }
 
-Reply availability_zones(Services s, CallPtr) {
+Reply availability_zones(Services& s, CallPtr) {
   json::array zones;
   for (const std::string& zone : s.settings.availability_zones) {
     zones.push_back(json::object{{"zoneName", zone}, {"zoneState", json::object{{"available", true}}}});
@@ -175,13 +175,13 @@ Reply availability_zones(Services s, CallPtr) {
   co_return json_reply(200, json::object{{"availabilityZoneInfo", std::move(zones)}});
 }
 
-Reply extensions(Services s, CallPtr) {
+Reply extensions(Services& s, CallPtr) {
   json::array items;
   for (const ExtensionInfo& info : kExtensions) items.push_back(extension_view(info));
   co_return json_reply(200, json::object{{"extensions", std::move(items)}});
 }
 
-Reply extension(Services s, CallPtr call) {
+Reply extension(Services& s, CallPtr call) {
   std::string alias = call->path.get("alias");
   for (const ExtensionInfo& info : kExtensions) {
     if (alias == info.alias) co_return json_reply(200, json::object{{"extension", extension_view(info)}});

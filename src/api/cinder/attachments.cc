@@ -27,7 +27,7 @@ constexpr SortSpec kSortKeys[] = {
 constexpr int kSince = 27;
 constexpr int kCompletion = 44;
 
-Reply create_attachment(Services s, CallPtr call) {
+Reply create_attachment(Services& s, CallPtr call) {
   Body body(*call->request, "attachment");
   Fields& fields = body.fields();
   services::AttachmentSpec spec;
@@ -50,19 +50,19 @@ Reply create_attachment(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_attachments(Services s, CallPtr call) {
+Reply list_attachments(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Attachment> page = co_await s.attachments.list(query);
   auto view = [&](const Attachment& row) { return attachment_view(row, kDetail); };
   co_return page_reply(*call, "attachments", query, page, view);
 }
 
-Reply show_attachment(Services s, CallPtr call) {
+Reply show_attachment(Services& s, CallPtr call) {
   Attachment attachment = co_await s.attachments.show(call->actor, AttachmentId(call->path.get("id")));
   co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
 }
 
-Reply update_attachment(Services s, CallPtr call) {
+Reply update_attachment(Services& s, CallPtr call) {
   Body body(*call->request, "attachment");
   services::AttachmentSpec spec;
   read_connector(body.fields(), spec);
@@ -72,14 +72,14 @@ Reply update_attachment(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"attachment", attachment_view(attachment, true)}});
 }
 
-Reply delete_attachment(Services s, CallPtr call) {
+Reply delete_attachment(Services& s, CallPtr call) {
   std::vector<Attachment> left = co_await s.attachments.remove(call->actor, AttachmentId(call->path.get("id")));
   json::array items;
   for (const Attachment& row : left) items.push_back(attachment_view(row, false));
   co_return json_reply(200, json::object{{"attachments", std::move(items)}});
 }
 
-Reply complete(Services s, CallPtr call, Arguments) {
+Reply complete(Services& s, CallPtr call, Arguments) {
   co_await s.attachments.complete(call->actor, AttachmentId(call->path.get("id")));
   co_return empty_reply(204);
 }

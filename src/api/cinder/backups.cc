@@ -133,7 +133,7 @@ Backup decode_record(const std::string& text) {
   return backup;
 }
 
-Reply create_backup(Services s, CallPtr call) {
+Reply create_backup(Services& s, CallPtr call) {
   Body body(*call->request, "backup");
   Fields& fields = body.fields();
   services::BackupSpec spec;
@@ -153,7 +153,7 @@ Reply create_backup(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_backups(Services s, CallPtr call) {
+Reply list_backups(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<BackupDetail> page = co_await s.backups.list(query);
   auto view = [&](const BackupDetail& row) {
@@ -162,12 +162,12 @@ Reply list_backups(Services s, CallPtr call) {
   co_return page_reply(*call, "backups", query, page, view);
 }
 
-Reply show_backup(Services s, CallPtr call) {
+Reply show_backup(Services& s, CallPtr call) {
   BackupDetail detail = co_await s.backups.show(call->actor, BackupId(call->path.get("id")));
   co_return json_reply(200, json::object{{"backup", detail_view(*call, detail)}});
 }
 
-Reply update_backup(Services s, CallPtr call) {
+Reply update_backup(Services& s, CallPtr call) {
   Body body(*call->request, "backup");
   Fields& fields = body.fields();
   services::BackupChange change;
@@ -180,13 +180,13 @@ Reply update_backup(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"backup", summary_view(*call, backup)}});
 }
 
-Reply delete_backup(Services s, CallPtr call) {
+Reply delete_backup(Services& s, CallPtr call) {
   co_await s.backups.remove(call->actor, BackupId(call->path.get("id")), false);
   co_return empty_reply(202);
 }
 
 // Into the volume that is named, else into a new one.
-Reply restore_backup(Services s, CallPtr call) {
+Reply restore_backup(Services& s, CallPtr call) {
   BackupId id(call->path.get("id"));
   Body body(*call->request, "restore");
   Fields& fields = body.fields();
@@ -209,15 +209,12 @@ Reply restore_backup(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"restore", std::move(view)}});
 }
 
-Reply reset_status(Services s, CallPtr call, Arguments given) {
-  Fields fields = given.fields();
-  std::string status = fields.required_text("status");
-  fields.finish();
-  co_await s.backups.reset_status(call->actor, BackupId(call->path.get("id")), status);
+Reply reset_status(Services& s, CallPtr call, Arguments given) {
+  co_await s.backups.reset_status(call->actor, BackupId(call->path.get("id")), given.only("status"));
   co_return empty_reply(202);
 }
 
-Reply force_delete(Services s, CallPtr call, Arguments) {
+Reply force_delete(Services& s, CallPtr call, Arguments) {
   co_await s.backups.remove(call->actor, BackupId(call->path.get("id")), true);
   co_return empty_reply(202);
 }
@@ -227,7 +224,7 @@ constexpr ActionRow<Services> kActions[] = {
     {"os-force_delete", "admin", force_delete},
 };
 
-Reply export_backup(Services s, CallPtr call) {
+Reply export_backup(Services& s, CallPtr call) {
   BackupDetail detail = co_await s.backups.show(call->actor, BackupId(call->path.get("id")));
   if (detail.backup.status != model::BackupStatus::Available) {
     throw Error(ErrorCode::InvalidState, "Invalid backup: Backup status must be available and not " +
@@ -238,7 +235,7 @@ Reply export_backup(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"backup-record", std::move(record)}});
 }
 
-Reply import_backup(Services s, CallPtr call) {
+Reply import_backup(Services& s, CallPtr call) {
   Body body(*call->request, "backup-record");
   std::string service = body.fields().required_text("backup_service");
   std::string record = body.fields().required_text("backup_url", kMaxRecord);

@@ -33,7 +33,7 @@ void read_labels(Fields& fields, Spec& spec) {
   for (const char* of_token : {"user_id", "project_id", "status"}) fields.ignore(of_token);
 }
 
-Reply create_consistency_group(Services s, CallPtr call) {
+Reply create_consistency_group(Services& s, CallPtr call) {
   Body body(*call->request, "consistencygroup");
   Fields& fields = body.fields();
   services::GroupSpec spec;
@@ -46,7 +46,7 @@ Reply create_consistency_group(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"consistencygroup", summary_view(made)}});
 }
 
-Reply copy_consistency_group(Services s, CallPtr call) {
+Reply copy_consistency_group(Services& s, CallPtr call) {
   Body body(*call->request, "consistencygroup-from-src");
   Fields& fields = body.fields();
   services::GroupCopySpec spec;
@@ -62,19 +62,19 @@ Reply copy_consistency_group(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_consistency_groups(Services s, CallPtr call) {
+Reply list_consistency_groups(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, group_list());
   model::Page<GroupDetail> page = co_await s.groups.list(query, false);
   auto view = [&](const GroupDetail& row) { return kDetail ? common_view(row.group) : summary_view(row.group); };
   co_return page_reply(*call, "consistencygroups", query, page, view);
 }
 
-Reply show_consistency_group(Services s, CallPtr call) {
+Reply show_consistency_group(Services& s, CallPtr call) {
   GroupDetail detail = co_await s.groups.show(call->actor, GroupId(call->path.get("id")));
   co_return json_reply(200, json::object{{"consistencygroup", common_view(detail.group)}});
 }
 
-Reply update_consistency_group(Services s, CallPtr call) {
+Reply update_consistency_group(Services& s, CallPtr call) {
   Body body(*call->request, "consistencygroup");
   Fields& fields = body.fields();
   services::GroupChange change;
@@ -96,7 +96,7 @@ Reply update_consistency_group(Services s, CallPtr call) {
 }
 
 // Without a body, and with an empty one: only a group that has no volumes.
-Reply delete_consistency_group(Services s, CallPtr call) {
+Reply delete_consistency_group(Services& s, CallPtr call) {
   bool with_volumes = false;
   if (!call->request->body.empty() && !parse_body(*call->request).empty()) {
     Body body(*call->request, "consistencygroup");
@@ -107,7 +107,7 @@ Reply delete_consistency_group(Services s, CallPtr call) {
   co_return empty_reply(202);
 }
 
-Reply create_cgsnapshot(Services s, CallPtr call) {
+Reply create_cgsnapshot(Services& s, CallPtr call) {
   Body body(*call->request, "cgsnapshot");
   Fields& fields = body.fields();
   services::GroupSnapshotSpec spec;
@@ -119,19 +119,19 @@ Reply create_cgsnapshot(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_cgsnapshots(Services s, CallPtr call) {
+Reply list_cgsnapshots(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
   model::Page<GroupSnapshot> page = co_await s.groups.list_snapshots(query);
   auto view = [&](const GroupSnapshot& row) { return kDetail ? cgsnapshot_view(row) : summary_view(row); };
   co_return page_reply(*call, "cgsnapshots", query, page, view);
 }
 
-Reply show_cgsnapshot(Services s, CallPtr call) {
+Reply show_cgsnapshot(Services& s, CallPtr call) {
   GroupSnapshot snapshot = co_await s.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"cgsnapshot", cgsnapshot_view(snapshot)}});
 }
 
-Reply delete_cgsnapshot(Services s, CallPtr call) {
+Reply delete_cgsnapshot(Services& s, CallPtr call) {
   co_await s.groups.remove_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return empty_reply(202);
 }

@@ -79,22 +79,22 @@ http::Response explained(const Call& call, const Explanation& told) {
   return json_reply(200, json::object{{"explanation", std::move(view)}});
 }
 
-Reply explain_volume(Services s, CallPtr call) {
+Reply explain_volume(Services& s, CallPtr call) {
   Explanation told = co_await s.explaining.explain(call->actor, Explained::Volume, call->path.get("id"));
   co_return explained(*call, told);
 }
 
-Reply explain_snapshot(Services s, CallPtr call) {
+Reply explain_snapshot(Services& s, CallPtr call) {
   Explanation told = co_await s.explaining.explain(call->actor, Explained::Snapshot, call->path.get("id"));
   co_return explained(*call, told);
 }
 
-Reply explain_backup(Services s, CallPtr call) {
+Reply explain_backup(Services& s, CallPtr call) {
   Explanation told = co_await s.explaining.explain(call->actor, Explained::Backup, call->path.get("id"));
   co_return explained(*call, told);
 }
 
-Reply explain_attachment(Services s, CallPtr call) {
+Reply explain_attachment(Services& s, CallPtr call) {
   Explanation told = co_await s.explaining.explain(call->actor, Explained::Attachment, call->path.get("id"));
   co_return explained(*call, told);
 }

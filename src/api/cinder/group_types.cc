@@ -29,7 +29,7 @@ json::object type_view(const Call& call, const GroupType& type) {
   return out;
 }
 
-Reply list_group_types(Services s, CallPtr call) {
+Reply list_group_types(Services& s, CallPtr call) {
   // Others see the public ones; administrators too, unless they ask.
   std::string asked = call->parameter("is_public");
   std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "is_public"; });
@@ -42,7 +42,7 @@ Reply list_group_types(Services s, CallPtr call) {
   co_return page_reply(*call, "group_types", query, page, view);
 }
 
-Reply create_group_type(Services s, CallPtr call) {
+Reply create_group_type(Services& s, CallPtr call) {
   Body body(*call->request, "group_type");
   Fields& fields = body.fields();
   services::GroupTypeSpec spec;
@@ -55,14 +55,14 @@ Reply create_group_type(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"group_type", type_view(*call, made)}});
 }
 
-Reply show_group_type(Services s, CallPtr call) {
+Reply show_group_type(Services& s, CallPtr call) {
   std::string id = call->path.get("id");
   GroupType type =
       id == "default" ? co_await s.group_types.default_type() : co_await s.group_types.show(call->actor, id);
   co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
 }
 
-Reply update_group_type(Services s, CallPtr call) {
+Reply update_group_type(Services& s, CallPtr call) {
   Body body(*call->request, "group_type");
   Fields& fields = body.fields();
   services::GroupTypeChange change;
@@ -78,17 +78,17 @@ Reply update_group_type(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"group_type", type_view(*call, type)}});
 }
 
-Reply delete_group_type(Services s, CallPtr call) {
+Reply delete_group_type(Services& s, CallPtr call) {
   co_await s.group_types.remove(call->path.get("id"));
   co_return empty_reply(202);
 }
 
-Reply group_specs(Services s, CallPtr call) {
+Reply group_specs(Services& s, CallPtr call) {
   GroupType type = co_await s.group_types.show(call->actor, call->path.get("id"));
   co_return json_reply(200, json::object{{"group_specs", metadata_view(type.specs)}});
 }
 
-Reply set_group_specs(Services s, CallPtr call) {
+Reply set_group_specs(Services& s, CallPtr call) {
   json::value whole = parse_body(*call->request);
   Fields fields(whole, "body");
   std::optional<model::Metadata> specs = fields.metadata("group_specs");
@@ -98,7 +98,7 @@ Reply set_group_specs(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"group_specs", metadata_view(*specs)}});
 }
 
-Reply group_spec(Services s, CallPtr call) {
+Reply group_spec(Services& s, CallPtr call) {
   std::string key = call->path.get("key");
   GroupType type = co_await s.group_types.show(call->actor, call->path.get("id"));
   auto found = type.specs.find(key);
@@ -108,14 +108,14 @@ Reply group_spec(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{key, found->second}});
 }
 
-Reply set_group_spec(Services s, CallPtr call) {
+Reply set_group_spec(Services& s, CallPtr call) {
   std::string key = call->path.get("key");
   model::Metadata specs = read_one_pair(*call->request, key);
   co_await s.group_types.merge_specs(call->path.get("id"), specs);
   co_return json_reply(200, metadata_view(specs));
 }
 
-Reply delete_group_spec(Services s, CallPtr call) {
+Reply delete_group_spec(Services& s, CallPtr call) {
   co_await s.group_types.remove_spec(call->path.get("id"), call->path.get("key"));
   co_return empty_reply(202);
 }

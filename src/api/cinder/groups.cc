@@ -85,7 +85,7 @@ bool wants_volumes(const Call& call) {
   return !text.empty() && parse_boolean("list_volume", text);
 }
 
-Reply create_group(Services s, CallPtr call) {
+Reply create_group(Services& s, CallPtr call) {
   Body body(*call->request, "group");
   Fields& fields = body.fields();
   services::GroupSpec spec;
@@ -99,7 +99,7 @@ Reply create_group(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"group", summary_view(made)}});
 }
 
-Reply copy_group(Services s, CallPtr call) {
+Reply copy_group(Services& s, CallPtr call) {
   Body body(*call->request, "create-from-src");
   Fields& fields = body.fields();
   services::GroupCopySpec spec;
@@ -113,7 +113,7 @@ Reply copy_group(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_groups(Services s, CallPtr call) {
+Reply list_groups(Services& s, CallPtr call) {
   bool with_volumes = kDetail && wants_volumes(*call);
   std::erase_if(call->query, [](const auto& parameter) { return parameter.first == "list_volume"; });
   model::PageQuery query = parse_page(*call, group_list());
@@ -124,13 +124,13 @@ Reply list_groups(Services s, CallPtr call) {
   co_return page_reply(*call, "groups", query, page, view);
 }
 
-Reply show_group(Services s, CallPtr call) {
+Reply show_group(Services& s, CallPtr call) {
   GroupDetail detail = co_await s.groups.show(call->actor, GroupId(call->path.get("id")));
   json::object view = group_view(*call, detail, wants_volumes(*call));
   co_return json_reply(200, json::object{{"group", std::move(view)}});
 }
 
-Reply update_group(Services s, CallPtr call) {
+Reply update_group(Services& s, CallPtr call) {
   Body body(*call->request, "group");
   Fields& fields = body.fields();
   services::GroupChange change;
@@ -151,7 +151,7 @@ GroupId group_of(const Call& call) {
   return GroupId(call.path.get("id"));
 }
 
-Reply delete_group(Services s, CallPtr call, Arguments given) {
+Reply delete_group(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   bool with_volumes = fields.boolean("delete-volumes").value_or(false);
   fields.finish();
@@ -159,15 +159,12 @@ Reply delete_group(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply reset_group(Services s, CallPtr call, Arguments given) {
-  Fields fields = given.fields();
-  std::string status = fields.required_text("status");
-  fields.finish();
-  co_await s.groups.reset_status(call->actor, group_of(*call), status);
+Reply reset_group(Services& s, CallPtr call, Arguments given) {
+  co_await s.groups.reset_status(call->actor, group_of(*call), given.only("status"));
   co_return empty_reply(202);
 }
 
-Reply refuse_replication(Services s, CallPtr call, Arguments) {
+Reply refuse_replication(Services& s, CallPtr call, Arguments) {
   GroupId id = group_of(*call);
   co_await s.groups.show(call->actor, id);
   throw Error(ErrorCode::InvalidInput, "Invalid group type: replication is not enabled for group " + id.str() + ".");
@@ -182,7 +179,7 @@ constexpr ActionRow<Services> kActions[] = {
     {"list_replication_targets", "member", refuse_replication, 38},
 };
 
-Reply create_group_snapshot(Services s, CallPtr call) {
+Reply create_group_snapshot(Services& s, CallPtr call) {
   Body body(*call->request, "group_snapshot");
   Fields& fields = body.fields();
   services::GroupSnapshotSpec spec;
@@ -197,28 +194,25 @@ Reply create_group_snapshot(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_group_snapshots(Services s, CallPtr call) {
+Reply list_group_snapshots(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, group_snapshot_list());
   model::Page<GroupSnapshot> page = co_await s.groups.list_snapshots(query);
   auto view = [&](const GroupSnapshot& row) { return kDetail ? snapshot_detail(*call, row) : summary_view(row); };
   co_return page_reply(*call, "group_snapshots", query, page, view);
 }
 
-Reply show_group_snapshot(Services s, CallPtr call) {
+Reply show_group_snapshot(Services& s, CallPtr call) {
   GroupSnapshot snapshot = co_await s.groups.show_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"group_snapshot", snapshot_detail(*call, snapshot)}});
 }
 
-Reply delete_group_snapshot(Services s, CallPtr call) {
+Reply delete_group_snapshot(Services& s, CallPtr call) {
   co_await s.groups.remove_snapshot(call->actor, GroupSnapshotId(call->path.get("id")));
   co_return empty_reply(202);
 }
 
-Reply reset_group_snapshot(Services s, CallPtr call, Arguments given) {
-  Fields fields = given.fields();
-  std::string status = fields.required_text("status");
-  fields.finish();
-  co_await s.groups.reset_snapshot_status(call->actor, GroupSnapshotId(call->path.get("id")), status);
+Reply reset_group_snapshot(Services& s, CallPtr call, Arguments given) {
+  co_await s.groups.reset_snapshot_status(call->actor, GroupSnapshotId(call->path.get("id")), given.only("status"));
   co_return empty_reply(202);
 }
 

@@ -13,18 +13,18 @@ using http::Verb;
 
 namespace {
 
-Reply image_versions(Services s, CallPtr call) {
+Reply image_versions(Services& s, CallPtr call) {
   json::array links{json::object{{"rel", "self"}, {"href", call->base_url + "/image/v2/"}}};
   json::object version{{"id", "v2.9"}, {"status", "CURRENT"}, {"links", std::move(links)}};
   co_return json_reply(300, json::object{{"versions", json::array{std::move(version)}}});
 }
 
-Reply list_images(Services s, CallPtr) {
+Reply list_images(Services& s, CallPtr) {
   co_return json_reply(
       200, json::object{{"images", json::array()}, {"first", "/v2/images"}, {"schema", "/v2/schemas/images"}});
 }
 
-Reply show_image(Services s, CallPtr call) {
+Reply show_image(Services& s, CallPtr call) {
   throw Error(ErrorCode::NotFound,
               "No image found with ID " + call->path.get("id") + ": this service keeps no images.");
   co_return http::Response();

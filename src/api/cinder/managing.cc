@@ -55,7 +55,7 @@ json::array page_of(const Call& call, const std::vector<Manageable>& all, bool s
   return items;
 }
 
-Reply list_manageable(Services s, CallPtr call) {
+Reply list_manageable(Services& s, CallPtr call) {
   bool snapshots = call->request->path.find("snapshot") != std::string::npos;
   bool detail = call->request->path.ends_with("/detail");
   std::string cluster = call->version.at_least(17) ? call->parameter("cluster") : "";
@@ -71,7 +71,7 @@ Reply list_manageable(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
 }
 
-Reply manage_volume(Services s, CallPtr call) {
+Reply manage_volume(Services& s, CallPtr call) {
   Body body(*call->request, "volume");
   Fields& fields = body.fields();
   services::ManageVolumeSpec spec;
@@ -92,7 +92,7 @@ Reply manage_volume(Services s, CallPtr call) {
   co_return json_reply(202, json::object{{"volume", std::move(view)}});
 }
 
-Reply manage_snapshot(Services s, CallPtr call) {
+Reply manage_snapshot(Services& s, CallPtr call) {
   Body body(*call->request, "snapshot");
   Fields& fields = body.fields();
   services::ManageSnapshotSpec spec;

@@ -48,19 +48,19 @@ json::object message_view(const Call& call, const Message& message) {
   return out;
 }
 
-Reply list_messages(Services s, CallPtr call) {
+Reply list_messages(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Message> page = co_await s.messages.list(query);
   auto view = [&](const Message& row) { return message_view(*call, row); };
   co_return page_reply(*call, "messages", query, page, view);
 }
 
-Reply show_message(Services s, CallPtr call) {
+Reply show_message(Services& s, CallPtr call) {
   Message message = co_await s.messages.show(call->actor, MessageId(call->path.get("id")));
   co_return json_reply(200, json::object{{"message", message_view(*call, message)}});
 }
 
-Reply delete_message(Services s, CallPtr call) {
+Reply delete_message(Services& s, CallPtr call) {
   co_await s.messages.remove(call->actor, MessageId(call->path.get("id")));
   co_return empty_reply(204);
 }

@@ -41,7 +41,7 @@ std::vector<KnownService> known_services(const Services& services) {
   throw Error(ErrorCode::NotFound, "Service " + binary + " could not be found on host " + host + ".");
 }
 
-Reply list_services(Services s, CallPtr call) {
+Reply list_services(Services& s, CallPtr call) {
   std::string wanted_binary = call->parameter("binary");
   std::string wanted_host = call->parameter("host");
   json::array items;
@@ -71,7 +71,7 @@ Reply list_services(Services s, CallPtr call) {
 }
 
 // PUT /os-services/<action>. A disabled or frozen cinder-volume takes no new volumes.
-Reply update_service(Services s, CallPtr call) {
+Reply update_service(Services& s, CallPtr call) {
   std::string action = call->request->path.substr(call->request->path.rfind('/') + 1);
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
@@ -107,7 +107,7 @@ Reply update_service(Services s, CallPtr call) {
   co_return json_reply(200, reply);
 }
 
-Reply list_hosts(Services s, CallPtr call) {
+Reply list_hosts(Services& s, CallPtr call) {
   json::array items;
   for (const KnownService& service : known_services(s)) {
     bool disabled = (co_await s.operators.service(service.state)).disabled;
@@ -122,7 +122,7 @@ Reply list_hosts(Services s, CallPtr call) {
 }
 
 // What the projects have there: a total, then each of them.
-Reply show_host(Services s, CallPtr call) {
+Reply show_host(Services& s, CallPtr call) {
   std::string host = call->path.get("host");
   pool_of_host(host, s);
   json::array items;
@@ -138,7 +138,7 @@ Reply show_host(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"host", std::move(items)}});
 }
 
-Reply capabilities(Services s, CallPtr call) {
+Reply capabilities(Services& s, CallPtr call) {
   std::string host = call->path.get("host");
   model::Metadata offered = s.pools.find(pool_of_host(host, s))->offers;
   json::object out{{"namespace", "OS::Storage::Capabilities::" + host},
@@ -162,7 +162,7 @@ Reply capabilities(Services s, CallPtr call) {
   co_return json_reply(200, out);
 }
 
-Reply pools(Services s, CallPtr call) {
+Reply pools(Services& s, CallPtr call) {
   constexpr double kGib = 1024.0 * 1024.0 * 1024.0;
   std::string detail = call->parameter("detail");
   bool with_detail = !detail.empty() && parse_boolean("detail", detail);
@@ -218,7 +218,7 @@ std::vector<std::string> read_services(Fields& fields) {
   return out;
 }
 
-Reply set_log(Services s, CallPtr call) {
+Reply set_log(Services& s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   read_services(fields);
@@ -232,7 +232,7 @@ Reply set_log(Services s, CallPtr call) {
   Fields::refuse("level", json::value(wanted), "DEBUG, INFO, WARNING or ERROR is wanted");
 }
 
-Reply get_log(Services s, CallPtr call) {
+Reply get_log(Services& s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::vector<std::string> binaries = read_services(fields);
@@ -249,7 +249,7 @@ Reply get_log(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"log_levels", std::move(items)}});
 }
 
-Reply failover_host(Services s, CallPtr call) {
+Reply failover_host(Services& s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::optional<std::string> cluster;
@@ -261,21 +261,21 @@ Reply failover_host(Services s, CallPtr call) {
 }
 
 // Nothing is ever left over: whatever a crash cut off is taken up at the next start.
-Reply cleanup_workers(Services s, CallPtr call) {
+Reply cleanup_workers(Services& s, CallPtr call) {
   co_return json_reply(202, json::object{{"cleaning", json::array()}, {"unavailable", json::array()}});
 }
 
 // One daemon owns its store: there are no clusters.
-Reply list_clusters(Services s, CallPtr call) {
+Reply list_clusters(Services& s, CallPtr call) {
   co_return json_reply(200, json::object{{"clusters", json::array()}});
 }
 
-Reply show_cluster(Services s, CallPtr call) {
+Reply show_cluster(Services& s, CallPtr call) {
   throw Error(ErrorCode::NotFound, "Cluster could not be found: there are none here.");
   co_return http::Response();
 }
 
-Reply resource_filters(Services s, CallPtr call) {
+Reply resource_filters(Services& s, CallPtr call) {
   constexpr FilterSpec kPools[] = {{"name", ""}, {"volume_type", ""}};
   const std::pair<const char*, std::span<const FilterSpec>> kinds[] = {{"volume", volume_filters()},
                                                                        {"snapshot", snapshot_filters()},

@@ -43,7 +43,7 @@ constexpr SortSpec kSortKeys[] = {
     {"updated_at", "updated_at"},
 };
 
-Reply create_snapshot(Services s, CallPtr call) {
+Reply create_snapshot(Services& s, CallPtr call) {
   services::SnapshotSpec spec = read_snapshot_spec(*call);
   // Before 3.66 Cinder wants force for a volume in use; EVS and the open profile never do.
   bool as_cinder = s.settings.profile == services::Profile::Cinder;
@@ -54,7 +54,7 @@ Reply create_snapshot(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_snapshots(Services s, CallPtr call) {
+Reply list_snapshots(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Snapshot> page = co_await s.snapshots.list(query);
   auto view = [&](const Snapshot& row) {
@@ -63,14 +63,14 @@ Reply list_snapshots(Services s, CallPtr call) {
   co_return page_reply(*call, "snapshots", query, page, view);
 }
 
-Reply show_snapshot(Services s, CallPtr call) {
+Reply show_snapshot(Services& s, CallPtr call) {
   Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   json::object view = snapshot_view(*call, snapshot, SnapshotFields::Extended);
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});
 }
 
 // The seed: "Updating an EVS Snapshot". The reply has the two reserved fields, which the page lists.
-Reply update_snapshot(Services s, CallPtr call) {
+Reply update_snapshot(Services& s, CallPtr call) {
   services::SnapshotChange change = read_snapshot_change(*call);
   Snapshot snapshot = co_await s.snapshots.update(call->actor, SnapshotId(call->path.get("id")), std::move(change));
   bool as_cinder = s.settings.profile == services::Profile::Cinder;
@@ -78,26 +78,23 @@ Reply update_snapshot(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"snapshot", std::move(view)}});
 }
 
-Reply delete_snapshot(Services s, CallPtr call) {
+Reply delete_snapshot(Services& s, CallPtr call) {
   co_await s.snapshots.remove(call->actor, SnapshotId(call->path.get("id")), false);
   co_return empty_reply(202);
 }
 
-Reply snapshot_usage(Services s, CallPtr call) {
+Reply snapshot_usage(Services& s, CallPtr call) {
   backends::Usage usage = co_await s.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
 
-Reply reset_status(Services s, CallPtr call, Arguments given) {
-  Fields fields = given.fields();
-  std::string status = fields.required_text("status");
-  fields.finish();
-  co_await s.snapshots.reset_status(call->actor, SnapshotId(call->path.get("id")), status);
+Reply reset_status(Services& s, CallPtr call, Arguments given) {
+  co_await s.snapshots.reset_status(call->actor, SnapshotId(call->path.get("id")), given.only("status"));
   co_return empty_reply(202);
 }
 
-Reply report_status(Services s, CallPtr call, Arguments given) {
+Reply report_status(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::string status = fields.required_text("status");
   std::optional<std::string> progress = fields.text("progress");
@@ -106,12 +103,12 @@ Reply report_status(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply unmanage(Services s, CallPtr call, Arguments) {
+Reply unmanage(Services& s, CallPtr call, Arguments) {
   co_await s.managing.unmanage_snapshot(call->actor, SnapshotId(call->path.get("id")));
   co_return empty_reply(202);
 }
 
-Reply force_delete(Services s, CallPtr call, Arguments) {
+Reply force_delete(Services& s, CallPtr call, Arguments) {
   co_await s.snapshots.remove(call->actor, SnapshotId(call->path.get("id")), true);
   co_return empty_reply(202);
 }
@@ -123,12 +120,12 @@ constexpr ActionRow<Services> kActions[] = {
     {"os-force_delete", "admin", force_delete},
 };
 
-Reply snapshot_metadata(Services s, CallPtr call) {
+Reply snapshot_metadata(Services& s, CallPtr call) {
   Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   co_return json_reply(200, json::object{{"metadata", metadata_view(snapshot.metadata)}});
 }
 
-Reply set_snapshot_metadata(Services s, CallPtr call) {
+Reply set_snapshot_metadata(Services& s, CallPtr call) {
   model::Metadata metadata = metadata_body(*call->request);
   bool merge = call->request->method == Verb::post;
   model::Metadata all =
@@ -136,7 +133,7 @@ Reply set_snapshot_metadata(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"metadata", metadata_view(all)}});
 }
 
-Reply snapshot_metadata_item(Services s, CallPtr call) {
+Reply snapshot_metadata_item(Services& s, CallPtr call) {
   Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   std::string key = call->path.get("key");
   auto found = snapshot.metadata.find(key);
@@ -146,13 +143,13 @@ Reply snapshot_metadata_item(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
 }
 
-Reply set_snapshot_metadata_item(Services s, CallPtr call) {
+Reply set_snapshot_metadata_item(Services& s, CallPtr call) {
   model::Metadata item = metadata_item_body(*call->request, call->path.get("key"));
   co_await s.snapshots.set_metadata(call->actor, SnapshotId(call->path.get("id")), item, true);
   co_return json_reply(200, json::object{{"meta", metadata_view(item)}});
 }
 
-Reply delete_snapshot_metadata_item(Services s, CallPtr call) {
+Reply delete_snapshot_metadata_item(Services& s, CallPtr call) {
   co_await s.snapshots.remove_metadata(call->actor, SnapshotId(call->path.get("id")), call->path.get("key"));
   co_return empty_reply(200);
 }

@@ -41,7 +41,7 @@ json::object transfer_view(const Call& call, const Transfer& transfer, bool deta
   return out;
 }
 
-Reply create_transfer(Services s, CallPtr call) {
+Reply create_transfer(Services& s, CallPtr call) {
   Body body(*call->request, "transfer");
   Fields& fields = body.fields();
   VolumeId volume(fields.required_uuid("volume_id"));
@@ -55,24 +55,24 @@ Reply create_transfer(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_transfers(Services s, CallPtr call) {
+Reply list_transfers(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Transfer> page = co_await s.transfers.list(query);
   auto view = [&](const Transfer& row) { return transfer_view(*call, row, kDetail); };
   co_return page_reply(*call, "transfers", query, page, view);
 }
 
-Reply show_transfer(Services s, CallPtr call) {
+Reply show_transfer(Services& s, CallPtr call) {
   Transfer transfer = co_await s.transfers.show(call->actor, TransferId(call->path.get("id")));
   co_return json_reply(200, json::object{{"transfer", transfer_view(*call, transfer, true)}});
 }
 
-Reply delete_transfer(Services s, CallPtr call) {
+Reply delete_transfer(Services& s, CallPtr call) {
   co_await s.transfers.remove(call->actor, TransferId(call->path.get("id")));
   co_return empty_reply(202);
 }
 
-Reply accept_transfer(Services s, CallPtr call) {
+Reply accept_transfer(Services& s, CallPtr call) {
   Body body(*call->request, "accept");
   std::string key = body.fields().required_text("auth_key");
   body.fields().finish();

@@ -87,7 +87,7 @@ json::object default_view(const ProjectId& project, const VolumeTypeId& type) {
   return {{"project_id", project.str()}, {"volume_type_id", type.str()}};
 }
 
-Reply list_qos_specs(Services s, CallPtr call) {
+Reply list_qos_specs(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kSpecFilters, kSpecSorts});
   query.project_id.reset();
   model::Page<QosSpec> page = co_await s.type_extras.list_specs(query);
@@ -95,7 +95,7 @@ Reply list_qos_specs(Services s, CallPtr call) {
   co_return page_reply(*call, "qos_specs", query, page, view);
 }
 
-Reply create_qos_spec(Services s, CallPtr call) {
+Reply create_qos_spec(Services& s, CallPtr call) {
   json::object body = parse_body(*call->request);
   const json::value* specs = body.if_contains("qos_specs");
   if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
@@ -110,13 +110,13 @@ Reply create_qos_spec(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"qos_specs", spec_view(made)}, {"links", json::array{std::move(links)}}});
 }
 
-Reply show_qos_spec(Services s, CallPtr call) {
+Reply show_qos_spec(Services& s, CallPtr call) {
   QosSpec spec = co_await s.type_extras.show_spec(call->path.get("id"));
   json::object links{{"rel", "self"}, {"href", call->base_url + call->request->path}};
   co_return json_reply(200, json::object{{"qos_specs", spec_view(spec)}, {"links", json::array{std::move(links)}}});
 }
 
-Reply update_qos_spec(Services s, CallPtr call) {
+Reply update_qos_spec(Services& s, CallPtr call) {
   json::object body = parse_body(*call->request);
   const json::value* specs = body.if_contains("qos_specs");
   if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
@@ -128,7 +128,7 @@ Reply update_qos_spec(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"qos_specs", std::move(shown)}});
 }
 
-Reply delete_qos_keys(Services s, CallPtr call) {
+Reply delete_qos_keys(Services& s, CallPtr call) {
   json::object body = parse_body(*call->request);
   const json::value* list = body.if_contains("keys");
   if (list == nullptr || !list->is_array()) throw Error(ErrorCode::InvalidInput, "'keys' must be a list of strings");
@@ -141,13 +141,13 @@ Reply delete_qos_keys(Services s, CallPtr call) {
   co_return empty_reply(202);
 }
 
-Reply delete_qos_spec(Services s, CallPtr call) {
+Reply delete_qos_spec(Services& s, CallPtr call) {
   std::string force = call->parameter("force");
   co_await s.type_extras.remove_spec(call->path.get("id"), !force.empty() && parse_boolean("force", force));
   co_return empty_reply(202);
 }
 
-Reply qos_associations(Services s, CallPtr call) {
+Reply qos_associations(Services& s, CallPtr call) {
   json::array items;
   for (const model::VolumeType& type : co_await s.type_extras.associations(call->path.get("id"))) {
     items.push_back(json::object{{"association_type", "volume_type"}, {"name", type.name}, {"id", type.id.str()}});
@@ -155,14 +155,14 @@ Reply qos_associations(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"qos_associations", std::move(items)}});
 }
 
-Reply associate_qos(Services s, CallPtr call) {
+Reply associate_qos(Services& s, CallPtr call) {
   std::string type = call->parameter("vol_type_id");
   if (type.empty()) throw Error(ErrorCode::InvalidInput, "Volume Type id must not be None.");
   co_await s.type_extras.associate(call->path.get("id"), type);
   co_return empty_reply(202);
 }
 
-Reply disassociate_qos(Services s, CallPtr call) {
+Reply disassociate_qos(Services& s, CallPtr call) {
   std::optional<std::string> type;
   if (!call->request->path.ends_with("_all")) {
     type = call->parameter("vol_type_id");
@@ -172,12 +172,12 @@ Reply disassociate_qos(Services s, CallPtr call) {
   co_return empty_reply(202);
 }
 
-Reply show_encryption(Services s, CallPtr call) {
+Reply show_encryption(Services& s, CallPtr call) {
   std::optional<TypeEncryption> encryption = co_await s.type_extras.encryption(call->path.get("id"));
   co_return json_reply(200, encryption ? encryption_view(*encryption, true) : json::object());
 }
 
-Reply create_encryption(Services s, CallPtr call) {
+Reply create_encryption(Services& s, CallPtr call) {
   Body body(*call->request, "encryption");
   services::EncryptionChange wanted = read_encryption(body.fields());
   if (!wanted.provider) Fields::refuse("encryption", body.root(), "'provider' is a required property");
@@ -192,7 +192,7 @@ Reply create_encryption(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"encryption", encryption_view(made, false)}});
 }
 
-Reply encryption_item(Services s, CallPtr call) {
+Reply encryption_item(Services& s, CallPtr call) {
   std::string key = call->path.get("key");
   std::optional<TypeEncryption> encryption = co_await s.type_extras.encryption(call->path.get("id"));
   json::object all = encryption ? encryption_view(*encryption, true) : json::object();
@@ -206,33 +206,33 @@ Reply encryption_item(Services s, CallPtr call) {
   co_return json_reply(200, out);
 }
 
-Reply update_encryption(Services s, CallPtr call) {
+Reply update_encryption(Services& s, CallPtr call) {
   Body body(*call->request, "encryption");
   json::object shown = body.root().at("encryption").as_object();
   co_await s.type_extras.update_encryption(call->path.get("id"), read_encryption(body.fields()));
   co_return json_reply(200, json::object{{"encryption", std::move(shown)}});
 }
 
-Reply delete_encryption(Services s, CallPtr call) {
+Reply delete_encryption(Services& s, CallPtr call) {
   co_await s.type_extras.remove_encryption(call->path.get("id"));
   co_return empty_reply(202);
 }
 
-Reply list_default_types(Services s, CallPtr) {
+Reply list_default_types(Services& s, CallPtr) {
   json::array items;
   for (const services::DefaultType& one : co_await s.type_extras.defaults())
     items.push_back(default_view(one.project, one.type));
   co_return json_reply(200, json::object{{"default_types", std::move(items)}});
 }
 
-Reply show_default_type(Services s, CallPtr call) {
+Reply show_default_type(Services& s, CallPtr call) {
   ProjectId project(call->path.get("target"));
   std::optional<VolumeTypeId> type = co_await s.type_extras.default_of(project);
   if (!type) throw Error(ErrorCode::NotFound, "Default type for project " + project.str() + " not found.");
   co_return json_reply(200, json::object{{"default_type", default_view(project, *type)}});
 }
 
-Reply set_default_type(Services s, CallPtr call) {
+Reply set_default_type(Services& s, CallPtr call) {
   Body body(*call->request, "default_type");
   std::string wanted = body.fields().required_text("volume_type");
   body.fields().finish();
@@ -241,7 +241,7 @@ Reply set_default_type(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"default_type", default_view(project, type)}});
 }
 
-Reply clear_default_type(Services s, CallPtr call) {
+Reply clear_default_type(Services& s, CallPtr call) {
   co_await s.type_extras.clear_default(ProjectId(call->path.get("target")));
   co_return empty_reply(204);
 }

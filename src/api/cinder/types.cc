@@ -14,7 +14,7 @@ using model::VolumeType;
 
 namespace {
 
-Reply list_types(Services s, CallPtr call) {
+Reply list_types(Services& s, CallPtr call) {
   std::string is_public = call->parameter("is_public");
   model::Metadata wanted_specs;
   if (std::string text = call->parameter("extra_specs"); call->version.at_least(52) && !text.empty()) {
@@ -33,14 +33,14 @@ Reply list_types(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume_types", std::move(items)}});
 }
 
-Reply show_type(Services s, CallPtr call) {
+Reply show_type(Services& s, CallPtr call) {
   std::string id = call->path.get("id");
   VolumeType type =
       id == "default" ? co_await s.types.default_type(call->actor) : co_await s.types.show(call->actor, id);
   co_return json_reply(200, json::object{{"volume_type", type_view(*call, type, TypeFields::Shown)}});
 }
 
-Reply create_type(Services s, CallPtr call) {
+Reply create_type(Services& s, CallPtr call) {
   Body body(*call->request, "volume_type");
   Fields& fields = body.fields();
   services::VolumeTypeSpec spec;
@@ -53,7 +53,7 @@ Reply create_type(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume_type", type_view(*call, made, TypeFields::Created)}});
 }
 
-Reply update_type(Services s, CallPtr call) {
+Reply update_type(Services& s, CallPtr call) {
   Body body(*call->request, "volume_type");
   Fields& fields = body.fields();
   services::VolumeTypeChange change;
@@ -69,12 +69,12 @@ Reply update_type(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume_type", type_view(*call, type, TypeFields::Updated)}});
 }
 
-Reply delete_type(Services s, CallPtr call) {
+Reply delete_type(Services& s, CallPtr call) {
   co_await s.types.remove(call->path.get("id"));
   co_return empty_reply(202);
 }
 
-Reply type_access(Services s, CallPtr call) {
+Reply type_access(Services& s, CallPtr call) {
   std::string id = call->path.get("id");
   json::array items;
   for (const ProjectId& project : co_await s.types.access(id)) {
@@ -83,20 +83,13 @@ Reply type_access(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume_type_access", std::move(items)}});
 }
 
-ProjectId read_project(const Arguments& given) {
-  Fields fields = given.fields();
-  ProjectId project(fields.required_text("project"));
-  fields.finish();
-  return project;
-}
-
-Reply add_access(Services s, CallPtr call, Arguments given) {
-  co_await s.types.grant(call->path.get("id"), read_project(given));
+Reply add_access(Services& s, CallPtr call, Arguments given) {
+  co_await s.types.grant(call->path.get("id"), ProjectId(given.only("project")));
   co_return empty_reply(202);
 }
 
-Reply remove_access(Services s, CallPtr call, Arguments given) {
-  co_await s.types.revoke(call->path.get("id"), read_project(given));
+Reply remove_access(Services& s, CallPtr call, Arguments given) {
+  co_await s.types.revoke(call->path.get("id"), ProjectId(given.only("project")));
   co_return empty_reply(202);
 }
 
@@ -105,13 +98,13 @@ constexpr ActionRow<Services> kActions[] = {
     {"removeProjectAccess", "admin", remove_access},
 };
 
-Reply extra_specs(Services s, CallPtr call) {
+Reply extra_specs(Services& s, CallPtr call) {
   VolumeType type = co_await s.types.show(call->actor, call->path.get("id"));
   json::object view = type_view(*call, type, TypeFields::Shown);
   co_return json_reply(200, json::object{{"extra_specs", view.at("extra_specs")}});
 }
 
-Reply create_extra_specs(Services s, CallPtr call) {
+Reply create_extra_specs(Services& s, CallPtr call) {
   json::value whole = parse_body(*call->request);
   Fields fields(whole, "body");
   std::optional<model::Metadata> specs = fields.metadata("extra_specs");
@@ -121,7 +114,7 @@ Reply create_extra_specs(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"extra_specs", metadata_view(set)}});
 }
 
-Reply extra_spec(Services s, CallPtr call) {
+Reply extra_spec(Services& s, CallPtr call) {
   VolumeType type = co_await s.types.show(call->actor, call->path.get("id"));
   std::string key = call->path.get("key");
   auto found = type.extra_specs.find(key);
@@ -131,13 +124,13 @@ Reply extra_spec(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{key, found->second}});
 }
 
-Reply update_extra_spec(Services s, CallPtr call) {
+Reply update_extra_spec(Services& s, CallPtr call) {
   model::Metadata specs = read_one_pair(*call->request, call->path.get("key"));
   model::Metadata set = co_await s.types.merge_extra_specs(call->path.get("id"), std::move(specs));
   co_return json_reply(200, metadata_view(set));
 }
 
-Reply delete_extra_spec(Services s, CallPtr call) {
+Reply delete_extra_spec(Services& s, CallPtr call) {
   co_await s.types.remove_extra_spec(call->path.get("id"), call->path.get("key"));
   co_return empty_reply(202);
 }

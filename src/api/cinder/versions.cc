@@ -26,16 +26,16 @@ json::object version_entry(const Call& call, bool v3) {
   return entry;
 }
 
-Reply versions(Services s, CallPtr call) {
+Reply versions(Services& s, CallPtr call) {
   co_return json_reply(
       300, json::object{{"versions", json::array{version_entry(*call, false), version_entry(*call, true)}}});
 }
 
-Reply version_v3(Services s, CallPtr call) {
+Reply version_v3(Services& s, CallPtr call) {
   co_return json_reply(200, json::object{{"versions", json::array{version_entry(*call, true)}}});
 }
 
-Reply version_v2(Services s, CallPtr call) {
+Reply version_v2(Services& s, CallPtr call) {
   co_return json_reply(200, json::object{{"versions", json::array{version_entry(*call, false)}}});
 }
 

@@ -20,7 +20,7 @@ VolumeId volume_of(const Call& call) {
   return VolumeId(call.path.get("id"));
 }
 
-Reply extend(Services s, CallPtr call, Arguments given) {
+Reply extend(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::int64_t size = fields.required_integer("new_size", 1, kMaxSize);
   fields.finish();
@@ -28,7 +28,7 @@ Reply extend(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply revert(Services s, CallPtr call, Arguments given) {
+Reply revert(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   SnapshotId snapshot(fields.required_uuid("snapshot_id"));
   fields.finish();
@@ -36,7 +36,7 @@ Reply revert(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply retype(Services s, CallPtr call, Arguments given) {
+Reply retype(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::string type = fields.required_text("new_type");
   std::string policy = fields.text("migration_policy").value_or("never");
@@ -48,7 +48,7 @@ Reply retype(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply reset_status(Services s, CallPtr call, Arguments given) {
+Reply reset_status(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   auto lower = [](std::optional<std::string> text) {
     return text && !text->empty() ? std::optional(to_lower(*text)) : std::nullopt;
@@ -72,12 +72,12 @@ Reply reset_status(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply force_delete(Services s, CallPtr call, Arguments given) {
+Reply force_delete(Services& s, CallPtr call, Arguments given) {
   co_await s.volumes.remove(call->actor, volume_of(*call), false, true);
   co_return empty_reply(202);
 }
 
-Reply set_bootable(Services s, CallPtr call, Arguments given) {
+Reply set_bootable(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::optional<bool> bootable = fields.boolean("bootable");
   if (!bootable) Fields::refuse(given.name, given.value, "'bootable' is a required property");
@@ -86,7 +86,7 @@ Reply set_bootable(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(200);
 }
 
-Reply set_read_only(Services s, CallPtr call, Arguments given) {
+Reply set_read_only(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::optional<bool> read_only = fields.boolean("readonly");
   if (!read_only) Fields::refuse(given.name, given.value, "'readonly' is a required property");
@@ -95,27 +95,27 @@ Reply set_read_only(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply reserve(Services s, CallPtr call, Arguments given) {
+Reply reserve(Services& s, CallPtr call, Arguments given) {
   co_await s.attachments.reserve(call->actor, volume_of(*call));
   co_return empty_reply(202);
 }
 
-Reply unreserve(Services s, CallPtr call, Arguments given) {
+Reply unreserve(Services& s, CallPtr call, Arguments given) {
   co_await s.attachments.unreserve(call->actor, volume_of(*call));
   co_return empty_reply(202);
 }
 
-Reply begin_detaching(Services s, CallPtr call, Arguments given) {
+Reply begin_detaching(Services& s, CallPtr call, Arguments given) {
   co_await s.attachments.begin_detaching(call->actor, volume_of(*call));
   co_return empty_reply(202);
 }
 
-Reply roll_detaching(Services s, CallPtr call, Arguments given) {
+Reply roll_detaching(Services& s, CallPtr call, Arguments given) {
   co_await s.attachments.roll_detaching(call->actor, volume_of(*call));
   co_return empty_reply(202);
 }
 
-Reply attach(Services s, CallPtr call, Arguments given) {
+Reply attach(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   services::AttachSpec spec;
   spec.instance_id = fields.uuid("instance_uuid");
@@ -131,7 +131,7 @@ Reply attach(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply detach(Services s, CallPtr call, Arguments given) {
+Reply detach(Services& s, CallPtr call, Arguments given) {
   std::optional<std::string> attachment;
   if (!given.value.is_null()) {
     Fields fields = given.fields();
@@ -142,7 +142,7 @@ Reply detach(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply initialize_connection(Services s, CallPtr call, Arguments given) {
+Reply initialize_connection(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   services::AttachmentSpec spec;
   spec.volume_id = volume_of(*call);
@@ -152,7 +152,7 @@ Reply initialize_connection(Services s, CallPtr call, Arguments given) {
   co_return json_reply(200, json::object{{"connection_info", connection_view(attachment, false)}});
 }
 
-Reply terminate_connection(Services s, CallPtr call, Arguments given) {
+Reply terminate_connection(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   services::AttachmentSpec spec;
   read_connector(fields, spec);
@@ -163,7 +163,7 @@ Reply terminate_connection(Services s, CallPtr call, Arguments given) {
 }
 
 // 3.1 brought visibility and protection; before that an image is private and free.
-Reply upload_image(Services s, CallPtr call, Arguments given) {
+Reply upload_image(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   services::UploadSpec spec;
   spec.image.name = fields.required_text("image_name");
@@ -207,7 +207,7 @@ json::object image_metadata_reply(const model::Metadata& metadata) {
   return {{"metadata", metadata_view(metadata)}};
 }
 
-Reply set_image_metadata(Services s, CallPtr call, Arguments given) {
+Reply set_image_metadata(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::optional<model::Metadata> metadata = fields.metadata("metadata");
   if (!metadata) Fields::refuse(given.name, given.value, "'metadata' is a required property");
@@ -216,20 +216,18 @@ Reply set_image_metadata(Services s, CallPtr call, Arguments given) {
   co_return json_reply(200, image_metadata_reply(all));
 }
 
-Reply unset_image_metadata(Services s, CallPtr call, Arguments given) {
-  Fields fields = given.fields();
-  std::string key = fields.required_text("key");
-  fields.finish();
+Reply unset_image_metadata(Services& s, CallPtr call, Arguments given) {
+  std::string key = given.only("key");
   co_await s.images.remove_metadata(call->actor, volume_of(*call), key);
   co_return empty_reply(200);
 }
 
-Reply show_image_metadata(Services s, CallPtr call, Arguments given) {
+Reply show_image_metadata(Services& s, CallPtr call, Arguments given) {
   services::VolumeDetail detail = co_await s.volumes.show(call->actor, volume_of(*call));
   co_return json_reply(200, image_metadata_reply(detail.volume.image_metadata));
 }
 
-Reply migrate(Services s, CallPtr call, Arguments given) {
+Reply migrate(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::optional<std::string> cluster;
   if (call->version.at_least(16)) cluster = fields.text("cluster");
@@ -244,7 +242,7 @@ Reply migrate(Services s, CallPtr call, Arguments given) {
 
 // Compute has swapped one volume for another in a server. A migration of our own ends by itself: it is in no need of
 // this.
-Reply migrate_completion(Services s, CallPtr call, Arguments given) {
+Reply migrate_completion(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   VolumeId other(fields.required_uuid("new_volume"));
   bool failed = fields.boolean("error").value_or(false);
@@ -254,13 +252,13 @@ Reply migrate_completion(Services s, CallPtr call, Arguments given) {
   co_return json_reply(200, json::object{{"save_volume_id", other.str()}});
 }
 
-Reply unmanage(Services s, CallPtr call, Arguments given) {
+Reply unmanage(Services& s, CallPtr call, Arguments given) {
   given.expect_none();
   co_await s.managing.unmanage_volume(call->actor, volume_of(*call));
   co_return empty_reply(202);
 }
 
-Reply force_detach(Services s, CallPtr call, Arguments given) {
+Reply force_detach(Services& s, CallPtr call, Arguments given) {
   std::optional<std::string> attachment;
   if (!given.value.is_null()) {
     Fields fields = given.fields();
@@ -272,7 +270,7 @@ Reply force_detach(Services s, CallPtr call, Arguments given) {
   co_return empty_reply(202);
 }
 
-Reply reimage(Services s, CallPtr call, Arguments given) {
+Reply reimage(Services& s, CallPtr call, Arguments given) {
   Fields fields = given.fields();
   std::string image = fields.required_uuid("image_id");
   bool reserved = fields.boolean("reimage_reserved").value_or(false);

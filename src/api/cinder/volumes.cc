@@ -93,7 +93,7 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   return spec;
 }
 
-Reply create_volume(Services s, CallPtr call) {
+Reply create_volume(Services& s, CallPtr call) {
   Body body(*call->request, "volume");
   services::VolumeSpec spec = read_spec(body.fields(), *call);
   // Of several (EVS's count) the first is shown.
@@ -103,7 +103,7 @@ Reply create_volume(Services s, CallPtr call) {
 }
 
 template <bool kDetail>
-Reply list_volumes(Services s, CallPtr call) {
+Reply list_volumes(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<VolumeDetail> page = co_await s.volumes.list(query);
   auto view = [&](const VolumeDetail& row) {
@@ -112,7 +112,7 @@ Reply list_volumes(Services s, CallPtr call) {
   co_return page_reply(*call, "volumes", query, page, view);
 }
 
-Reply volumes_summary(Services s, CallPtr call) {
+Reply volumes_summary(Services& s, CallPtr call) {
   bool everywhere = call->actor.admin && !call->parameter("all_tenants").empty();
   std::optional<ProjectId> scope;
   if (!everywhere) scope = call->actor.project_id;
@@ -130,13 +130,13 @@ Reply volumes_summary(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume-summary", std::move(view)}});
 }
 
-Reply show_volume(Services s, CallPtr call) {
+Reply show_volume(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object view = volume_view(*call, detail, s.settings, true);
   co_return json_reply(200, json::object{{"volume", std::move(view)}});
 }
 
-Reply update_volume(Services s, CallPtr call) {
+Reply update_volume(Services& s, CallPtr call) {
   Body body(*call->request, "volume");
   services::VolumeChange change;
   read_name(body.fields(), change.name, change.description);
@@ -150,7 +150,7 @@ Reply update_volume(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume", std::move(view)}});
 }
 
-Reply delete_volume(Services s, CallPtr call) {
+Reply delete_volume(Services& s, CallPtr call) {
   auto flag = [&](const char* name) {
     std::string text = call->parameter(name);
     return !text.empty() && parse_boolean(name, text);
@@ -163,7 +163,7 @@ Reply delete_volume(Services s, CallPtr call) {
 }
 
 // What its type's encryption said; the storage does it, and clients see plain bytes.
-Reply volume_encryption(Services s, CallPtr call) {
+Reply volume_encryption(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object out{{"encryption_key_id", text_or_null(detail.volume.encryption_key_id)}};
   if (detail.volume.encryption_key_id) {
@@ -176,7 +176,7 @@ Reply volume_encryption(Services s, CallPtr call) {
   co_return json_reply(200, out);
 }
 
-Reply volume_usage(Services s, CallPtr call) {
+Reply volume_usage(Services& s, CallPtr call) {
   VolumeId id(call->path.get("id"));
   backends::Usage usage = co_await s.volumes.usage(call->actor, id);
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
@@ -184,14 +184,14 @@ Reply volume_usage(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }
 
-Reply volume_metadata(Services s, CallPtr call) {
+Reply volume_metadata(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   http::Response reply = json_reply(200, json::object{{"metadata", metadata_view(detail.volume.metadata)}});
   if (call->version.at_least(15)) reply.headers.emplace_back("ETag", metadata_etag(detail.volume.metadata));
   co_return reply;
 }
 
-Reply set_volume_metadata(Services s, CallPtr call) {
+Reply set_volume_metadata(Services& s, CallPtr call) {
   model::Metadata metadata = metadata_body(*call->request);
   bool merge = call->request->method == Verb::post;
   model::Metadata all = co_await s.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")),
@@ -199,7 +199,7 @@ Reply set_volume_metadata(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"metadata", metadata_view(all)}});
 }
 
-Reply volume_metadata_item(Services s, CallPtr call) {
+Reply volume_metadata_item(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   std::string key = call->path.get("key");
   auto found = detail.volume.metadata.find(key);
@@ -209,13 +209,13 @@ Reply volume_metadata_item(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
 }
 
-Reply set_volume_metadata_item(Services s, CallPtr call) {
+Reply set_volume_metadata_item(Services& s, CallPtr call) {
   model::Metadata item = metadata_item_body(*call->request, call->path.get("key"));
   co_await s.volumes.set_metadata(call->actor, VolumeId(call->path.get("id")), item, true, if_match(*call));
   co_return json_reply(200, json::object{{"meta", metadata_view(item)}});
 }
 
-Reply delete_volume_metadata_item(Services s, CallPtr call) {
+Reply delete_volume_metadata_item(Services& s, CallPtr call) {
   co_await s.volumes.remove_metadata(call->actor, VolumeId(call->path.get("id")), call->path.get("key"),
                                      if_match(*call));
   co_return empty_reply(200);

@@ -14,6 +14,13 @@ Arguments read_action(const http::Request& request) {
   return {std::move(name), std::move(body.begin()->value())};
 }
 
+std::string Arguments::only(std::string_view field) const {
+  Fields present = fields();
+  std::string text = present.required_text(field);
+  present.finish();
+  return text;
+}
+
 void unknown_action(const std::string& name) {
   throw Error(ErrorCode::InvalidInput, "There is no such action: " + name.substr(0, 100) +
                                            ". Verify the request body and Content-Type header and try again.");

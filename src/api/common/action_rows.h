@@ -16,6 +16,8 @@ struct Arguments {
   boost::json::value value;
 
   Fields fields() const { return Fields(value, name); }
+  // The one field that is wanted, a text.
+  std::string only(std::string_view field) const;
   void expect_none() const {
     if (!value.is_null()) fields().finish();
   }
@@ -26,7 +28,7 @@ Arguments read_action(const http::Request& request);
 [[noreturn]] void unknown_action(const std::string& name);
 
 template <const auto& kActions, class Context>
-Reply take_action(Context context, CallPtr call) {
+Reply take_action(Context& context, CallPtr call) {
   Arguments given = read_action(*call->request);
   for (const auto& action : kActions) {
     if (action.name != given.name) continue;

@@ -46,11 +46,11 @@ class Dispatcher {
   Dispatcher(identity::Authenticator& authenticator, DispatcherConfig config)
       : authenticator_(authenticator), config_(std::move(config)) {}
 
-  // Before the first request. A path has one row for a verb.
+  // Before the first request. A path has one row for a verb. The context outlives every call.
   template <class Context>
-  void mount(const Tables<Context>& tables, Context context) {
+  void mount(const Tables<Context>& tables, Context& context) {
     for_each_route(tables, [&](const RouteInfo& info, const Row<Context>& row) {
-      add(info, [context, handler = row.handler](CallPtr call) { return handler(context, std::move(call)); });
+      add(info, [&context, handler = row.handler](CallPtr call) { return handler(context, std::move(call)); });
     });
   }
 

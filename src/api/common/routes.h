@@ -1,7 +1,7 @@
 // How a dialect says what it serves: tables of rows, one a route, and the places where such a table is found. What a
 // row does not say is the same for all: authentication, the microversion, the envelope of faults.
 //
-// A handler is a function of its dialect's context, which is cheap to copy and outlives every call, and of the call.
+// A handler is a function of its dialect's context, which outlives every call, and of the call.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ template <class Context>
 struct ActionRow {
   std::string_view name;
   Needs needs;
-  Reply (*handler)(Context, CallPtr, Arguments);
+  Reply (*handler)(Context&, CallPtr, Arguments);
   int since = 0;
 };
 
@@ -38,7 +38,7 @@ struct Row {
   http::Verb verb;
   std::string_view path;  // within its place: "/volumes/{id}"
   Needs needs;
-  Reply (*handler)(Context, CallPtr);
+  Reply (*handler)(Context&, CallPtr);
   int since = 0;  // it came with microversion 3.<since>
   std::span<const ActionRow<Context>> actions = {};
 };

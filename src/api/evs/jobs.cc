@@ -121,7 +121,7 @@ json::object batch_view(const Job& job) {
   return out;
 }
 
-Reply show_job(Services s, CallPtr call) {
+Reply show_job(Services& s, CallPtr call) {
   Job job = co_await s.jobs.show(call->actor, call->path.get("id"));
   co_return json_reply(200, job.batch ? batch_view(job) : part_view(job.parts.front()));
 }

@@ -9,7 +9,7 @@ using http::Verb;
 
 namespace {
 
-Reply refuse_replication(Services, CallPtr) {
+Reply refuse_replication(Services&, CallPtr) {
   throw Error(ErrorCode::Unimplemented,
               "EVS replication pairs and replication consistency groups are deprecated and not offered here.");
   co_return http::Response();

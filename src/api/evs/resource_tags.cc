@@ -109,7 +109,7 @@ model::PageQuery read_query(const Call& call) {
   return query;
 }
 
-Reply all_tags(Services s, CallPtr call) {
+Reply all_tags(Services& s, CallPtr call) {
   const Kind& kind = kind_of(*call);
   call->require_action(kind.list);
   services::TagValues tags;
@@ -117,7 +117,7 @@ Reply all_tags(Services s, CallPtr call) {
   co_return all_tags_reply(tags);
 }
 
-Reply find_resources_by_tag(Services s, CallPtr call) {
+Reply find_resources_by_tag(Services& s, CallPtr call) {
   call->require_action(kind_of(*call).find);
   std::optional<Tagged> kind = kind_of(*call).tagged;
   model::PageQuery query = read_query(*call);
@@ -137,14 +137,14 @@ Reply find_resources_by_tag(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"total_count", count}, {"resources", std::move(resources)}});
 }
 
-Reply resource_tags(Services s, CallPtr call) {
+Reply resource_tags(Services& s, CallPtr call) {
   Tagged kind = require(*call, &Kind::show);
   model::Metadata tags = co_await s.tags.show(call->actor, kind, call->path.get("id"));
   co_return json_reply(200, json::object{{"tags", metadata_view(tags)}});
 }
 
 // POST adds, PUT replaces all.
-Reply set_resource_tags(Services s, CallPtr call) {
+Reply set_resource_tags(Services& s, CallPtr call) {
   bool merge = call->request->method == Verb::post;
   Tagged kind = require(*call, merge ? &Kind::create : &Kind::update);
   model::Metadata tags = read_pairs(*call, "tags");
@@ -152,7 +152,7 @@ Reply set_resource_tags(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"tags", metadata_view(tags)}});
 }
 
-Reply delete_resource_tags(Services s, CallPtr call) {
+Reply delete_resource_tags(Services& s, CallPtr call) {
   Tagged kind = require(*call, &Kind::remove);
   std::vector<std::string> keys;
   for (const auto& [key, value] : read_pairs(*call, "os-delete_tags")) keys.push_back(key);
@@ -160,7 +160,7 @@ Reply delete_resource_tags(Services s, CallPtr call) {
   co_return empty_reply(200);
 }
 
-Reply resource_tag(Services s, CallPtr call) {
+Reply resource_tag(Services& s, CallPtr call) {
   Tagged kind = require(*call, &Kind::show);
   model::Metadata tags = co_await s.tags.show(call->actor, kind, call->path.get("id"));
   std::string key = call->path.get("key");
@@ -169,7 +169,7 @@ Reply resource_tag(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"tag", json::object{{key, present->second}}}});
 }
 
-Reply set_resource_tag(Services s, CallPtr call) {
+Reply set_resource_tag(Services& s, CallPtr call) {
   Tagged kind = require(*call, &Kind::update);
   model::Metadata tag = read_pairs(*call, "tag");
   if (tag.size() != 1 || !tag.contains(call->path.get("key"))) {
@@ -180,7 +180,7 @@ Reply set_resource_tag(Services s, CallPtr call) {
   co_return json_reply(200, json::object{{"tag", metadata_view(tag)}});
 }
 
-Reply delete_resource_tag(Services s, CallPtr call) {
+Reply delete_resource_tag(Services& s, CallPtr call) {
   Tagged kind = require(*call, &Kind::remove);
   std::vector<std::string> keys{call->path.get("key")};
   co_await s.tags.remove(call->actor, kind, call->path.get("id"), std::move(keys), true);

@@ -32,12 +32,12 @@ SnapshotId path_id(const Call& call) {
   return SnapshotId(call.path.get("id"));
 }
 
-Reply create_snapshot(Services s, CallPtr call) {
+Reply create_snapshot(Services& s, CallPtr call) {
   Snapshot made = co_await s.snapshots.create(call->actor, read_snapshot_spec(*call));
   co_return snapshot_reply(*call, 202, made);
 }
 
-Reply list_snapshots_detail(Services s, CallPtr call) {
+Reply list_snapshots_detail(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys, ListRules::Evs, {}});
   model::Page<Snapshot> page = co_await s.snapshots.list(query);
   auto view = [&](const Snapshot& row) {
@@ -48,21 +48,21 @@ Reply list_snapshots_detail(Services s, CallPtr call) {
   co_return page_reply(*call, "snapshots", query, page, view);
 }
 
-Reply show_snapshot(Services s, CallPtr call) {
+Reply show_snapshot(Services& s, CallPtr call) {
   co_return snapshot_reply(*call, 200, co_await s.snapshots.show(call->actor, path_id(*call)));
 }
 
-Reply update_snapshot(Services s, CallPtr call) {
+Reply update_snapshot(Services& s, CallPtr call) {
   Snapshot changed = co_await s.snapshots.update(call->actor, path_id(*call), read_snapshot_change(*call));
   co_return snapshot_reply(*call, 200, changed);
 }
 
-Reply delete_snapshot(Services s, CallPtr call) {
+Reply delete_snapshot(Services& s, CallPtr call) {
   co_await s.snapshots.remove(call->actor, path_id(*call), false);
   co_return empty_reply(202);
 }
 
-Reply rollback_snapshot(Services s, CallPtr call) {
+Reply rollback_snapshot(Services& s, CallPtr call) {
   Body body(*call->request, "rollback");
   VolumeId volume(body.fields().required_uuid("volume_id"));
   body.fields().text("name");

@@ -60,16 +60,16 @@ void add_match(model::PageQuery& query, const json::value& match) {
   }
 }
 
-Reply all_volume_tags(Services s, CallPtr call) {
+Reply all_volume_tags(Services& s, CallPtr call) {
   co_return all_tags_reply(co_await s.tags.all(call->actor, Tagged::Volumes));
 }
 
-Reply volume_tags(Services s, CallPtr call) {
+Reply volume_tags(Services& s, CallPtr call) {
   model::Metadata tags = co_await s.tags.show(call->actor, Tagged::Volumes, call->path.get("id"));
   co_return json_reply(200, json::object{{"tags", tag_array(tags)}});
 }
 
-Reply change_volume_tags(Services s, CallPtr call) {
+Reply change_volume_tags(Services& s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body", kReasons);
   std::string action = fields.required_text("action");
@@ -90,7 +90,7 @@ Reply change_volume_tags(Services s, CallPtr call) {
   co_return empty_reply(204);
 }
 
-Reply find_volumes_by_tag(Services s, CallPtr call) {
+Reply find_volumes_by_tag(Services& s, CallPtr call) {
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::string action = fields.required_text("action");

@@ -130,14 +130,14 @@ services::VolumeSpec read_spec(Body& body, const services::Settings& settings) {
   return spec;
 }
 
-Reply create_volumes(Services s, CallPtr call) {
+Reply create_volumes(Services& s, CallPtr call) {
   Body body(*call->request, "volume", kCreateReasons, Reason::NoVolumeInBody);
   services::CreatedVolumes made = co_await s.volumes.create(call->actor, read_spec(body, s.settings));
   co_return job_reply(200, made.job);
 }
 
 template <bool kDetail>
-Reply list_volumes(Services s, CallPtr call) {
+Reply list_volumes(Services& s, CallPtr call) {
   bool several = !call->parameter("ids").empty();
   std::erase_if(call->query, [&](const auto& parameter) {
     return (several && parameter.first == "id") || parameter.second == "all_granted_eps";
@@ -152,13 +152,13 @@ Reply list_volumes(Services s, CallPtr call) {
   co_return page_reply(*call, "volumes", query, page, view);
 }
 
-Reply show_volume(Services s, CallPtr call) {
+Reply show_volume(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, path_id(*call));
   co_return json_reply(200, json::object{{"volume", evs_volume_view(*call, detail, s.settings)}});
 }
 
 // The one reply without its envelope, and with nulls where others have values: so says its page.
-Reply update_volume(Services s, CallPtr call) {
+Reply update_volume(Services& s, CallPtr call) {
   VolumeId id = path_id(*call);
   Body body(*call->request, "volume", kUpdateReasons, Reason::NoChangeInBody);
   services::VolumeChange change;
@@ -175,12 +175,12 @@ Reply update_volume(Services s, CallPtr call) {
   co_return json_reply(200, view);
 }
 
-Reply delete_volume(Services s, CallPtr call) {
+Reply delete_volume(Services& s, CallPtr call) {
   TaskId job = co_await s.volumes.remove(call->actor, path_id(*call), true, false);
   co_return job_reply(200, job);
 }
 
-Reply extend_volume(Services s, CallPtr call) {
+Reply extend_volume(Services& s, CallPtr call) {
   VolumeId id = path_id(*call);
   Body body(*call->request, "os-extend", kExtendReasons, Reason::NoExtensionInBody);
   std::optional<std::int64_t> size = body.fields().whole_part("new_size", 1, kMaxSize);
@@ -191,7 +191,7 @@ Reply extend_volume(Services s, CallPtr call) {
   co_return job_reply(200, job);
 }
 
-Reply retype_volume(Services s, CallPtr call) {
+Reply retype_volume(Services& s, CallPtr call) {
   Body body(*call->request, "os-retype", kRetypeReasons, Reason::InvalidBody);
   std::string type = body.fields().required_text("new_type");
   body.fields().finish();
@@ -200,12 +200,12 @@ Reply retype_volume(Services s, CallPtr call) {
 }
 
 // How much of a volume made from a snapshot no longer needs it.
-Reply internal_info(Services s, CallPtr call) {
+Reply internal_info(Services& s, CallPtr call) {
   int percent = co_await s.volumes.independence_percent(call->actor, VolumeId(call->path.get("id")));
   co_return json_reply(200, json::object{{"info", json::object{{"loading_progress", percent}}}});
 }
 
-Reply show_legacy_volume(Services s, CallPtr call) {
+Reply show_legacy_volume(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   json::object view = evs_volume_view(*call, detail, s.settings);
   view["display_name"] = text_or_null(detail.volume.name);

@@ -55,12 +55,12 @@ UserId credential_owner(const Call& call, bool change) {
   return UserId(call.path.get("user"));
 }
 
-boost::asio::awaitable<json::object> domain_reference(Context c, std::string id) {
+boost::asio::awaitable<json::object> domain_reference(Context& c, std::string id) {
   model::Domain domain = co_await c.directory.domain(id);
   co_return json::object{{"id", id}, {"name", domain.name}};
 }
 
-Reply list_assignments(Context c, CallPtr call) {
+Reply list_assignments(Context& c, CallPtr call) {
   bool names = !call->parameter("include_names").empty();
   json::array items;
   for (const RoleAssignment& one : co_await c.directory.assignments()) {
@@ -110,7 +110,7 @@ Reply list_assignments(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "role_assignments", std::move(items)));
 }
 
-Reply target_roles(Context c, CallPtr call) {
+Reply target_roles(Context& c, CallPtr call) {
   RoleAssignment target = assignment_of(*call);
   json::array items;
   for (const RoleAssignment& one : co_await c.directory.assignments()) {
@@ -119,12 +119,12 @@ Reply target_roles(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
 }
 
-Reply assign(Context c, CallPtr call) {
+Reply assign(Context& c, CallPtr call) {
   co_await c.directory.assign(assignment_of(*call));
   co_return empty_reply();
 }
 
-Reply check_assignment(Context c, CallPtr call) {
+Reply check_assignment(Context& c, CallPtr call) {
   RoleAssignment target = assignment_of(*call);
   for (const RoleAssignment& one : co_await c.directory.assignments()) {
     if (same_target(one, target) && one.role_id == target.role_id) co_return empty_reply();
@@ -132,12 +132,12 @@ Reply check_assignment(Context c, CallPtr call) {
   throw Error(ErrorCode::NotFound, "Could not find role assignment with role: " + target.role_id + ".");
 }
 
-Reply unassign(Context c, CallPtr call) {
+Reply unassign(Context& c, CallPtr call) {
   co_await c.directory.unassign(assignment_of(*call));
   co_return empty_reply();
 }
 
-Reply list_credentials(Context c, CallPtr call) {
+Reply list_credentials(Context& c, CallPtr call) {
   UserId owner = credential_owner(*call, false);
   std::string name = call->parameter("name");
   std::vector<model::Role> roles = co_await c.directory.roles();
@@ -148,7 +148,7 @@ Reply list_credentials(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "application_credentials", std::move(items)));
 }
 
-Reply show_credential(Context c, CallPtr call) {
+Reply show_credential(Context& c, CallPtr call) {
   UserId owner = credential_owner(*call, false);
   std::string id = call->path.get("id");
   for (const model::ApplicationCredential& one : co_await c.directory.credentials(owner)) {
@@ -159,7 +159,7 @@ Reply show_credential(Context c, CallPtr call) {
   throw Error(ErrorCode::NotFound, "Could not find application credential: " + id + ".");
 }
 
-Reply create_credential(Context c, CallPtr call) {
+Reply create_credential(Context& c, CallPtr call) {
   if (call->identity->user.id.str() != call->path.get("user")) {
     throw Error(ErrorCode::Forbidden, "Application credentials can be made for oneself only.");
   }
@@ -191,7 +191,7 @@ Reply create_credential(Context c, CallPtr call) {
   co_return json_reply(201, json::object{{"application_credential", std::move(view)}});
 }
 
-Reply delete_credential(Context c, CallPtr call) {
+Reply delete_credential(Context& c, CallPtr call) {
   UserId owner = credential_owner(*call, true);
   co_await c.directory.remove_credential(owner, call->path.get("id"));
   co_return empty_reply();

@@ -23,7 +23,7 @@ void require_self_or_admin(const Call& call, const std::string& user) {
   if (call.identity->user.id.str() != user) call.require_admin();
 }
 
-Reply list_groups(Context c, CallPtr call) {
+Reply list_groups(Context& c, CallPtr call) {
   std::string name = call->parameter("name");
   std::string domain = call->parameter("domain_id");
   json::array items;
@@ -34,36 +34,36 @@ Reply list_groups(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "groups", std::move(items)));
 }
 
-Reply show_group(Context c, CallPtr call) {
+Reply show_group(Context& c, CallPtr call) {
   model::Group group = co_await c.directory.group(call->path.get("id"));
   co_return json_reply(200, json::object{{"group", group_view(*call, group)}});
 }
 
-Reply create_group(Context c, CallPtr call) {
+Reply create_group(Context& c, CallPtr call) {
   Body body(*call->request, "group");
   model::Group group = co_await c.directory.create_group(read_group(body.fields(), true));
   co_return json_reply(201, json::object{{"group", group_view(*call, group)}});
 }
 
-Reply update_group(Context c, CallPtr call) {
+Reply update_group(Context& c, CallPtr call) {
   Body body(*call->request, "group");
   model::Group group = co_await c.directory.update_group(call->path.get("id"), read_group(body.fields(), false));
   co_return json_reply(200, json::object{{"group", group_view(*call, group)}});
 }
 
-Reply delete_group(Context c, CallPtr call) {
+Reply delete_group(Context& c, CallPtr call) {
   co_await c.directory.remove_group(call->path.get("id"));
   co_return empty_reply();
 }
 
-Reply group_members(Context c, CallPtr call) {
+Reply group_members(Context& c, CallPtr call) {
   json::array items;
   for (const model::User& user : co_await c.directory.members(call->path.get("id")))
     items.push_back(user_view(*call, user));
   co_return json_reply(200, list_view(*call, "users", std::move(items)));
 }
 
-Reply check_member(Context c, CallPtr call) {
+Reply check_member(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("user"));
   if (!co_await c.directory.is_member(call->path.get("id"), UserId(call->path.get("user")))) {
     throw Error(ErrorCode::NotFound,
@@ -72,17 +72,17 @@ Reply check_member(Context c, CallPtr call) {
   co_return empty_reply();
 }
 
-Reply add_member(Context c, CallPtr call) {
+Reply add_member(Context& c, CallPtr call) {
   co_await c.directory.add_member(call->path.get("id"), UserId(call->path.get("user")));
   co_return empty_reply();
 }
 
-Reply remove_member(Context c, CallPtr call) {
+Reply remove_member(Context& c, CallPtr call) {
   co_await c.directory.remove_member(call->path.get("id"), UserId(call->path.get("user")));
   co_return empty_reply();
 }
 
-Reply user_groups(Context c, CallPtr call) {
+Reply user_groups(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
   json::array items;
   for (const model::Group& group : co_await c.directory.groups_of(UserId(call->path.get("id")))) {

@@ -114,7 +114,7 @@ void require_owner(const Call& call, const UserId& owner) {
   }
 }
 
-Reply list_policies(Context c, CallPtr call) {
+Reply list_policies(Context& c, CallPtr call) {
   json::array items;
   for (const model::Role& role : co_await c.directory.roles()) {
     if (role.policy) items.push_back(policy_view(*call, role));
@@ -125,23 +125,23 @@ Reply list_policies(Context c, CallPtr call) {
   co_return json_reply(200, reply);
 }
 
-Reply show_policy(Context c, CallPtr call) {
+Reply show_policy(Context& c, CallPtr call) {
   model::Role role = co_await policy_role(c.directory, call->path.get("id"));
   co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
 }
 
-Reply create_policy(Context c, CallPtr call) {
+Reply create_policy(Context& c, CallPtr call) {
   model::Role role = co_await c.directory.create_role(read_role(*call->request, true));
   co_return json_reply(201, json::object{{"role", policy_view(*call, role)}});
 }
 
-Reply update_policy(Context c, CallPtr call) {
+Reply update_policy(Context& c, CallPtr call) {
   co_await policy_role(c.directory, call->path.get("id"));
   model::Role role = co_await c.directory.update_role(call->path.get("id"), read_role(*call->request, false));
   co_return json_reply(200, json::object{{"role", policy_view(*call, role)}});
 }
 
-Reply delete_policy(Context c, CallPtr call) {
+Reply delete_policy(Context& c, CallPtr call) {
   co_await policy_role(c.directory, call->path.get("id"));
   co_await c.directory.remove_role(call->path.get("id"));
   http::Response response;
@@ -149,7 +149,7 @@ Reply delete_policy(Context c, CallPtr call) {
   co_return response;
 }
 
-Reply list_access_keys(Context c, CallPtr call) {
+Reply list_access_keys(Context& c, CallPtr call) {
   std::string wanted = call->parameter("user_id");
   UserId owner(wanted.empty() ? call->identity->user.id.str() : wanted);
   require_owner(*call, owner);
@@ -158,14 +158,14 @@ Reply list_access_keys(Context c, CallPtr call) {
   co_return json_reply(200, json::object{{"credentials", std::move(items)}});
 }
 
-Reply show_access_key(Context c, CallPtr call) {
+Reply show_access_key(Context& c, CallPtr call) {
   model::AccessKey key = co_await c.directory.access_key(call->path.get("id"));
   require_owner(*call, key.user_id);
   co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
 }
 
 // The one time that the secret is shown.
-Reply create_access_key(Context c, CallPtr call) {
+Reply create_access_key(Context& c, CallPtr call) {
   Body body(*call->request, "credential");
   std::string wanted = body.fields().text("user_id").value_or(call->identity->user.id.str());
   std::string description = body.fields().text("description").value_or("");
@@ -177,7 +177,7 @@ Reply create_access_key(Context c, CallPtr call) {
   co_return json_reply(201, json::object{{"credential", std::move(view)}});
 }
 
-Reply update_access_key(Context c, CallPtr call) {
+Reply update_access_key(Context& c, CallPtr call) {
   Body body(*call->request, "credential");
   std::optional<std::string> status = body.fields().text("status");
   std::optional<std::string> description = body.fields().text("description");
@@ -193,7 +193,7 @@ Reply update_access_key(Context c, CallPtr call) {
   co_return json_reply(200, json::object{{"credential", access_key_view(key)}});
 }
 
-Reply delete_access_key(Context c, CallPtr call) {
+Reply delete_access_key(Context& c, CallPtr call) {
   std::string id = call->path.get("id");
   require_owner(*call, (co_await c.directory.access_key(id)).user_id);
   co_await c.directory.remove_access_key(id);

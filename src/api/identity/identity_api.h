@@ -11,7 +11,7 @@ namespace varve::api::identity_v3 {
 
 struct Context {
   identity::Directory& directory;
-  const Catalog& catalog;
+  Catalog catalog;
 };
 
 Tables<Context> tables();

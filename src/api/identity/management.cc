@@ -52,7 +52,7 @@ bool matches(const Call& call, const std::string& name, const std::string& domai
   return wanted_enabled.empty() || parse_boolean("enabled", wanted_enabled) == enabled;
 }
 
-Reply list_domains(Context c, CallPtr call) {
+Reply list_domains(Context& c, CallPtr call) {
   json::array items;
   for (const model::Domain& domain : co_await c.directory.domains()) {
     if (matches(*call, domain.name, call->parameter("domain_id"), domain.enabled))
@@ -61,32 +61,32 @@ Reply list_domains(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "domains", std::move(items)));
 }
 
-Reply show_domain(Context c, CallPtr call) {
+Reply show_domain(Context& c, CallPtr call) {
   model::Domain domain = co_await c.directory.domain(call->path.get("id"));
   if (call->identity->user_domain.id != domain.id) call->require_admin();
   co_return json_reply(200, json::object{{"domain", domain_view(*call, domain)}});
 }
 
-Reply create_domain(Context c, CallPtr call) {
+Reply create_domain(Context& c, CallPtr call) {
   Body body(*call->request, "domain");
   identity::ProjectSpec spec = read_project(body.fields(), true);
   model::Domain domain = co_await c.directory.create_domain(std::move(spec));
   co_return json_reply(201, json::object{{"domain", domain_view(*call, domain)}});
 }
 
-Reply update_domain(Context c, CallPtr call) {
+Reply update_domain(Context& c, CallPtr call) {
   Body body(*call->request, "domain");
   identity::ProjectSpec spec = read_project(body.fields(), false);
   model::Domain domain = co_await c.directory.update_domain(call->path.get("id"), std::move(spec));
   co_return json_reply(200, json::object{{"domain", domain_view(*call, domain)}});
 }
 
-Reply delete_domain(Context c, CallPtr call) {
+Reply delete_domain(Context& c, CallPtr call) {
   co_await c.directory.remove_domain(call->path.get("id"));
   co_return empty_reply();
 }
 
-Reply list_projects(Context c, CallPtr call) {
+Reply list_projects(Context& c, CallPtr call) {
   json::array items;
   for (const model::Project& project : co_await c.directory.projects()) {
     if (matches(*call, project.name, project.domain_id, project.enabled)) items.push_back(project_view(*call, project));
@@ -94,7 +94,7 @@ Reply list_projects(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
 }
 
-Reply show_project(Context c, CallPtr call) {
+Reply show_project(Context& c, CallPtr call) {
   std::string id = call->path.get("id");
   bool own = call->identity->project && call->identity->project->id.str() == id;
   if (!own) call->require_admin();
@@ -102,26 +102,26 @@ Reply show_project(Context c, CallPtr call) {
   co_return json_reply(200, json::object{{"project", project_view(*call, project)}});
 }
 
-Reply create_project(Context c, CallPtr call) {
+Reply create_project(Context& c, CallPtr call) {
   Body body(*call->request, "project");
   identity::ProjectSpec spec = read_project(body.fields(), true);
   model::Project project = co_await c.directory.create_project(std::move(spec));
   co_return json_reply(201, json::object{{"project", project_view(*call, project)}});
 }
 
-Reply update_project(Context c, CallPtr call) {
+Reply update_project(Context& c, CallPtr call) {
   Body body(*call->request, "project");
   identity::ProjectSpec spec = read_project(body.fields(), false);
   model::Project project = co_await c.directory.update_project(call->path.get("id"), std::move(spec));
   co_return json_reply(200, json::object{{"project", project_view(*call, project)}});
 }
 
-Reply delete_project(Context c, CallPtr call) {
+Reply delete_project(Context& c, CallPtr call) {
   co_await c.directory.remove_project(call->path.get("id"));
   co_return empty_reply();
 }
 
-Reply list_users(Context c, CallPtr call) {
+Reply list_users(Context& c, CallPtr call) {
   json::array items;
   for (const model::User& user : co_await c.directory.users()) {
     if (matches(*call, user.name, user.domain_id, user.enabled)) items.push_back(user_view(*call, user));
@@ -129,27 +129,27 @@ Reply list_users(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "users", std::move(items)));
 }
 
-Reply show_user(Context c, CallPtr call) {
+Reply show_user(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
   model::User user = co_await c.directory.user(call->path.get("id"));
   co_return json_reply(200, json::object{{"user", user_view(*call, user)}});
 }
 
-Reply create_user(Context c, CallPtr call) {
+Reply create_user(Context& c, CallPtr call) {
   Body body(*call->request, "user");
   identity::UserSpec spec = read_user(body.fields(), true);
   model::User user = co_await c.directory.create_user(std::move(spec));
   co_return json_reply(201, json::object{{"user", user_view(*call, user)}});
 }
 
-Reply update_user(Context c, CallPtr call) {
+Reply update_user(Context& c, CallPtr call) {
   Body body(*call->request, "user");
   identity::UserSpec spec = read_user(body.fields(), false);
   model::User user = co_await c.directory.update_user(call->path.get("id"), std::move(spec));
   co_return json_reply(200, json::object{{"user", user_view(*call, user)}});
 }
 
-Reply change_password(Context c, CallPtr call) {
+Reply change_password(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
   Body body(*call->request, "user");
   std::string original = body.fields().required_text("original_password", kPassword);
@@ -160,12 +160,12 @@ Reply change_password(Context c, CallPtr call) {
   co_return empty_reply();
 }
 
-Reply delete_user(Context c, CallPtr call) {
+Reply delete_user(Context& c, CallPtr call) {
   co_await c.directory.remove_user(call->path.get("id"));
   co_return empty_reply();
 }
 
-Reply user_projects(Context c, CallPtr call) {
+Reply user_projects(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
   json::array items;
   for (const model::Project& project : co_await c.directory.projects_of(UserId(call->path.get("id")))) {
@@ -174,7 +174,7 @@ Reply user_projects(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
 }
 
-Reply list_roles(Context c, CallPtr call) {
+Reply list_roles(Context& c, CallPtr call) {
   json::array items;
   std::string name = call->parameter("name");
   for (const model::Role& role : co_await c.directory.roles()) {
@@ -183,12 +183,12 @@ Reply list_roles(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
 }
 
-Reply show_role(Context c, CallPtr call) {
+Reply show_role(Context& c, CallPtr call) {
   model::Role role = co_await c.directory.role(call->path.get("id"));
   co_return json_reply(200, json::object{{"role", role_view(*call, role)}});
 }
 
-Reply create_role(Context c, CallPtr call) {
+Reply create_role(Context& c, CallPtr call) {
   Body body(*call->request, "role");
   identity::RoleSpec spec;
   spec.name = body.fields().required_text("name");
@@ -199,7 +199,7 @@ Reply create_role(Context c, CallPtr call) {
   co_return json_reply(201, json::object{{"role", role_view(*call, role)}});
 }
 
-Reply update_role(Context c, CallPtr call) {
+Reply update_role(Context& c, CallPtr call) {
   Body body(*call->request, "role");
   identity::RoleSpec spec;
   spec.name = body.fields().text("name");
@@ -210,7 +210,7 @@ Reply update_role(Context c, CallPtr call) {
   co_return json_reply(200, json::object{{"role", role_view(*call, role)}});
 }
 
-Reply delete_role(Context c, CallPtr call) {
+Reply delete_role(Context& c, CallPtr call) {
   co_await c.directory.remove_role(call->path.get("id"));
   co_return empty_reply();
 }

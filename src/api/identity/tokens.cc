@@ -97,16 +97,16 @@ LoginRequest read_login(const json::object& body) {
   return request;
 }
 
-Reply versions(Context c, CallPtr call) {
+Reply versions(Context& c, CallPtr call) {
   json::object values{{"values", json::array{version_view(*call)}}};
   co_return json_reply(300, json::object{{"versions", std::move(values)}});
 }
 
-Reply version(Context c, CallPtr call) {
+Reply version(Context& c, CallPtr call) {
   co_return json_reply(200, json::object{{"version", version_view(*call)}});
 }
 
-Reply login(Context c, CallPtr call) {
+Reply login(Context& c, CallPtr call) {
   LoginRequest request = read_login(parse_body(*call->request));
   request.peer = call->request->peer;
   identity::Login login = co_await c.directory.login(std::move(request));
@@ -118,7 +118,7 @@ Reply login(Context c, CallPtr call) {
 }
 
 // One may look at one's own token; administrators and services at any.
-Reply show_token(Context c, CallPtr call) {
+Reply show_token(Context& c, CallPtr call) {
   std::string subject(call->request->header("X-Subject-Token"));
   bool own = subject == call->request->header("X-Auth-Token");
   if (!own && !call->identity->is_admin() && !call->identity->has_role("service")) call->require_admin();
@@ -135,19 +135,19 @@ Reply show_token(Context c, CallPtr call) {
   co_return response;
 }
 
-Reply revoke_token(Context c, CallPtr call) {
+Reply revoke_token(Context& c, CallPtr call) {
   std::string subject(call->request->header("X-Subject-Token"));
   if (subject != call->request->header("X-Auth-Token")) call->require_admin();
   co_await c.directory.revoke(subject);
   co_return empty_reply();
 }
 
-Reply catalog(Context c, CallPtr call) {
+Reply catalog(Context& c, CallPtr call) {
   json::array items = catalog_view(*call, c.catalog, call->identity->project);
   co_return json_reply(200, list_view(*call, "catalog", std::move(items)));
 }
 
-Reply services(Context c, CallPtr call) {
+Reply services(Context& c, CallPtr call) {
   json::array items;
   for (const json::value& entry : catalog_view(*call, c.catalog, call->identity->project)) {
     json::object service = entry.as_object();
@@ -158,7 +158,7 @@ Reply services(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "services", std::move(items)));
 }
 
-Reply endpoints(Context c, CallPtr call) {
+Reply endpoints(Context& c, CallPtr call) {
   json::array items;
   for (const json::value& entry : catalog_view(*call, c.catalog, call->identity->project)) {
     for (const json::value& one : entry.at("endpoints").as_array()) {
@@ -171,12 +171,12 @@ Reply endpoints(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "endpoints", std::move(items)));
 }
 
-Reply regions(Context c, CallPtr call) {
+Reply regions(Context& c, CallPtr call) {
   json::array items{json::object{{"id", c.catalog.region}, {"description", ""}, {"parent_region_id", nullptr}}};
   co_return json_reply(200, list_view(*call, "regions", std::move(items)));
 }
 
-Reply own_projects(Context c, CallPtr call) {
+Reply own_projects(Context& c, CallPtr call) {
   json::array items;
   for (const model::Project& project : co_await c.directory.projects_of(call->identity->user.id)) {
     items.push_back(project_view(*call, project));
@@ -184,7 +184,7 @@ Reply own_projects(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "projects", std::move(items)));
 }
 
-Reply own_domains(Context c, CallPtr call) {
+Reply own_domains(Context& c, CallPtr call) {
   json::array items;
   for (const model::RoleAssignment& one : co_await c.directory.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "domain") continue;
@@ -193,7 +193,7 @@ Reply own_domains(Context c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "domains", std::move(items)));
 }
 
-Reply own_system(Context c, CallPtr call) {
+Reply own_system(Context& c, CallPtr call) {
   json::array items;
   for (const model::RoleAssignment& one : co_await c.directory.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "system") continue;

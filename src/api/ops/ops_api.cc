@@ -18,14 +18,14 @@ std::string_view state_of(const backends::Capacity& room) {
 }
 
 // The process answers.
-Reply health(Context, CallPtr) {
+Reply health(Context&, CallPtr) {
   http::Response response;
   response.body = R"({"detailed": false, "reasons": ["OK"]})";
   co_return response;
 }
 
 // The database answers and takes changes, and nothing is shutting down; which pools have room.
-Reply ready(Context c, CallPtr) {
+Reply ready(Context& c, CallPtr) {
   services::Readiness found = co_await c.health.look();
   bool ready = found.ready && !c.draining;
   json::array pools;
@@ -46,11 +46,11 @@ http::Response document(std::string type, std::string_view text) {
   return response;
 }
 
-Reply docs(Context, CallPtr) {
+Reply docs(Context&, CallPtr) {
   co_return document("text/html; charset=utf-8", docs_page());
 }
 
-Reply contract(Context, CallPtr) {
+Reply contract(Context&, CallPtr) {
   co_return document("application/yaml", openapi_yaml());
 }
 
