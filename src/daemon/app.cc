@@ -129,7 +129,10 @@ class App::Impl {
   // Calls that outlast the drain still come back to the server's threads, and what a connection holds may use the rest.
   ~Impl() {
     calls_.end();
+    // Nobody waits any more for what was asked of the pools.
+    stop_watch_.allow(std::chrono::seconds(1));
     services_.pools.end();
+    stop_watch_.allow(StopWatch::kLongest);
     server_.reset();
   }
 

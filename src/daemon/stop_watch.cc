@@ -10,7 +10,6 @@ namespace varve::daemon {
 namespace {
 constexpr auto kPatience = std::chrono::seconds(3);
 constexpr auto kPause = std::chrono::seconds(1);
-constexpr auto kLongest = std::chrono::seconds(30);  // after the requests
 }  // namespace
 
 StopWatch::~StopWatch() {
@@ -28,7 +27,13 @@ void StopWatch::end() {
 
 void StopWatch::begin() {
   require_answer();
+  allow(drain_ + kLongest);
   thread_ = Thread("stop watch", [this] { run(); });
+}
+
+void StopWatch::allow(std::chrono::seconds time) {
+  MutexLock lock(mutex_);
+  deadline_ = steady_now() + time;
 }
 
 void StopWatch::require_answer() {
@@ -38,13 +43,12 @@ void StopWatch::require_answer() {
 }
 
 void StopWatch::run() {
-  auto deadline = steady_now() + drain_ + kLongest;
   MutexLock lock(mutex_);
   while (!ended_) {
     lock.unlock();
     require_answer();
     lock.lock();
-    if (!ended_ && steady_now() > deadline) {
+    if (!ended_ && steady_now() > deadline_) {
       log::error("something does not come to an end; varved ends without it");
       std::_Exit(0);
     }

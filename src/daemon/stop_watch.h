@@ -10,6 +10,8 @@ namespace varve::daemon {
 
 class StopWatch {
  public:
+  static constexpr std::chrono::seconds kLongest{30};
+
   // store: nothing can be ended in order while its disk does not answer. drain: what running requests may take.
   StopWatch(std::filesystem::path store, std::chrono::seconds drain) : disk_(std::move(store)), drain_(drain) {}
   ~StopWatch();
@@ -20,6 +22,9 @@ class StopWatch {
   // is silent now: no kernel ends a process one of whose threads waits for a frozen disk. Once.
   void begin();
 
+  // The process ends when what is going on has not come to an end after that time.
+  void allow(std::chrono::seconds time);
+
  private:
   void require_answer();
   void run();
@@ -29,6 +34,7 @@ class StopWatch {
   const std::chrono::seconds drain_;
   Mutex mutex_;
   Condition wake_;
+  std::chrono::steady_clock::time_point deadline_ VARVE_GUARDED_BY(mutex_);
   bool ended_ VARVE_GUARDED_BY(mutex_) = false;
   Thread thread_;
 };

@@ -271,6 +271,18 @@ def test_questions_about_a_pool_that_hangs_hold_up_nobody_else(failing):
     assert admin.io(there, "write -P 1 0 1M") and admin.io(here, "write -P 1 0 1M")
 
 
+def test_an_end_does_not_wait_for_answers_that_nobody_waits_for(failing):
+    server, disk = failing
+    server.start().login()
+    disk.hang(server.directory / "second")
+    assert requests.get(server.url + "/readyz", timeout=30).status_code == 200
+    started = time.monotonic()
+    server.stop()
+    assert time.monotonic() - started < 20
+    disk.heal()
+    assert server.start().login().create_volume()
+
+
 def second_type(admin):
     admin.call("POST", "/types", {"volume_type": {"name": "second", "extra_specs": {"volume_backend_name": "second"}}}, 200)
 
