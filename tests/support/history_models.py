@@ -115,7 +115,8 @@ class Quota(Model):
 
 
 class Volume(NamedTuple):
-    """attachments: (key, instance, status); snapshots: (name, status); task: of an extension, (new size, status after)."""
+    """attachments: (key, instance, status); snapshots: (name, status); task: of an extension, (new size, status after).
+    An attachment that is `connected` is shown as reserved: os-initialize_connection has given it a connector."""
     status: str
     size: int
     attachments: frozenset = frozenset()
@@ -208,7 +209,7 @@ class VolumeLife(Model):
         return [state] if reply_is(operation, seen=state.snapshots) else []
 
     def list_attachments(self, state, operation):
-        seen = frozenset((instance, status) for _, instance, status in state.attachments)
+        seen = frozenset((instance, "reserved" if status == "connected" else status) for _, instance, status in state.attachments)
         return [state] if reply_is(operation, seen=seen) else []
 
     def attachment_is_gone(self, state, operation, key):
@@ -277,11 +278,9 @@ class VolumeLife(Model):
         may = not state.attachments and state.status == "available"
         return self.decided(state, operation, may, state.with_attachment(key, key, "reserved")._replace(status="reserved"))
 
-    def beside_others(self, state, operation, may, after):
-        """decided(); but beside another attachment it may be refused, since there is one user only: whether the other has a
-        connector is not kept here."""
-        refused = not operation.unknown and operation.reply["status"] == 400
-        return [state] if may and refused and len(state.attachments) > 1 else self.decided(state, operation, may, after)
+    def used_beside(self, state, key):
+        """The volume has one user: is that another attachment? One that waits for a connector is nobody's."""
+        return any(one[0] != key and one[2] != "reserved" for one in state.attachments)
 
     def with_present(self, state, operation, key, decide):
         for one, instance, status in state.attachments:
@@ -291,31 +290,39 @@ class VolumeLife(Model):
 
     def complete(self, state, operation, key):
         def decide(instance, status):
-            after = state if status == "attached" else state.with_attachment(key, instance, "attached").settled()
-            return self.beside_others(state, operation, status != "detaching", after)
+            if status == "attached":
+                return self.decided(state, operation, True, state)
+            may = status != "detaching" and not self.used_beside(state, key)
+            return self.decided(state, operation, may, state.with_attachment(key, instance, "attached").settled())
         return self.with_present(state, operation, key, decide)
 
     def connect(self, state, operation, key):
-        """Answers when it is served; until then another may have deleted it."""
-        for one, instance, status in state.attachments:
-            if one == key and status != "detaching" and (operation.unknown or operation.reply["status"] in (200, 404)):
-                after = state.with_attachment(key, instance, "attaching") if status == "reserved" else state
-                after = after._replace(status="attaching") if after.status == "reserved" else after
-                # One that initialize() has connected already stays what it is.
-                return [after, state] if status == "reserved" else [after]
-        return self.with_present(state, operation, key, lambda *_: self.decided(state, operation, False, state))
+        """Answers when it is served; until then another may have deleted it. What is served already stays what it is."""
+        def decide(instance, status):
+            alone = not self.used_beside(state, key)
+            if status == "detaching" or not operation.unknown and operation.reply["status"] not in (200, 404):
+                return self.decided(state, operation, status != "detaching" and alone, state)
+            out = [] if status == "reserved" else [state]
+            if alone:
+                after = state.with_attachment(key, instance, "attaching") if status in ("reserved", "connected") else state
+                out.append(after._replace(status="attaching") if after.status == "reserved" else after)
+            return out
+        return self.with_present(state, operation, key, decide)
 
     def initialize(self, state, operation):
-        """os-initialize_connection: of the present attachment, or of a new one without an instance. Answers when it is
-        served; until then another may have ended it, as with connect()."""
-        others = [one for one in state.attachments if one[2] != "detaching"]
-        may = state.status in ("available", "attaching", "reserved", "in-use") and (others or not state.attachments)
+        """os-initialize_connection: of the attachment that has the volume, else of the reservation, else of a new one without an
+        instance. Answers when it is served; until then another may have ended it, as with connect()."""
+        users = [one for one in state.attachments if one[2] != "reserved"]
+        may = state.status in ("available", "attaching", "reserved", "in-use") and (not users or len(users) == 1 and users[0][2] != "detaching")
         after = state
-        if not others:
+        if not state.attachments:
             after = state.with_attachment("initialized", None, "attaching")
             after = after._replace(status="attaching") if after.status == "available" else after
+        elif not users:
+            ((key, instance, _),) = state.attachments
+            after = state.with_attachment(key, instance, "connected")
         ended = not operation.unknown and operation.reply["status"] == 404
-        return [after] if may and ended else self.beside_others(state, operation, may, after)
+        return [after] if may and ended else self.decided(state, operation, may, after)
 
     def delete_attachment(self, state, operation, key):
         def decide(instance, _):
