@@ -2,14 +2,12 @@
 // it serves. No rule lives here.
 #pragma once
 
-#include <span>
-
 #include "api/common/dispatcher.h"
 #include "api/common/services.h"
 
 namespace varve::api::cinder {
 
-using Rows = std::span<const Row<Services>>;
+using Rows = RowsOf<Services>;
 
 Rows versions_rows();
 Rows volumes_rows();

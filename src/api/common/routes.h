@@ -43,6 +43,9 @@ struct Row {
   std::span<const ActionRow<Context>> actions = {};
 };
 
+template <class Context>
+using RowsOf = std::span<const Row<Context>>;
+
 enum class Scope : std::uint8_t {
   Any,
   Project,  // the token is one of a project, and of the one in the path if there is one
@@ -58,7 +61,7 @@ struct Place {
 
 template <class Context>
 struct Table {
-  std::span<const Row<Context>> rows;
+  RowsOf<Context> rows;
   std::span<const Place> places;
   Envelope envelope = Envelope::Fault;
 };

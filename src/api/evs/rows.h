@@ -2,14 +2,12 @@
 // of Cinder's and do as Cinder.
 #pragma once
 
-#include <span>
-
 #include "api/common/dispatcher.h"
 #include "api/common/services.h"
 
 namespace varve::api::evs {
 
-using Rows = std::span<const Row<Services>>;
+using Rows = RowsOf<Services>;
 
 Rows volumes_rows();
 Rows volume_extension_rows();

@@ -1,14 +1,12 @@
 // The rows of each kind of resource.
 #pragma once
 
-#include <span>
-
 #include "api/common/dispatcher.h"
 #include "api/identity/identity_api.h"
 
 namespace varve::api::identity_v3 {
 
-using Rows = std::span<const Row<Context>>;
+using Rows = RowsOf<Context>;
 
 Rows tokens_rows();
 Rows management_rows();
