@@ -16,9 +16,10 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/device.h"
 #include "base/id.h"
-#include "model/block_device.h"
 #include "model/resources.h"
+#include "model/source.h"
 
 namespace varve::backends {
 
@@ -109,14 +110,11 @@ class Backend {
   // The volume is closed. Its bytes become the snapshot's; all snapshots stay.
   virtual void rollback(const VolumeId& volume, const SnapshotId& snapshot) = 0;
 
-  // Makes the bytes ready for an export; open already: nothing happens. close(): flushed, then let go.
-  virtual model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) = 0;
-  virtual void close(const VolumeId& volume) = 0;
+  // Makes the bytes ready for an export; open already: nothing happens. close(): flushed, then let go. Those of a
+  // snapshot can only be read, and have no limits.
+  virtual Device open(const model::Source& source, const model::QosLimits& qos) = 0;
+  virtual void close(const model::Source& source) = 0;
   virtual void set_qos(const VolumeId& volume, const model::QosLimits& qos) = 0;
-
-  // A snapshot's bytes, read-only.
-  virtual model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
-  virtual void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) = 0;
 
   // No volume will have this key any more.
   virtual void forget_key(const KeyId& key) = 0;
@@ -124,17 +122,16 @@ class Backend {
   virtual bool has_volume(const VolumeId& volume) = 0;
   virtual std::vector<VolumeId> volumes() = 0;
 
-  // What is wrong with the bytes of a volume or a snapshot, in words for an operator; nullopt: nothing is known to be.
+  // What is wrong with the bytes, in words for an operator; nullopt: nothing is known to be.
   // Calls that need them throw Error(BackendFailed) then; deletion works. Damage concerns what reads through it and
   // nothing else, and ends when the bytes can be read again. The version changes whenever an answer may have changed.
-  virtual std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) = 0;
+  virtual std::optional<std::string> damage(const model::Source& source) = 0;
   virtual std::uint64_t damage_version() = 0;
   // Volumes that the caller knows of and the backend does not, each time that these change: nothing that one of them
   // may need is removed until it is deleted or not named any more.
   virtual void expect(std::set<VolumeId> lost) = 0;
 
-  virtual Usage volume_usage(const VolumeId& volume) = 0;
-  virtual Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) = 0;
+  virtual Usage usage(const model::Source& source) = 0;
   virtual std::vector<std::string> pools() const = 0;  // the default one first
   virtual Capacity capacity(const std::string& pool) = 0;
   // What volume types may ask for: volume_backend_name, storage_protocol, vendor_name ...
@@ -149,8 +146,8 @@ class Backend {
   // Makes a running maintain() return soon; its work goes on at a later call.
   virtual void interrupt_maintenance() = 0;
 
-  // Called when maintain() may have work, and when an open volume or snapshot lost its storage daemon. From any thread.
-  using LostCallback = std::function<void(const VolumeId&, const std::optional<SnapshotId>&)>;
+  // Called when maintain() may have work, and when an open source lost its storage daemon. From any thread.
+  using LostCallback = std::function<void(const model::Source&)>;
   virtual void on_work(std::function<void()> callback) = 0;
   virtual void on_lost(LostCallback callback) = 0;
 };

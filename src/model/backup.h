@@ -16,9 +16,9 @@ struct Backup {
   BackupId id;
   ProjectId project_id;
   UserId user_id;
-  VolumeId volume_id;                      // which may be gone
-  std::optional<std::string> snapshot_id;  // the snapshot it was made from, which may be gone
-  std::optional<std::string> parent_id;    // incremental: what is not in it is in that one
+  VolumeId volume_id;                     // which may be gone
+  std::optional<SnapshotId> snapshot_id;  // the snapshot it was made from, which may be gone
+  std::optional<BackupId> parent_id;      // incremental: what is not in it is in that one
   std::optional<std::string> name;
   std::optional<std::string> description;
   BackupStatus status = BackupStatus::Creating;
@@ -29,7 +29,7 @@ struct Backup {
   std::int64_t size_gib = 0;
   std::int64_t object_count = 0;
   std::optional<std::string> fail_reason;
-  std::optional<std::string> encryption_key_id;  // of the volume
+  std::optional<KeyId> encryption_key_id;  // of the volume
   Metadata metadata;
   Timestamp data_timestamp;  // whose bytes it has: of the snapshot, or of the backup's beginning
   Timestamp created_at;

@@ -31,8 +31,8 @@ struct VolumeGroup {
   std::optional<std::string> name;
   std::optional<std::string> description;
   GroupStatus status = GroupStatus::Creating;
-  std::optional<std::string> group_snapshot_id;  // what it was made from
-  std::optional<std::string> source_group_id;
+  std::optional<GroupSnapshotId> group_snapshot_id;  // what it was made from
+  std::optional<GroupId> source_group_id;
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
 };

@@ -7,7 +7,9 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "model/connection.h"
 #include "model/metadata.h"
+#include "model/source.h"
 #include "model/status.h"
 
 namespace varve::model {
@@ -25,15 +27,15 @@ struct Volume {
   bool bootable = false;
   bool multiattach = false;
   bool read_only = false;
-  bool read_only_set = false;                   // the flag was set once, to whatever
-  std::optional<std::string> snapshot_id;       // the snapshot it was made from, which may be gone
-  std::optional<std::string> source_volume_id;  // the volume it was made from, which may be gone
+  bool read_only_set = false;                // the flag was set once, to whatever
+  std::optional<SnapshotId> snapshot_id;     // the snapshot it was made from, which may be gone
+  std::optional<VolumeId> source_volume_id;  // the volume it was made from, which may be gone
   Metadata metadata;
   Metadata tags;
   std::string pool;                             // where its bytes are; "": the default pool
   std::optional<std::string> migration_status;  // of the last migration to another pool: "success", "error"
-  std::optional<std::string> group_id;
-  std::optional<std::string> encryption_key_id;     // null: not encrypted
+  std::optional<GroupId> group_id;
+  std::optional<KeyId> encryption_key_id;           // null: not encrypted
   Metadata image_metadata;                          // of the image it was made from, kept beside the user's
   std::optional<std::string> dedicated_storage_id;  // opaque, kept for its owner
   std::optional<std::string> enterprise_project_id;
@@ -52,7 +54,7 @@ struct Snapshot {
   std::int64_t size_gib = 0;  // of the volume, when the snapshot was taken
   Metadata metadata;
   Metadata tags;
-  std::optional<std::string> group_snapshot_id;
+  std::optional<GroupSnapshotId> group_snapshot_id;
   std::optional<std::string> progress;  // as an administrator set it; null: follows from the status
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
@@ -92,18 +94,19 @@ struct Attachment {
   ProjectId project_id;
   UserId user_id;
   VolumeId volume_id;
-  std::optional<std::string>
-      snapshot_id;  // the bytes of this snapshot of the volume, read-only; null: the volume's own
+  std::optional<SnapshotId> snapshot_id;  // the bytes of this snapshot of the volume, read-only; null: the volume's own
   std::optional<std::string> instance_id;
   std::optional<std::string> host_name;
   std::optional<std::string> mountpoint;
   AttachMode mode = AttachMode::ReadWrite;
   AttachmentStatus status = AttachmentStatus::Reserved;
-  std::optional<std::string> connector;   // the client's JSON object, opaque
-  std::optional<std::string> export_uri;  // where the bytes are served; null: no export is wanted
+  std::optional<std::string> connector;  // the client's JSON object, opaque
+  std::optional<Connection> connection;  // how the bytes are reached; null: no export is wanted
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
   std::optional<Timestamp> attached_at;
+
+  Source source() const { return {volume_id, snapshot_id}; }
 };
 
 // EVS: IOPS = min(max, base + per_gib * size), MiB/s alike (user guide, "Disk types and performance").
@@ -133,7 +136,7 @@ struct VolumeType {
   bool is_public = true;
   Metadata extra_specs;
   Qos qos;
-  std::optional<std::string> qos_spec_id;  // its limits hold instead of qos, when the storage is to enforce them
+  std::optional<QosSpecId> qos_spec_id;  // its limits hold instead of qos, when the storage is to enforce them
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
 };
@@ -190,8 +193,8 @@ struct Task {
   TaskState state = TaskState::Live;
   ProjectId project_id;
   VolumeId volume_id;
-  std::optional<std::string> snapshot_id;
-  std::optional<std::string> attachment_id;
+  std::optional<SnapshotId> snapshot_id;
+  std::optional<AttachmentId> attachment_id;
   std::int64_t size_gib = 0;                 // extend: the size wanted
   std::optional<std::string> resume_status;  // the status its volume returns to
   // retype: the new type's id; delete: "cascade"; image tasks: the image's id; backup tasks: the backup's id; group
@@ -206,6 +209,8 @@ struct Task {
   std::optional<std::string> error_code;  // to_string(ErrorCode)
   std::optional<std::string> batch_id;    // tasks of one call that made several volumes
   bool undo_left = false;                 // it failed, and what it left has not been taken away yet
+
+  Source source() const { return {volume_id, snapshot_id}; }
 };
 
 }  // namespace varve::model

@@ -1,8 +1,8 @@
 // The QEMU storage daemons of this host: one for offline work on images, one a volume whose bytes are in use.
 //
 // A daemon is a process of its own (detached, so that it outlives varved) with a directory `<root>/<key>/` that holds
-// its QMP socket, its pid file, its log and, later, its NBD socket. Its key is "pool", a volume's id, "snapshot-<id>",
-// "resize-<volume>" or "merge-<layer>". Any thread.
+// its QMP socket, its pid file, its log and, later, its NBD socket. Its key is "pool", the name of an open
+// source (a volume's id, "snapshot-<id>"), "resize-<volume>" or "merge-<layer>". Any thread.
 //
 // A daemon is there as long as its process is, whether or not it answers; the process is known by its arguments
 // (process.h). No call waits longer than the timeouts. Only the pool daemon, whose work can be done anew, is ever

@@ -175,7 +175,7 @@ class Look {
       if (target) rows_.tasked.insert(*target);
     }
     for (auto& [id, volume, snapshot] : store::query<string, string, optional<string>>(
-             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE export_uri IS NOT NULL")) {
+             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE connection IS NOT NULL")) {
       rows_.served[id] = snapshot ? "snapshot-" + *snapshot : volume;
     }
   }

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "exports/nbd/connection.h"
 
 namespace varve::recovery {
 
@@ -38,16 +39,12 @@ void each_json(const fs::path& directory, const Each& each) {
   }
 }
 
-// Where the daemon's exports are reached (exports/nbd): what stands before and behind the name.
-std::pair<std::string, std::string> address(const qemu::StorageDaemon& daemon, const std::string& host) {
+// How a client of the daemon's export reaches it.
+model::Connection connection_of(const qemu::StorageDaemon& daemon, const std::string& host,
+                                const AttachmentId& attachment) {
   fs::path port = daemon.directory() / "nbd.port";
-  if (fs::exists(port)) {
-    std::string front = "nbd://" + host;
-    front.append(":").append(trim(files::read(port))).append("/");
-    return {front, ""};
-  }
-  fs::path socket = daemon.directory() / "nbd.sock";
-  return {"nbd+unix:///", "?socket=" + socket.string()};
+  if (!fs::exists(port)) return nbd::unix_connection(daemon.directory() / "nbd.sock", attachment);
+  return nbd::tcp_connection(host, static_cast<int>(parse_int(trim(files::read(port))).value_or(0)), attachment);
 }
 
 }  // namespace
@@ -69,15 +66,12 @@ namespace {
 void add_exports(std::vector<LiveExport>& out, const std::shared_ptr<qemu::StorageDaemon>& daemon,
                  const std::string& nbd_host) {
   constexpr std::string_view kExport = "export-";
-  auto [front, back] = address(*daemon, nbd_host);
   json::value exports = daemon->qmp().execute("query-block-exports");
   for (const json::value& one : exports.as_array()) {
     std::string id(one.at("id").as_string());
     if (!id.starts_with(kExport)) continue;
     AttachmentId attachment(id.substr(kExport.size()));
-    std::string uri = front;
-    uri.append(attachment.str()).append(back);
-    out.push_back({daemon->key(), attachment, std::move(uri)});
+    out.push_back({daemon->key(), attachment, connection_of(*daemon, nbd_host, attachment)});
   }
 }
 
@@ -99,7 +93,7 @@ std::vector<LiveExport> live_exports(qemu::StorageDaemons& daemons, const std::s
     } catch (const std::exception& fault) {
       log::error("a storage daemon does not tell what it exports", {{"daemon", key}, {"error", fault.what()}});
     }
-    if (is_uuid(key)) out.push_back({key, AttachmentId(), ""});
+    if (is_uuid(key)) out.push_back({key, AttachmentId(), {}});
   }
   return out;
 }

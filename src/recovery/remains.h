@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/id.h"
+#include "model/connection.h"
 #include "qemu/storage_daemons.h"
 #include "services/descriptions.h"
 
@@ -27,7 +28,7 @@ struct Bytes {
 struct LiveExport {
   std::string source;       // a volume's id or "snapshot-<id>"
   AttachmentId attachment;  // "": the daemon does not answer, and serves whomever it serves
-  std::string uri;
+  model::Connection connection;
 };
 
 struct Remains {

@@ -158,7 +158,7 @@ void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescri
     volume.status = VolumeStatus::Available;
     volume.size_gib = bytes->size_gib;
     volume.pool = bytes->pool;
-    if (!bytes->key.empty()) volume.encryption_key_id = bytes->key;
+    if (!bytes->key.empty()) volume.encryption_key_id = KeyId(bytes->key);
     volume.created_at = now_;
     tx_.volumes().insert(volume);
     restored_.undescribed.push_back(id.str());
@@ -306,15 +306,14 @@ void Rows::put_silent(const VolumeId& id) {
 void Rows::put_export(const LiveExport& one) {
   if (one.attachment.empty()) return put_silent(VolumeId(one.source));
   if (tx_.attachments().find(std::nullopt, one.attachment) || is_task(one.attachment)) return;
-  constexpr std::string_view kSnapshot = "snapshot-";
   model::Attachment attachment;
   VolumeId volume(one.source);
-  if (one.source.starts_with(kSnapshot)) {
-    SnapshotId id(one.source.substr(kSnapshot.size()));
+  if (one.source.starts_with(model::kSnapshotPrefix)) {
+    SnapshotId id(one.source.substr(model::kSnapshotPrefix.size()));
     std::optional<model::Snapshot> snapshot = tx_.snapshots().find(std::nullopt, id);
     if (!snapshot) return;
     volume = snapshot->volume_id;
-    attachment.snapshot_id = id.str();
+    attachment.snapshot_id = id;
     attachment.mode = model::AttachMode::ReadOnly;
   }
   std::optional<model::Volume> row = tx_.volumes().find(std::nullopt, volume);
@@ -324,7 +323,7 @@ void Rows::put_export(const LiveExport& one) {
   attachment.user_id = row->user_id;
   attachment.volume_id = volume;
   attachment.status = AttachmentStatus::Attached;
-  attachment.export_uri = one.uri;
+  attachment.connection = one.connection;
   attachment.created_at = now_;
   attachment.attached_at = now_;
   tx_.attachments().insert(attachment);

@@ -102,7 +102,7 @@ asio::awaitable<void> Attachments::terminate_connection(model::Actor actor, Volu
     std::vector<TaskId> stops;
     Volume volume = tx.volumes().get(actor.scope(), id);
     for (const Attachment& one : tx.attachments().of_volume(volume.id)) {
-      if (!one.export_uri || (host && one.host_name != host)) continue;
+      if (!one.connection || (host && one.host_name != host)) continue;
       bool never_attached = one.status == AttachmentStatus::Attaching;
       stops.push_back(begin_stop(tx, actor, one, never_attached));
     }

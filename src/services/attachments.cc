@@ -90,7 +90,7 @@ Attachment Attachments::new_attachment(const model::Actor& actor, const Volume& 
 void Attachments::require_attachable(store::Transaction& tx, const Volume& volume, const AttachmentSpec& spec) {
   std::vector<Attachment> present;
   if (spec.snapshot_id) {
-    model::Snapshot snapshot = tx.snapshots().get(volume.project_id, SnapshotId(*spec.snapshot_id));
+    model::Snapshot snapshot = tx.snapshots().get(volume.project_id, *spec.snapshot_id);
     require_user_made(snapshot);
     if (snapshot.volume_id != volume.id) {
       throw Error(ErrorCode::InvalidInput,
@@ -124,7 +124,7 @@ void Attachments::require_unused(store::Transaction& tx, const Volume& volume, c
   if (volume.multiattach || but_for.snapshot_id) return;
   for (const Attachment& one : tx.attachments().of_volume(volume.id)) {
     bool is_reserved = one.status == AttachmentStatus::Reserved && !one.connector;
-    bool waits = !one.export_uri && (is_reserved || one.status == AttachmentStatus::ErrorAttaching);
+    bool waits = !one.connection && (is_reserved || one.status == AttachmentStatus::ErrorAttaching);
     if (!waits && one.id != but_for.id) {
       invalid_volume("Volume " + volume.id.str() + " is used by attachment " + one.id.str() +
                      " and is not multiattach.");
@@ -154,7 +154,7 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
     if (attachment.status == AttachmentStatus::Detaching) {
       invalid_volume("attachment " + id.str() + " is being deleted.");
     }
-    if (attachment.export_uri) return {attachment, std::nullopt};  // connected already: the same answer again
+    if (attachment.connection) return {attachment, std::nullopt};  // connected already: the same answer again
     require_unused(tx, volume, attachment);
     attachment.connector = spec.connector;
     if (spec.host_name) attachment.host_name = spec.host_name;
@@ -173,9 +173,9 @@ asio::awaitable<Attachment> Attachments::connect(model::Actor actor, AttachmentI
 
 Attachments::Begun Attachments::begin_start(store::Transaction& tx, const model::Actor& actor,
                                             const Attachment& attachment) {
-  if (attachment.export_uri) return {attachment, std::nullopt};
+  if (attachment.connection) return {attachment, std::nullopt};
   Task task = tasks_.make(TaskKind::StartExport, actor, attachment.volume_id);
-  task.attachment_id = attachment.id.str();
+  task.attachment_id = attachment.id;
   task.snapshot_id = attachment.snapshot_id;
   task.project_id = attachment.project_id;
   tx.tasks().insert(task);
@@ -195,7 +195,7 @@ asio::awaitable<Attachment> Attachments::served(model::Actor actor, Begun begun)
 TaskId Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor, const Attachment& attachment,
                                bool forget) {
   Task task = tasks_.make(TaskKind::StopExport, actor, attachment.volume_id);
-  task.attachment_id = attachment.id.str();
+  task.attachment_id = attachment.id;
   task.snapshot_id = attachment.snapshot_id;
   task.project_id = attachment.project_id;
   if (forget) task.target = "forget";
@@ -255,7 +255,7 @@ boost::asio::awaitable<model::Page<Attachment>> Attachments::list(model::PageQue
 
 void Attachments::register_tasks() {
   auto find = [](store::Transaction& tx, const Task& task) {
-    return tx.attachments().find(std::nullopt, AttachmentId(task.attachment_id.value()));
+    return tx.attachments().find(std::nullopt, task.attachment_id.value());
   };
 
   auto before = [](const Task& task) {
@@ -267,15 +267,7 @@ void Attachments::register_tasks() {
     if (!task.snapshot_id) settle_volume(tx, task.volume_id);
   };
 
-  auto source = [](const Task& task) {
-    ExportSource out{task.volume_id, std::nullopt};
-    if (task.snapshot_id) out.snapshot = SnapshotId(*task.snapshot_id);
-    return out;
-  };
-
-  auto serve = [this, source](const Task& task) {
-    exports_.start(source(task), AttachmentId(task.attachment_id.value()));
-  };
+  auto serve = [this](const Task& task) { exports_.start(task.source(), task.attachment_id.value()); };
   tasks_.handle(TaskKind::StartExport,
                 {serve, [](store::Transaction&, const Task&) {},  // the commit that asked for it has moved the volume
                  [settle, find](store::Transaction& tx, const Task& task, const Error&) {
@@ -286,27 +278,26 @@ void Attachments::register_tasks() {
                    settle(tx, task);
                  }});
 
-  tasks_.handle(TaskKind::StopExport, {[this, source](const Task& task) {
-                                         exports_.stop(source(task), AttachmentId(task.attachment_id.value()));
-                                       },
-                                       [settle, find, before](store::Transaction& tx, const Task& task) {
-                                         auto attachment = find(tx, task);
-                                         if (attachment && task.target) {
-                                           tx.attachments().remove(attachment->id);
-                                           settle(tx, task);
-                                         } else if (attachment) {
-                                           attachment->status = before(task);
-                                           attachment->export_uri.reset();
-                                           attachment->connector.reset();
-                                           tx.attachments().update(*attachment);
-                                         }
-                                       },
-                                       [find, before](store::Transaction& tx, const Task& task, const Error&) {
-                                         auto attachment = find(tx, task);
-                                         if (!attachment) return;
-                                         attachment->status = before(task);
-                                         tx.attachments().update(*attachment);
-                                       }});
+  tasks_.handle(TaskKind::StopExport,
+                {[this](const Task& task) { exports_.stop(task.source(), task.attachment_id.value()); },
+                 [settle, find, before](store::Transaction& tx, const Task& task) {
+                   auto attachment = find(tx, task);
+                   if (attachment && task.target) {
+                     tx.attachments().remove(attachment->id);
+                     settle(tx, task);
+                   } else if (attachment) {
+                     attachment->status = before(task);
+                     attachment->connection.reset();
+                     attachment->connector.reset();
+                     tx.attachments().update(*attachment);
+                   }
+                 },
+                 [find, before](store::Transaction& tx, const Task& task, const Error&) {
+                   auto attachment = find(tx, task);
+                   if (!attachment) return;
+                   attachment->status = before(task);
+                   tx.attachments().update(*attachment);
+                 }});
 }
 
 }  // namespace varve::services

@@ -21,7 +21,7 @@ namespace varve::services {
 
 struct AttachmentSpec {
   VolumeId volume_id;
-  std::optional<std::string>
+  std::optional<SnapshotId>
       snapshot_id;  // its bytes instead of the volume's, read-only; the volume's status is untouched
   std::optional<std::string> instance_id;
   std::optional<std::string> connector;  // a JSON object, opaque; nullopt: reserve only

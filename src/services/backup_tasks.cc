@@ -63,7 +63,7 @@ Archive::Cancelled Backups::cancelled() const {
 Archive Backups::archive_of(const Backup& backup) const {
   std::string key;
   if (backup.encryption_key_id) {
-    key = from_hex(hmac_sha256_hex(keys_.secret(KeyId(*backup.encryption_key_id)), "varve backup"));
+    key = from_hex(hmac_sha256_hex(keys_.secret(*backup.encryption_key_id), "varve backup"));
   }
   return Archive(objects_, backup.archive, key, rng_);
 }
@@ -90,7 +90,7 @@ void Backups::run_backup(const Task& task) {
     Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
     described = {volume.name,     volume.description, type_of(tx, volume).name,
                  volume.bootable, volume.metadata,    volume.image_metadata};
-    if (backup.parent_id) parent = tx.backups().get(std::nullopt, BackupId(*backup.parent_id));
+    if (backup.parent_id) parent = tx.backups().get(std::nullopt, *backup.parent_id);
   });
   SnapshotId source(task.snapshot_id.value());
   bool own_snapshot = !backup.snapshot_id;
@@ -141,7 +141,7 @@ void Backups::undo_backup(const Task& task) {
 // The volume, or the snapshot that was asked for, is as it was before; the helper goes.
 void Backups::release_source(store::Transaction& tx, const Task& task) const {
   Backup backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
-  std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
+  std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, task.snapshot_id.value());
   if (!backup.snapshot_id) {
     if (snapshot) tx.snapshots().remove(snapshot->id);
     resume_volume(tx, task, clock_.now());

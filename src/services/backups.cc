@@ -59,7 +59,7 @@ void stand_on_latest(store::Transaction& tx, Backup& backup) {
   if (!latest) {
     invalid_backup("No backups available to do an incremental backup of volume " + backup.volume_id.str() + ".");
   }
-  backup.parent_id = latest->id.str();
+  backup.parent_id = latest->id;
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
     backup.data_timestamp = backup.created_at;
     if (spec.incremental) stand_on_latest(tx, backup);
     if (spec.snapshot_id) {
-      Snapshot snapshot = tx.snapshots().get(actor.scope(), SnapshotId(*spec.snapshot_id));
+      Snapshot snapshot = tx.snapshots().get(actor.scope(), *spec.snapshot_id);
       if (snapshot.volume_id != volume.id) {
         invalid("Snapshot " + snapshot.id.str() + " is not one of volume " + volume.id.str() + ".");
       }
@@ -103,7 +103,7 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
       backup.data_timestamp = snapshot.created_at;
       move_to(snapshot, SnapshotStatus::BackingUp);
       tx.snapshots().update(snapshot);
-      task.snapshot_id = snapshot.id.str();
+      task.snapshot_id = snapshot.id;
     } else {
       if (spec.force) {
         require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "back it up");
@@ -111,7 +111,7 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
         require_status(volume, {VolumeStatus::Available}, "back it up (in-use: with force)");
       }
       task.resume_status = std::string(to_string(volume.status));
-      task.snapshot_id = helper_of(backup, volume).id.str();
+      task.snapshot_id = helper_of(backup, volume).id;
       tx.snapshots().insert(helper_of(backup, volume));
       move_to(volume, VolumeStatus::BackingUp);
       tx.volumes().update(volume);
@@ -256,8 +256,9 @@ asio::awaitable<Backup> Backups::import_record(model::Actor actor, Backup record
     if (present) {
       throw Error(ErrorCode::Conflict, "Invalid backup: Backup " + record.id.str() + " already exists.");
     }
-    if (record.parent_id && !tx.backups().find(std::nullopt, BackupId(*record.parent_id))) {
-      invalid("backup " + record.id.str() + " stands on backup " + *record.parent_id + ": import that one first.");
+    if (record.parent_id && !tx.backups().find(std::nullopt, *record.parent_id)) {
+      invalid("backup " + record.id.str() + " stands on backup " + record.parent_id->str() +
+              ": import that one first.");
     }
     quotas_.require_backup(tx, record.project_id, record.size_gib);
     record.updated_at = clock_.now();

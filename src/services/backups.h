@@ -22,7 +22,7 @@ namespace varve::services {
 
 struct BackupSpec {
   VolumeId volume_id;
-  std::optional<std::string> snapshot_id;
+  std::optional<SnapshotId> snapshot_id;
   std::optional<std::string> name;
   std::optional<std::string> description;
   std::optional<std::string> container;  // a name that its owner finds it under, and nothing else

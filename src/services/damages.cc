@@ -32,7 +32,7 @@ void Damages::follow_volumes() {
     db_.read_blocking([&](store::Transaction& tx) {
       page = tx.volumes().ids_after(last, kPage);
       for (const VolumeId& id : page) {
-        std::string reason = backend_.damage(id, std::nullopt).value_or("");
+        std::string reason = backend_.damage({id}).value_or("");
         auto known = tx.damages().find(id.str());
         if (known ? known->reason != reason : !reason.empty()) changed.push_back({id.str(), id, reason, clock_.now()});
       }
@@ -50,7 +50,7 @@ void Damages::follow_snapshots() {
     db_.read_blocking([&](store::Transaction& tx) {
       page = tx.snapshots().ids_after(last, kPage);
       for (const auto& [id, volume] : page) {
-        std::string reason = backend_.damage(volume, id).value_or("");
+        std::string reason = backend_.damage({volume, id}).value_or("");
         auto known = tx.damages().find(id.str());
         if (known ? known->reason != reason : !reason.empty()) {
           changed.push_back({id.str(), volume, reason, clock_.now()});

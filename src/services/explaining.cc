@@ -31,14 +31,19 @@ struct Explaining::Object {
   std::string id;
   std::string status;
   VolumeId volume;
-  std::optional<VolumeId> source;       // volume: what it is made from
-  std::optional<std::string> snapshot;  // attachment: whose bytes it has, if not its volume's
-  std::optional<std::string> group_snapshot;
+  std::optional<VolumeId> source;      // volume: what it is made from
+  std::optional<SnapshotId> snapshot;  // attachment: whose bytes it has, if not its volume's
+  std::optional<GroupSnapshotId> group_snapshot;
   std::optional<std::string> fail_reason;
-  std::vector<ExportSource> served;  // what should be served
+  std::vector<model::Source> served;  // what should be served
   Timestamp changed_at;
 
   bool is(Explained wanted) const { return kind == wanted; }
+  // Whose damage is its own.
+  std::string bytes() const {
+    if (!is(Explained::Attachment)) return id;
+    return snapshot ? snapshot->str() : volume.str();
+  }
 };
 
 namespace {
@@ -161,8 +166,8 @@ Explaining::Object Explaining::read(store::Transaction& tx, const model::Actor& 
   out.id = id;
   auto serve = [&](const std::vector<model::Attachment>& attachments) {
     for (const model::Attachment& one : attachments) {
-      bool known = !out.served.empty() && out.served.back().key() == source_of(one).key();
-      if (one.export_uri && !known) out.served.push_back(source_of(one));
+      bool known = !out.served.empty() && out.served.back() == one.source();
+      if (one.connection && !known) out.served.push_back(one.source());
     }
   };
   auto fill = [&](const auto& row) {
@@ -173,7 +178,7 @@ Explaining::Object Explaining::read(store::Transaction& tx, const model::Actor& 
     model::Volume row = tx.volumes().get(actor.scope(), VolumeId(id));
     fill(row);
     out.volume = row.id;
-    if (row.source_volume_id) out.source = VolumeId(*row.source_volume_id);
+    out.source = row.source_volume_id;
     serve(tx.attachments().of_volume(row.id));
   } else if (kind == Explained::Snapshot) {
     model::Snapshot row = tx.snapshots().get(actor.scope(), SnapshotId(id));
@@ -200,7 +205,7 @@ namespace {
 
 // A task of the object's volume, or of none: does the object's status follow from it?
 bool concerns(const Task& task, Explained kind, const std::string& id,
-              const std::optional<std::string>& group_snapshot) {
+              const std::optional<GroupSnapshotId>& group_snapshot) {
   bool of_snapshot = is_one_of(task.kind, std::vector{CreateSnapshot, DeleteSnapshot, ManageSnapshot});
   bool of_export = task.kind == StartExport || task.kind == StopExport;
   switch (kind) {
@@ -210,14 +215,14 @@ bool concerns(const Task& task, Explained kind, const std::string& id,
       // A backup of one of its snapshots leaves the volume alone.
       return task.kind != BackupVolume || task.resume_status.has_value();
     case Explained::Snapshot:
-      if (task.kind == CreateGroupSnapshot) return group_snapshot && task.target == group_snapshot;
+      if (task.kind == CreateGroupSnapshot) return group_snapshot && task.target == group_snapshot->str();
       if (task.kind == DeleteVolume) return true;
-      return task.snapshot_id == id && task.kind != CreateVolume;
+      return task.snapshot_id == SnapshotId(id) && task.kind != CreateVolume;
     case Explained::Backup:
       return task.target == id &&
              is_one_of(task.kind, std::vector{BackupVolume, RestoreBackup, CreateVolumeFromBackup, DeleteBackup});
     case Explained::Attachment:
-      return task.attachment_id == id;
+      return task.attachment_id == AttachmentId(id);
   }
   return false;
 }
@@ -233,7 +238,7 @@ std::optional<Task> Explaining::live_task(store::Transaction& tx, const Object& 
   if (object.is(Explained::Backup)) {
     for (TaskKind kind : {DeleteBackup, RestoreBackup, CreateVolumeFromBackup}) add(kind, object.id);
   }
-  if (object.group_snapshot) add(CreateGroupSnapshot, *object.group_snapshot);
+  if (object.group_snapshot) add(CreateGroupSnapshot, object.group_snapshot->str());
   std::optional<Task> found;
   for (Task& task : tasks) {
     if (!concerns(task, object.kind, object.id, object.group_snapshot)) continue;
@@ -248,8 +253,7 @@ std::optional<Task> Explaining::live_task(store::Transaction& tx, const Object& 
 void Explaining::find_reason(store::Transaction& tx, const Object& object, Explanation& out) const {
   std::optional<model::Damage> damage;
   if (!object.is(Explained::Backup)) {
-    damage =
-        tx.damages().find(object.is(Explained::Attachment) ? object.snapshot.value_or(object.volume.str()) : object.id);
+    damage = tx.damages().find(object.bytes());
   }
   if (damage && (object.status == "error" || !is_error(object.status))) {
     out.reason = damage_text(damage->reason);
@@ -298,7 +302,7 @@ void Explaining::look_at_storage(const Task& task, const Object& object, Explana
     return;
   }
   bool known = exports_.stalled({task.volume_id, std::nullopt});
-  if (task.snapshot_id) known = known || exports_.stalled({task.volume_id, SnapshotId(*task.snapshot_id)});
+  if (task.snapshot_id) known = known || exports_.stalled({task.volume_id, *task.snapshot_id});
   if (known) out.waits_for = "the storage daemon, which does not answer";
   out.ends_with = "the storage's answer, or the time-out for it, with which the task fails";
 }
@@ -326,7 +330,7 @@ void Explaining::look_at_work(const Task& task, const Object& object, Explanatio
 
 // Clients wait for what should be served; nothing of that is in a status.
 void Explaining::look_at_exports(const Object& object, Explanation& out) const {
-  for (const ExportSource& source : object.served) {
+  for (const model::Source& source : object.served) {
     if (auto missing = restorer_.find(source)) {
       out.missing_export = missing;
       out.settled = false;

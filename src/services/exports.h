@@ -1,5 +1,5 @@
-// Keeps what is served in step with the attachments: an export exists exactly for the attachments that have an export
-// URI. Called by tasks, on worker threads; blocks. Calls about one volume or snapshot are serialised.
+// Keeps what is served in step with the attachments: an export exists exactly for the attachments that have a
+// connection. Called by tasks, on worker threads; blocks. Calls about one volume or snapshot are serialised.
 #pragma once
 
 #include <functional>
@@ -12,50 +12,41 @@
 #include "base/keyed_mutex.h"
 #include "base/mutex.h"
 #include "exports/exporter.h"
+#include "model/source.h"
 #include "store/database.h"
 
 namespace varve::services {
-
-// Whose bytes are served: a volume's, or one of its snapshots'.
-struct ExportSource {
-  VolumeId volume;
-  std::optional<SnapshotId> snapshot;
-
-  std::string key() const { return snapshot ? "snapshot-" + snapshot->str() : volume.str(); }
-};
-
-ExportSource source_of(const model::Attachment& attachment);
 
 class Exports {
  public:
   Exports(store::Database& db, backends::Backend& backend, exports::Exporter& exporter)
       : db_(db), backend_(backend), exporter_(exporter) {}
 
-  // Opens the bytes, serves them to the attachment and records the URI. When it is run again after a crash the address
-  // is the same.
-  void start(const ExportSource& source, const AttachmentId& attachment);
+  // Opens the bytes, serves them to the attachment and records the connection. When it is run again after a crash the
+  // address is the same.
+  void start(const model::Source& source, const AttachmentId& attachment);
 
   // Ends the attachment's export; the bytes are closed with their last one.
-  void stop(const ExportSource& source, const AttachmentId& attachment);
+  void stop(const model::Source& source, const AttachmentId& attachment);
 
   // Brings back the exports of a source whose storage daemon is gone, at their old addresses.
-  void restore(const ExportSource& source);
+  void restore(const model::Source& source);
 
   // Serves the bytes to varved itself under a name of its own while `use` runs, which is to give up when `cut_off`,
   // called several times a second or less, says that their storage daemon is gone or does not answer.
   using Use = std::function<void(const std::string& uri, const std::function<bool()>& cut_off)>;
-  void borrow(const ExportSource& source, const AttachmentId& name, bool read_only, const Use& use);
+  void borrow(const model::Source& source, const AttachmentId& name, bool read_only, const Use& use);
   // Ends what a borrow() that was cut off by a crash has left.
-  void release(const ExportSource& source, const AttachmentId& name);
+  void release(const model::Source& source, const AttachmentId& name);
 
   // Runs `change` while the exports of all these volumes are taken away, then brings them back. Clients reconnect.
   void without_exports(std::vector<VolumeId> volumes, const std::function<void()>& change);
 
   // Whether it is known that the storage daemon of the source, if it has one, does not answer. Never waits.
-  bool stalled(const ExportSource& source) const { return exporter_.stalled(source.key()); }
+  bool stalled(const model::Source& source) const { return exporter_.stalled(source); }
 
   // Called, from any thread and while calls run, when an export that should be served may be missing. Before calls.
-  void on_missing(std::function<void(const ExportSource&)> callback) { on_missing_ = std::move(callback); }
+  void on_missing(std::function<void(const model::Source&)> callback) { on_missing_ = std::move(callback); }
 
  private:
   struct State {
@@ -65,25 +56,24 @@ class Exports {
     std::vector<model::Attachment> unrecorded;  // of a start that failed or has not begun: it may be served
     std::optional<model::Attachment> wanted;
   };
-  State read(const ExportSource& source, const std::optional<AttachmentId>& wanted);
-  model::BlockDevice open(const ExportSource& source, const State& state);
-  void close(const ExportSource& source);
-  void serve_all(const ExportSource& source);
-  void record(const AttachmentId& attachment, const std::string& uri);
-  void take_away(const ExportSource& source);
-  void bring_back(const ExportSource& source);
-  void may_miss(const ExportSource& source);
-  std::function<bool()> cut_off(const std::string& daemon);
-  std::string lend(const ExportSource& source, const AttachmentId& name, bool read_only);
+  State read(const model::Source& source, const std::optional<AttachmentId>& wanted);
+  void close(const model::Source& source);
+  void serve_all(const model::Source& source);
+  void record(const AttachmentId& attachment, const model::Connection& connection);
+  void take_away(const model::Source& source);
+  void bring_back(const model::Source& source);
+  void may_miss(const model::Source& source);
+  std::function<bool()> cut_off(const model::Source& source);
+  std::string lend(const model::Source& source, const AttachmentId& name, bool read_only);
 
   store::Database& db_;
   backends::Backend& backend_;
   exports::Exporter& exporter_;
-  std::function<void(const ExportSource&)> on_missing_;
+  std::function<void(const model::Source&)> on_missing_;
   KeyedMutex locks_;
   Mutex borrowed_mutex_;
-  std::map<std::string, std::set<AttachmentId>> borrowed_
-      VARVE_GUARDED_BY(borrowed_mutex_);  // by the source's key: for whom borrow() has it open
+  // For whom borrow() has it open.
+  std::map<model::Source, std::set<AttachmentId>> borrowed_ VARVE_GUARDED_BY(borrowed_mutex_);
 };
 
 }  // namespace varve::services

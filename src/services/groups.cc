@@ -95,10 +95,10 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
     invalid("Either 'group_snapshot_id' or 'source_group_id' must be provided to create group from source, not both.");
   }
   co_return co_await db_.write([&](store::Transaction& tx) {
-    GroupId source_id(spec.source_group_id.value_or(""));
+    GroupId source_id = spec.source_group_id.value_or(GroupId());
     std::vector<Snapshot> snapshots;
     if (spec.group_snapshot_id) {
-      GroupSnapshot from = tx.group_snapshots().get(actor.project_id, GroupSnapshotId(*spec.group_snapshot_id));
+      GroupSnapshot from = tx.group_snapshots().get(actor.project_id, *spec.group_snapshot_id);
       if (from.status != GroupStatus::Available) {
         throw Error(ErrorCode::InvalidState, "Invalid GroupSnapshot: " + from.id.str() + " must be available, but is " +
                                                  std::string(to_string(from.status)) + ".");
@@ -124,13 +124,13 @@ asio::awaitable<VolumeGroup> Groups::copy(model::Actor actor, GroupCopySpec spec
     quotas_.require_group(tx, actor.project_id);
     tx.groups().insert(group);
     VolumeSpec volume;
-    volume.group_id = group.id.str();
+    volume.group_id = group.id;
     for (const Snapshot& snapshot : snapshots) {
-      volume.snapshot_id = snapshot.id.str();
+      volume.snapshot_id = snapshot.id;
       volumes_.begin_copy(tx, actor, volume);
     }
     for (const Volume& one : volumes) {
-      volume.source_volume_id = one.id.str();
+      volume.source_volume_id = one.id;
       volume.name = one.name;
       volumes_.begin_copy(tx, actor, volume);
     }
@@ -171,15 +171,15 @@ asio::awaitable<void> Groups::update(model::Actor actor, GroupId id, GroupChange
     require_available(group, "update it");
     for (const std::string& one : change.remove_volumes) {
       Volume volume = tx.volumes().get(actor.scope(), VolumeId(one));
-      if (volume.group_id != id.str()) invalid("Volume " + one + " is not in group " + id.str() + ".");
+      if (volume.group_id != id) invalid("Volume " + one + " is not in group " + id.str() + ".");
       require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse, VolumeStatus::Error}, "leave its group");
       volume.group_id.reset();
       tx.volumes().update(volume);
     }
     for (const std::string& one : change.add_volumes) {
       Volume volume = tx.volumes().get(actor.scope(), VolumeId(one));
-      if (volume.group_id && *volume.group_id != id.str()) {
-        invalid("Volume " + one + " is already in group " + *volume.group_id + ".");
+      if (volume.group_id && *volume.group_id != id) {
+        invalid("Volume " + one + " is already in group " + volume.group_id->str() + ".");
       }
       if (volume.project_id != group.project_id) {
         invalid("Volume " + one + " is of another project than group " + id.str() + ".");
@@ -189,7 +189,7 @@ asio::awaitable<void> Groups::update(model::Actor actor, GroupId id, GroupChange
                 id.str() + ".");
       }
       require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "join a group");
-      volume.group_id = id.str();
+      volume.group_id = id;
       tx.volumes().update(volume);
     }
     if (change.name) group.name = *change.name;
@@ -263,7 +263,7 @@ asio::awaitable<GroupSnapshot> Groups::create_snapshot(model::Actor actor, Group
       snapshot.name = spec.name;
       snapshot.description = spec.description;
       snapshot.size_gib = volume.size_gib;
-      snapshot.group_snapshot_id = made.id.str();
+      snapshot.group_snapshot_id = made.id;
       snapshot.created_at = made.created_at;
       tx.snapshots().insert(snapshot);
     }
@@ -306,7 +306,7 @@ asio::awaitable<void> Groups::remove_snapshot(model::Actor actor, GroupSnapshotI
       move_to(snapshot, SnapshotStatus::Deleting);
       tx.snapshots().update(snapshot);
       Task task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);
-      task.snapshot_id = snapshot.id.str();
+      task.snapshot_id = snapshot.id;
       task.project_id = snapshot.project_id;
       tx.tasks().insert(task);
     }

@@ -31,8 +31,8 @@ struct GroupSpec {
 struct GroupCopySpec {
   std::optional<std::string> name;
   std::optional<std::string> description;
-  std::optional<std::string> group_snapshot_id;
-  std::optional<std::string> source_group_id;
+  std::optional<GroupSnapshotId> group_snapshot_id;
+  std::optional<GroupId> source_group_id;
 };
 
 struct GroupChange {

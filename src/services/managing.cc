@@ -115,7 +115,7 @@ asio::awaitable<Snapshot> Managing::manage_snapshot(model::Actor actor, ManageSn
   snapshot.metadata = spec.metadata;
   snapshot.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::ManageSnapshot, actor, spec.volume_id);
-  task.snapshot_id = snapshot.id.str();
+  task.snapshot_id = snapshot.id;
   task.target = found.snapshot->str();
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
@@ -173,7 +173,7 @@ void Managing::register_tasks() {
   tasks_.handle(TaskKind::ManageVolume, std::move(volume));
 
   auto end = [this](store::Transaction& tx, const Task& task, SnapshotStatus status) {
-    std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
+    std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, task.snapshot_id.value());
     if (!snapshot) return;
     move_to(*snapshot, status);
     snapshot->updated_at = clock_.now();
@@ -181,7 +181,7 @@ void Managing::register_tasks() {
   };
   TaskHandler snapshot;
   snapshot.run = [this](const Task& task) {
-    backend_.rename_snapshot(task.volume_id, SnapshotId(task.target.value()), SnapshotId(task.snapshot_id.value()));
+    backend_.rename_snapshot(task.volume_id, SnapshotId(task.target.value()), task.snapshot_id.value());
   };
   snapshot.finish = [end](store::Transaction& tx, const Task& task) { end(tx, task, SnapshotStatus::Available); };
   snapshot.fail = [end](store::Transaction& tx, const Task& task, const Error&) {

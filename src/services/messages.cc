@@ -85,12 +85,12 @@ std::string damage_text(const std::string& reason) {
 }
 
 model::Message Messages::make(const ProjectId& project, const VolumeId& volume,
-                              const std::optional<std::string>& snapshot) const {
+                              const std::optional<SnapshotId>& snapshot) const {
   model::Message message;
   message.id = MessageId(rng_.uuid());
   message.project_id = project;
   message.resource_type = snapshot ? "VOLUME_SNAPSHOT" : "VOLUME";
-  message.resource_id = snapshot ? *snapshot : volume.str();
+  message.resource_id = snapshot ? snapshot->str() : volume.str();
   message.created_at = clock_.now();
   message.expires_at = message.created_at + settings_.message_lifetime;
   return message;
@@ -128,8 +128,8 @@ std::optional<Messages::Told> Messages::last_failure(store::Transaction& tx, con
 }
 
 void Messages::bytes_damaged(store::Transaction& tx, const ProjectId& project, const model::Damage& damage) const {
-  std::optional<std::string> snapshot;
-  if (damage.id != damage.volume_id.str()) snapshot = damage.id;
+  std::optional<SnapshotId> snapshot;
+  if (damage.id != damage.volume_id.str()) snapshot = SnapshotId(damage.id);
   model::Message message = make(project, damage.volume_id, snapshot);
   message.event_id = "VOLUME_" + message.resource_type + "_911_902";
   message.level = "ERROR";
@@ -139,9 +139,7 @@ void Messages::bytes_damaged(store::Transaction& tx, const ProjectId& project, c
 
 void Messages::storage_daemon_died(store::Transaction& tx, const model::Volume& volume,
                                    const std::optional<SnapshotId>& snapshot) const {
-  std::optional<std::string> id;
-  if (snapshot) id = snapshot->str();
-  model::Message message = make(volume.project_id, volume.id, id);
+  model::Message message = make(volume.project_id, volume.id, snapshot);
   message.event_id = "VOLUME_" + message.resource_type + "_905_901";
   message.level = "WARNING";
   message.text = "serve volume:Its storage daemon ended unexpectedly and was started again; clients reconnect.";

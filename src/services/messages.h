@@ -53,7 +53,7 @@ class Messages {
 
  private:
   model::Message make(const ProjectId& project, const VolumeId& volume,
-                      const std::optional<std::string>& snapshot) const;
+                      const std::optional<SnapshotId>& snapshot) const;
 
   store::Database& db_;
   Clock& clock_;

@@ -48,7 +48,7 @@ model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::str
 void Placing::create_empty(const model::Volume& volume) {
   backends::Placement placement{volume.pool, std::nullopt};
   if (volume.encryption_key_id) {
-    placement.key = KeyId(*volume.encryption_key_id);
+    placement.key = *volume.encryption_key_id;
     auto master = volume.metadata.find("__system__cmkid");
     keys_.create(*placement.key, volume.project_id, master == volume.metadata.end() ? "" : master->second);
   }
@@ -62,8 +62,8 @@ void Placing::drop_key(const model::Volume& volume) {
            tx.backups().uses_key(*volume.encryption_key_id);
   });
   if (needed) return;
-  keys_.remove(KeyId(*volume.encryption_key_id));
-  backend_.forget_key(KeyId(*volume.encryption_key_id));
+  keys_.remove(*volume.encryption_key_id);
+  backend_.forget_key(*volume.encryption_key_id);
 }
 
 }  // namespace varve::services

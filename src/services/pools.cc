@@ -137,15 +137,10 @@ asio::awaitable<std::vector<backends::Found>> Pools::found(std::string pool) {
   co_return co_await questions_of(pool).own.run_for(kPatience, look);
 }
 
-asio::awaitable<backends::Usage> Pools::usage(std::string pool, VolumeId volume) {
-  auto look = [this, volume] {
-    return backend_.has_volume(volume) ? backend_.volume_usage(volume) : backends::Usage{};
+asio::awaitable<backends::Usage> Pools::usage(std::string pool, model::Source source) {
+  auto look = [this, source] {
+    return backend_.has_volume(source.volume) ? backend_.usage(source) : backends::Usage{};
   };
-  co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
-}
-
-asio::awaitable<backends::Usage> Pools::usage(std::string pool, VolumeId volume, SnapshotId snapshot) {
-  auto look = [this, volume, snapshot] { return backend_.snapshot_usage(volume, snapshot); };
   co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
 }
 

@@ -56,8 +56,7 @@ class Pools {
   std::string roomiest(const std::vector<std::string>& pools);
   boost::asio::awaitable<std::vector<backends::Found>> found(std::string pool);
   // Of what is in the pool.
-  boost::asio::awaitable<backends::Usage> usage(std::string pool, VolumeId volume);
-  boost::asio::awaitable<backends::Usage> usage(std::string pool, VolumeId volume, SnapshotId snapshot);
+  boost::asio::awaitable<backends::Usage> usage(std::string pool, model::Source source);
   boost::asio::awaitable<int> independence_percent(std::string pool, VolumeId volume);
 
  private:

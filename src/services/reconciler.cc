@@ -33,9 +33,8 @@ Reconciler::~Reconciler() {
 void Reconciler::start() {
   heal_orphans();
   restorer_.start();
-  backend_.on_lost(
-      [this](const VolumeId& volume, const std::optional<SnapshotId>& snapshot) { restorer_.lost(volume, snapshot); });
-  exports_.on_missing([this](const ExportSource& source) { restorer_.missing(source); });
+  backend_.on_lost([this](const model::Source& source) { restorer_.lost(source); });
+  exports_.on_missing([this](const model::Source& source) { restorer_.missing(source); });
   backend_.on_work([this] {
     MutexLock lock(mutex_);
     wake_all();
@@ -84,7 +83,7 @@ int Reconciler::heal_orphans() {
   return db_.write_blocking([&](store::Transaction& tx) {
     int healed = 0;
     std::set<VolumeId> volumes;
-    std::set<std::string> snapshots;
+    std::set<SnapshotId> snapshots;
     std::set<std::string> targets;
     for (const model::Task& task : tx.tasks().live()) {
       volumes.insert(task.volume_id);
@@ -100,8 +99,8 @@ int Reconciler::heal_orphans() {
       ++healed;
     }
     for (model::Snapshot& snapshot : tx.snapshots().transitional()) {
-      if (snapshots.contains(snapshot.id.str()) || volumes.contains(snapshot.volume_id)) continue;
-      if (snapshot.group_snapshot_id && targets.contains(*snapshot.group_snapshot_id)) continue;
+      if (snapshots.contains(snapshot.id) || volumes.contains(snapshot.volume_id)) continue;
+      if (snapshot.group_snapshot_id && targets.contains(snapshot.group_snapshot_id->str())) continue;
       log::error("a snapshot was left without its task", {{"snapshot", snapshot.id}});
       snapshot.status = model::SnapshotStatus::Error;
       snapshot.updated_at = clock_.now();
@@ -116,9 +115,9 @@ int Reconciler::heal_orphans() {
       tx.backups().update(backup);
       ++healed;
     }
-    for (const model::VolumeGroup& group : tx.groups().transitional()) settle_group(tx, group.id.str(), clock_.now());
+    for (const model::VolumeGroup& group : tx.groups().transitional()) settle_group(tx, group.id, clock_.now());
     for (model::GroupSnapshot& group : tx.group_snapshots().transitional()) {
-      settle_group_snapshot(tx, group.id.str(), clock_.now());
+      settle_group_snapshot(tx, group.id, clock_.now());
       if (group.status != model::GroupStatus::Creating || targets.contains(group.id.str())) continue;
       group.status = model::GroupStatus::Error;
       tx.group_snapshots().update(group);

@@ -29,21 +29,21 @@ void Restorer::stop() {
   loop.swap(loop_);
 }
 
-void Restorer::missing(const ExportSource& source) {
+void Restorer::missing(const model::Source& source) {
   MutexLock lock(mutex_);
   // What made it missing may not be over: its task has yet to end.
   want(source, clock_.steady() + kFirstPause);
 }
 
-void Restorer::lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+void Restorer::lost(const model::Source& source) {
   MutexLock lock(mutex_);
-  want({volume, snapshot}, clock_.steady());
-  if (untold_.size() < kMostUntold) untold_.push_back({volume, snapshot});
+  want(source, clock_.steady());
+  if (untold_.size() < kMostUntold) untold_.push_back(source);
   if (loop_) loop_->wake();
 }
 
-void Restorer::want(const ExportSource& source, Time due) {
-  auto [place, added] = wanted_.try_emplace(source.key());
+void Restorer::want(const model::Source& source, Time due) {
+  auto [place, added] = wanted_.try_emplace(source);
   if (added) {
     place->second = {source, due, kFirstPause};
     place->second.since = clock_.now();
@@ -56,7 +56,7 @@ void Restorer::want(const ExportSource& source, Time due) {
 Scheduler::Rest Restorer::look() {
   try {
     want_all();
-    for (const ExportSource& source : take_due()) tasks_.post([this, source] { attempt(source); });
+    for (const model::Source& source : take_due()) tasks_.post([this, source] { attempt(source); });
     tell_owners();
     return kLook;
   } catch (const std::exception& fault) {
@@ -70,18 +70,18 @@ void Restorer::want_all() {
     MutexLock lock(mutex_);
     if (!all_) return;
   }
-  std::vector<ExportSource> sources = db_.read_blocking([&](store::Transaction& tx) {
-    std::vector<ExportSource> out;
-    for (const model::Attachment& one : tx.attachments().exported()) out.push_back(source_of(one));
+  std::vector<model::Source> sources = db_.read_blocking([&](store::Transaction& tx) {
+    std::vector<model::Source> out;
+    for (const model::Attachment& one : tx.attachments().exported()) out.push_back(one.source());
     return out;
   });
   MutexLock lock(mutex_);
-  for (const ExportSource& source : sources) want(source, clock_.steady());
+  for (const model::Source& source : sources) want(source, clock_.steady());
   all_ = false;
 }
 
-std::vector<ExportSource> Restorer::take_due() {
-  std::vector<ExportSource> out;
+std::vector<model::Source> Restorer::take_due() {
+  std::vector<model::Source> out;
   MutexLock lock(mutex_);
   for (auto& [key, wanted] : wanted_) {
     if (wanted.tried || wanted.due > clock_.steady()) continue;
@@ -92,24 +92,24 @@ std::vector<ExportSource> Restorer::take_due() {
 }
 
 // On a thread of the task runner.
-void Restorer::attempt(const ExportSource& source) {
+void Restorer::attempt(const model::Source& source) {
   std::optional<std::string> error;
   try {
     exports_.restore(source);
   } catch (const Error& fault) {
     // Not found: the volume went, and its exports with it.
     if (fault.code() != ErrorCode::NotFound) error = fault.message();
-    log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.message()}});
+    log::error("an export could not be brought back", {{"source", source.name()}, {"error", fault.message()}});
   } catch (const std::exception& fault) {
     error = fault.what();
-    log::error("an export could not be brought back", {{"source", source.key()}, {"error", fault.what()}});
+    log::error("an export could not be brought back", {{"source", source.name()}, {"error", fault.what()}});
   }
   ended(source, error);
 }
 
-void Restorer::ended(const ExportSource& source, const std::optional<std::string>& error) {
+void Restorer::ended(const model::Source& source, const std::optional<std::string>& error) {
   MutexLock lock(mutex_);
-  auto found = wanted_.find(source.key());
+  auto found = wanted_.find(source);
   if (found == wanted_.end()) return;
   Wanted& wanted = found->second;
   if (!error && !wanted.again) {
@@ -125,9 +125,9 @@ void Restorer::ended(const ExportSource& source, const std::optional<std::string
   wanted.tried = wanted.again = false;
 }
 
-std::optional<MissingExport> Restorer::find(const ExportSource& source) const {
+std::optional<MissingExport> Restorer::find(const model::Source& source) const {
   MutexLock lock(mutex_);
-  auto found = wanted_.find(source.key());
+  auto found = wanted_.find(source);
   if (found == wanted_.end()) return std::nullopt;
   const Wanted& wanted = found->second;
   MissingExport out{wanted.since, wanted.failed, std::nullopt, wanted.error};
@@ -139,14 +139,14 @@ std::optional<MissingExport> Restorer::find(const ExportSource& source) const {
 }
 
 void Restorer::tell_owners() {
-  std::vector<ExportSource> untold;
+  std::vector<model::Source> untold;
   {
     MutexLock lock(mutex_);
     untold = untold_;
   }
   if (untold.empty()) return;
   db_.write_blocking([&](store::Transaction& tx) {
-    for (const ExportSource& source : untold) {
+    for (const model::Source& source : untold) {
       if (auto row = tx.volumes().find(std::nullopt, source.volume)) {
         messages_.storage_daemon_died(tx, *row, source.snapshot);
       }

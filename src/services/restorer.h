@@ -39,16 +39,16 @@ class Restorer {
   void stop();
 
   // Notes it and returns: the loop sees to the rest. lost(): its storage daemon died, which its owner is told.
-  void missing(const ExportSource& source);
-  void lost(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
+  void missing(const model::Source& source);
+  void lost(const model::Source& source);
 
   // What it knows of a source; nullopt: nothing is missing, or not known to be. Never waits. Any thread.
-  std::optional<MissingExport> find(const ExportSource& source) const;
+  std::optional<MissingExport> find(const model::Source& source) const;
 
  private:
   using Time = std::chrono::steady_clock::time_point;
   struct Wanted {
-    ExportSource source;
+    model::Source source;
     Time due;
     std::chrono::milliseconds pause{};  // before the next attempt, should this one fail
     bool tried = false;                 // a thread is at it
@@ -59,12 +59,12 @@ class Restorer {
   };
 
   Scheduler::Rest look();
-  void want(const ExportSource& source, Time due) VARVE_REQUIRES(mutex_);
+  void want(const model::Source& source, Time due) VARVE_REQUIRES(mutex_);
   void want_all();
   void tell_owners();
-  std::vector<ExportSource> take_due();
-  void attempt(const ExportSource& source);
-  void ended(const ExportSource& source, const std::optional<std::string>& error);
+  std::vector<model::Source> take_due();
+  void attempt(const model::Source& source);
+  void ended(const model::Source& source, const std::optional<std::string>& error);
 
   store::Database& db_;
   Exports& exports_;
@@ -74,9 +74,9 @@ class Restorer {
   Scheduler& scheduler_;
 
   mutable Mutex mutex_;
-  std::map<std::string, Wanted> wanted_ VARVE_GUARDED_BY(mutex_);  // by the source's key
-  std::vector<ExportSource> untold_ VARVE_GUARDED_BY(mutex_);  // whose owners do not know that the storage daemon died
-  bool all_ VARVE_GUARDED_BY(mutex_) = true;                   // what the store has is to be added
+  std::map<model::Source, Wanted> wanted_ VARVE_GUARDED_BY(mutex_);
+  std::vector<model::Source> untold_ VARVE_GUARDED_BY(mutex_);  // whose owners do not know that the storage daemon died
+  bool all_ VARVE_GUARDED_BY(mutex_) = true;                    // what the store has is to be added
   std::unique_ptr<Loop> loop_ VARVE_GUARDED_BY(mutex_);
 };
 

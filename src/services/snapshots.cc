@@ -37,7 +37,7 @@ asio::awaitable<Snapshot> Snapshots::create(model::Actor actor, SnapshotSpec spe
   snapshot.metadata = spec.metadata;
   snapshot.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::CreateSnapshot, actor, spec.volume_id);
-  task.snapshot_id = snapshot.id.str();
+  task.snapshot_id = snapshot.id;
   co_await db_.write([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     using Status = model::VolumeStatus;
@@ -149,7 +149,7 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);
     Task task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);
-    task.snapshot_id = id.str();
+    task.snapshot_id = id;
     task.project_id = snapshot.project_id;
     tx.tasks().insert(task);
   });
@@ -205,7 +205,7 @@ boost::asio::awaitable<backends::Usage> Snapshots::usage(model::Actor actor, Sna
     co_return backends::Usage{};
   model::Volume volume =
       co_await db_.read([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, snapshot.volume_id); });
-  co_return co_await pools_.usage(volume.pool, volume.id, id);
+  co_return co_await pools_.usage(volume.pool, model::Source{volume.id, id});
 }
 
 void Snapshots::register_tasks() {
@@ -213,7 +213,7 @@ void Snapshots::register_tasks() {
     if (snapshot) settle_group_snapshot(tx, snapshot->group_snapshot_id, clock_.now());
   };
   auto to = [this](store::Transaction& tx, const Task& task, SnapshotStatus status) {
-    std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
+    std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, task.snapshot_id.value());
     if (!snapshot) return;
     move_to(*snapshot, status);
     snapshot->updated_at = clock_.now();
@@ -223,23 +223,22 @@ void Snapshots::register_tasks() {
       TaskKind::CreateSnapshot,
       {[this](const Task& task) {
          backend_.make_way(task.volume_id);
-         backend_.create_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value()));
+         backend_.create_snapshot(task.volume_id, task.snapshot_id.value());
        },
        [to](store::Transaction& tx, const Task& task) { to(tx, task, SnapshotStatus::Available); },
        [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, SnapshotStatus::Error); }});
-  tasks_.handle(
-      TaskKind::DeleteSnapshot,
-      {[this](const Task& task) { backend_.delete_snapshot(task.volume_id, SnapshotId(task.snapshot_id.value())); },
-       [settle](store::Transaction& tx, const Task& task) {
-         SnapshotId id(task.snapshot_id.value());
-         std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, id);
-         tx.snapshots().remove(id);
-         settle(tx, snapshot);
-       },
-       [to, settle](store::Transaction& tx, const Task& task, const Error&) {
-         to(tx, task, SnapshotStatus::ErrorDeleting);
-         settle(tx, tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value())));
-       }});
+  tasks_.handle(TaskKind::DeleteSnapshot,
+                {[this](const Task& task) { backend_.delete_snapshot(task.volume_id, task.snapshot_id.value()); },
+                 [settle](store::Transaction& tx, const Task& task) {
+                   SnapshotId id(task.snapshot_id.value());
+                   std::optional<Snapshot> snapshot = tx.snapshots().find(std::nullopt, id);
+                   tx.snapshots().remove(id);
+                   settle(tx, snapshot);
+                 },
+                 [to, settle](store::Transaction& tx, const Task& task, const Error&) {
+                   to(tx, task, SnapshotStatus::ErrorDeleting);
+                   settle(tx, tx.snapshots().find(std::nullopt, task.snapshot_id.value()));
+                 }});
 }
 
 }  // namespace varve::services

@@ -41,9 +41,9 @@ void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp no
   tx.volumes().update(*volume);
 }
 
-void settle_group(store::Transaction& tx, const std::optional<std::string>& id, Timestamp now) {
+void settle_group(store::Transaction& tx, const std::optional<GroupId>& id, Timestamp now) {
   if (!id) return;
-  std::optional<model::VolumeGroup> group = tx.groups().find(std::nullopt, GroupId(*id));
+  std::optional<model::VolumeGroup> group = tx.groups().find(std::nullopt, *id);
   if (!group) return;
   using enum model::GroupStatus;
   bool moving = false;
@@ -64,9 +64,9 @@ void settle_group(store::Transaction& tx, const std::optional<std::string>& id, 
   tx.groups().update(*group);
 }
 
-void settle_group_snapshot(store::Transaction& tx, const std::optional<std::string>& id, Timestamp now) {
+void settle_group_snapshot(store::Transaction& tx, const std::optional<GroupSnapshotId>& id, Timestamp now) {
   if (!id) return;
-  std::optional<model::GroupSnapshot> group = tx.group_snapshots().find(std::nullopt, GroupSnapshotId(*id));
+  std::optional<model::GroupSnapshot> group = tx.group_snapshots().find(std::nullopt, *id);
   if (!group || group->status != model::GroupStatus::Deleting) return;
   std::vector<model::Snapshot> snapshots = tx.group_snapshots().snapshots(group->id);
   for (const model::Snapshot& snapshot : snapshots) {

@@ -35,8 +35,8 @@ void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp no
                    const std::function<void(model::Volume&)>& change = {});
 
 // A group that is being made or deleted follows the volumes that are: called when one of their tasks ends.
-void settle_group(store::Transaction& tx, const std::optional<std::string>& group, Timestamp now);
-void settle_group_snapshot(store::Transaction& tx, const std::optional<std::string>& group_snapshot, Timestamp now);
+void settle_group(store::Transaction& tx, const std::optional<GroupId>& group, Timestamp now);
+void settle_group_snapshot(store::Transaction& tx, const std::optional<GroupSnapshotId>& group_snapshot, Timestamp now);
 
 // Snapshots that a backup made for itself are view-only (EVS: "Operations cannot be performed on such snapshots").
 inline constexpr std::string_view kBackupSnapshotPrefix = "autobk_snapshot_";

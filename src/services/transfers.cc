@@ -28,7 +28,7 @@ std::string hash_key(const std::string& key) {
 
 // Its group stays in the project.
 void require_no_group(const Volume& volume) {
-  if (volume.group_id) refuse(volume, "it is in group " + *volume.group_id);
+  if (volume.group_id) refuse(volume, "it is in group " + volume.group_id->str());
 }
 
 }  // namespace

@@ -103,11 +103,11 @@ asio::awaitable<void> TypeExtras::associate(std::string id, std::string type_id)
   co_await db_.write([&](store::Transaction& tx) {
     QosSpec spec = tx.qos_specs().get(QosSpecId(id));
     model::VolumeType type = type_of(tx, type_id);
-    if (type.qos_spec_id && *type.qos_spec_id != id) {
-      throw Error(ErrorCode::InvalidInput,
-                  "Type " + type_id + " is already associated with another qos specs: " + *type.qos_spec_id + ".");
+    if (type.qos_spec_id && type.qos_spec_id != spec.id) {
+      throw Error(ErrorCode::InvalidInput, "Type " + type_id + " is already associated with another qos specs: " +
+                                               type.qos_spec_id->str() + ".");
     }
-    type.qos_spec_id = spec.id.str();
+    type.qos_spec_id = spec.id;
     tx.volume_types().update(type);
   });
 }

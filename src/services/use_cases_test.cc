@@ -163,7 +163,7 @@ TEST_F(UseCasesTest, AnExportOfWhichNoRowTellsIsTakenAwayForAnExtension) {
   before("export", [] { return std::nullopt; });
   bool served = true;
   before("extend_volume", [&] {
-    served = exporter_.served().contains(volume.str());
+    served = exporter_.served().contains({volume});
     return std::nullopt;
   });
   call(service().volumes.extend(actor_, volume, 2));

@@ -57,7 +57,7 @@ void take_backup(const BackedUpVolume& source, Volume& volume) {
 
 // A volume that joins a group is of one of its types.
 void require_group(store::Transaction& tx, const model::Actor& actor, const Volume& volume) {
-  model::VolumeGroup group = tx.groups().get(actor.project_id, GroupId(*volume.group_id));
+  model::VolumeGroup group = tx.groups().get(actor.project_id, *volume.group_id);
   if (group.status != model::GroupStatus::Available && group.status != model::GroupStatus::Creating) {
     throw Error(ErrorCode::InvalidState, "Invalid group: Group " + group.id.str() + " is " +
                                              std::string(to_string(group.status)) + "; it must be available.");
@@ -94,7 +94,7 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
     inherit_device(source, volume);
   };
   if (spec.snapshot_id) {
-    model::Snapshot snapshot = tx.snapshots().get(actor.project_id, SnapshotId(*spec.snapshot_id));
+    model::Snapshot snapshot = tx.snapshots().get(actor.project_id, *spec.snapshot_id);
     require_user_made(snapshot);
     // EVS: one that is being backed up will do too.
     if (snapshot.status != model::SnapshotStatus::Available && snapshot.status != model::SnapshotStatus::BackingUp) {
@@ -108,12 +108,12 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
     take_after(source, snapshot.size_gib, "snapshot");
     task.target = snapshot.volume_id.str();
   } else if (spec.source_volume_id) {
-    Volume source = tx.volumes().get(actor.project_id, VolumeId(*spec.source_volume_id));
+    Volume source = tx.volumes().get(actor.project_id, *spec.source_volume_id);
     require_status(source, {VolumeStatus::Available, VolumeStatus::InUse}, "clone it");
     take_after(source, source.size_gib, "source volume");
     task.target = source.id.str();
   } else if (spec.backup_id) {
-    model::Backup backup = backups_.begin_restore(tx, actor, BackupId(*spec.backup_id));
+    model::Backup backup = backups_.begin_restore(tx, actor, *spec.backup_id);
     if (!spec.size_gib) volume.size_gib = backup.size_gib;
     if (volume.size_gib < backup.size_gib) {
       invalid("Volume size " + std::to_string(volume.size_gib) + "GB cannot be smaller than the backup size " +
@@ -148,7 +148,7 @@ void Volumes::settle_encryption(store::Transaction& tx, const VolumeSpec& spec, 
   if (!from_source) {
     auto asked = volume.metadata.find("__system__encrypted");
     bool by_owner = asked != volume.metadata.end() && asked->second == "1";
-    if (by_type || by_owner) volume.encryption_key_id = rng_.uuid();
+    if (by_type || by_owner) volume.encryption_key_id = KeyId(rng_.uuid());
   } else if (by_type && !volume.encryption_key_id) {
     invalid("type " + type.name + " is encrypted and the source is not: bytes are never encrypted afterwards.",
             Reason::InvalidVolumeType);
@@ -194,7 +194,7 @@ asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec s
   Sources sources;
   if (spec.image_id) sources.image = co_await images_.usable(actor, *spec.image_id);
   if (sources.image && spec.image_may_name_snapshot && sources.image->boot_snapshot_id) {
-    spec.snapshot_id = sources.image->boot_snapshot_id;
+    spec.snapshot_id = SnapshotId(*sources.image->boot_snapshot_id);
     sources.image.reset();
     spec.image_id.reset();
   }
@@ -203,7 +203,7 @@ asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec s
     auto wanted = sources.image->properties.find("cinder_img_volume_type");
     if (wanted != sources.image->properties.end()) spec.volume_type = wanted->second;
   }
-  if (spec.backup_id) sources.backup = co_await backups_.described(actor, BackupId(*spec.backup_id));
+  if (spec.backup_id) sources.backup = co_await backups_.described(actor, *spec.backup_id);
   Place place;
   if (spec.count > 1) place.batch = rng_.uuid();
   co_return co_await db_.write([&](store::Transaction& tx) {

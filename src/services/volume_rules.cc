@@ -18,7 +18,7 @@ model::VolumeType type_of(store::Transaction& tx, const Volume& volume) {
 
 model::QosLimits limits_of(store::Transaction& tx, const model::VolumeType& type, std::int64_t size_gib) {
   if (type.qos_spec_id) {
-    std::optional<model::QosSpec> spec = tx.qos_specs().find(QosSpecId(*type.qos_spec_id));
+    std::optional<model::QosSpec> spec = tx.qos_specs().find(*type.qos_spec_id);
     if (spec && spec->consumer != "front-end") return model::qos_limits(*spec, size_gib);
   }
   return model::qos_limits(type.qos, size_gib);
@@ -26,7 +26,7 @@ model::QosLimits limits_of(store::Transaction& tx, const model::VolumeType& type
 
 bool in_consistency_group(store::Transaction& tx, const model::Volume& volume) {
   if (!volume.group_id) return false;
-  std::optional<model::VolumeGroup> group = tx.groups().find(std::nullopt, GroupId(*volume.group_id));
+  std::optional<model::VolumeGroup> group = tx.groups().find(std::nullopt, *volume.group_id);
   std::optional<model::GroupType> type = tx.group_types().find_by_name(kConsistencyGroupType);
   return group && type && group->group_type_id == type->id;
 }

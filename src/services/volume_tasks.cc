@@ -19,11 +19,11 @@ void Volumes::run_create(const Task& task) {
   }
   Volume volume = placing_.schedule(task.volume_id, source_pool);
   if (volume.snapshot_id) {
-    backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), SnapshotId(*volume.snapshot_id),
+    backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), *volume.snapshot_id,
                             volume.pool);
   } else if (volume.source_volume_id) {
-    backend_.make_way(VolumeId(*volume.source_volume_id));
-    backend_.clone_volume(volume.id, volume.size_gib, VolumeId(*volume.source_volume_id), volume.pool);
+    backend_.make_way(*volume.source_volume_id);
+    backend_.clone_volume(volume.id, volume.size_gib, *volume.source_volume_id, volume.pool);
   } else {
     placing_.create_empty(volume);
   }
@@ -85,7 +85,7 @@ void Volumes::register_tasks() {
     if (volume) settle_group(tx, volume->group_id, clock_.now());
   };
   auto release_snapshot = [](store::Transaction& tx, const Task& task) {
-    std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, SnapshotId(task.snapshot_id.value()));
+    std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, task.snapshot_id.value());
     if (!snapshot) return;
     move_to(*snapshot, model::SnapshotStatus::Available);
     tx.snapshots().update(*snapshot);
@@ -124,7 +124,7 @@ void Volumes::register_tasks() {
        [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, VolumeStatus::ErrorExtending); }});
 
   tasks_.handle(TaskKind::RollbackVolume,
-                {[this](const Task& task) { backend_.rollback(task.volume_id, SnapshotId(task.snapshot_id.value())); },
+                {[this](const Task& task) { backend_.rollback(task.volume_id, task.snapshot_id.value()); },
                  [to, release_snapshot](store::Transaction& tx, const Task& task) {
                    to(tx, task, VolumeStatus::Available);
                    release_snapshot(tx, task);

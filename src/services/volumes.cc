@@ -55,7 +55,7 @@ boost::asio::awaitable<model::Page<VolumeDetail>> Volumes::list(model::PageQuery
     std::map<VolumeTypeId, std::string> names;
     for (const model::VolumeType& type : tx.volume_types().all()) names[type.id] = type.name;
     auto attachments = tx.attachments().of_volumes(found.rows);
-    std::map<std::string, bool> of_old;  // by group
+    std::map<GroupId, bool> of_old;
     page.rows.reserve(found.rows.size());
     for (Volume& volume : found.rows) {
       std::string name = names[volume.volume_type_id];
@@ -245,7 +245,7 @@ asio::awaitable<TaskId> Volumes::extend(model::Actor actor, VolumeId id, std::in
 
 asio::awaitable<TaskId> Volumes::rollback(model::Actor actor, VolumeId id, SnapshotId snapshot_id) {
   Task task = tasks_.make(TaskKind::RollbackVolume, actor, id);
-  task.snapshot_id = snapshot_id.str();
+  task.snapshot_id = snapshot_id;
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     model::Snapshot snapshot = tx.snapshots().get(actor.scope(), snapshot_id);
@@ -346,7 +346,7 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
 
 boost::asio::awaitable<backends::Usage> Volumes::usage(model::Actor actor, VolumeId id) const {
   VolumeDetail detail = co_await show(actor, id);
-  co_return co_await pools_.usage(detail.volume.pool, id);
+  co_return co_await pools_.usage(detail.volume.pool, model::Source{id});
 }
 
 boost::asio::awaitable<int> Volumes::independence_percent(model::Actor actor, VolumeId id) const {

@@ -37,12 +37,12 @@ struct VolumeSpec {
   std::optional<std::int64_t> size_gib;  // may be left out when there is a source
   std::optional<std::string> volume_type;
   std::optional<std::string> availability_zone;
-  std::optional<std::string> snapshot_id;
-  std::optional<std::string> source_volume_id;
+  std::optional<SnapshotId> snapshot_id;
+  std::optional<VolumeId> source_volume_id;
   std::optional<std::string> image_id;
   bool image_may_name_snapshot = false;  // an image of a server: the snapshot of its disk is meant
-  std::optional<std::string> backup_id;
-  std::optional<std::string> group_id;
+  std::optional<BackupId> backup_id;
+  std::optional<GroupId> group_id;
   model::Metadata metadata;
   model::Metadata tags;
   bool multiattach = false;

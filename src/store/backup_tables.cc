@@ -53,7 +53,7 @@ bool Backups::shares_archive(const model::Backup& backup) {
               .empty();
 }
 
-bool Backups::uses_key(const std::string& key) {
+bool Backups::uses_key(const KeyId& key) {
   return !query<std::int64_t>(db_, "SELECT 1 FROM backups WHERE encryption_key_id = :key LIMIT 1", key).empty();
 }
 

@@ -298,6 +298,8 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
     raw.script("ALTER TABLE tasks ADD COLUMN owner TEXT NOT NULL DEFAULT ''");
     raw.script("ALTER TABLE tasks ADD COLUMN lease_until INTEGER NOT NULL DEFAULT 0");
     raw.script("CREATE INDEX tasks_live ON tasks (lease_until) WHERE state = 'live'");
+    raw.script("ALTER TABLE attachments ADD COLUMN export_uri TEXT");
+    raw.script("ALTER TABLE attachments DROP COLUMN connection");
   }
   db_ = open_sqlite(directory_ / "varve.db", 10);
   std::map<std::string, model::Metadata> specs;
@@ -306,6 +308,43 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
   });
   EXPECT_EQ(specs["GPSSD"], (model::Metadata{{"RESKEY:availability_zones", "az-1"}}));
   EXPECT_EQ(specs["shared"], (model::Metadata{{"multiattach", "<is> True"}}));
+}
+
+TEST_F(DatabaseTest, UrisBecomeConnections) {
+  db_->write_blocking([&](Transaction& tx) {
+    tx.volumes().insert(volume("v", "p1"));
+    for (const char* id : {"unix", "tcp", "six", "none"}) {
+      model::Attachment attachment;
+      attachment.id = AttachmentId(id);
+      attachment.volume_id = VolumeId("v");
+      tx.attachments().insert(attachment);
+    }
+  });
+  db_.reset();
+  {
+    Connection raw((directory_ / "varve.db").string(), false);
+    run(raw, "DELETE FROM schema_version WHERE version >= :v", std::int64_t{13});
+    raw.script("ALTER TABLE attachments DROP COLUMN connection");
+    raw.script("ALTER TABLE attachments ADD COLUMN export_uri TEXT");
+    raw.script("UPDATE attachments SET export_uri = 'nbd+unix:///unix?socket=/a/nbd.sock' WHERE id = 'unix'");
+    raw.script("UPDATE attachments SET export_uri = 'nbd://127.0.0.1:10900/tcp' WHERE id = 'tcp'");
+    raw.script("UPDATE attachments SET export_uri = 'nbd://[::1]:10901/six' WHERE id = 'six'");
+  }
+  db_ = open_sqlite(directory_ / "varve.db", 10);
+  auto connection = [&](const char* id) {
+    return db_->read_blocking(
+        [&](Transaction& tx) { return tx.attachments().get(std::nullopt, AttachmentId(id)).connection; });
+  };
+  EXPECT_EQ(connection("none"), std::nullopt);
+  model::Connection expected{"nbd", {{"export_name", "unix"}, {"socket", "/a/nbd.sock"}}};
+  expected.fields["uri"] = "nbd+unix:///unix?socket=/a/nbd.sock";
+  EXPECT_EQ(connection("unix"), expected);
+  expected = {"nbd", {{"export_name", "tcp"}, {"host", "127.0.0.1"}, {"port", std::int64_t{10900}}}};
+  expected.fields["uri"] = "nbd://127.0.0.1:10900/tcp";
+  EXPECT_EQ(connection("tcp"), expected);
+  expected = {"nbd", {{"export_name", "six"}, {"host", "[::1]"}, {"port", std::int64_t{10901}}}};
+  expected.fields["uri"] = "nbd://[::1]:10901/six";
+  EXPECT_EQ(connection("six"), expected);
 }
 
 TEST_F(DatabaseTest, RefusesANewerSchema) {

@@ -38,6 +38,34 @@ model::Metadata decode_metadata(const std::string& text) {
   }
 }
 
+std::string encode_connection(const model::Connection& connection) {
+  json::object fields;
+  for (const auto& [name, value] : connection.fields) std::visit([&](const auto& is) { fields[name] = is; }, value);
+  return json::serialize(json::object{{"protocol", connection.protocol}, {"fields", std::move(fields)}});
+}
+
+namespace {
+
+model::Connection::Value connection_value(const json::value& value) {
+  if (value.is_bool()) return value.as_bool();
+  if (value.is_int64()) return value.as_int64();
+  return std::string(value.as_string());
+}
+
+}  // namespace
+
+model::Connection decode_connection(const std::string& text) {
+  try {
+    json::value parsed = json::parse(text);
+    model::Connection out{std::string(parsed.at("protocol").as_string()), {}};
+    for (const auto& [name, value] : parsed.at("fields").as_object()) out.fields[name] = connection_value(value);
+    return out;
+  } catch (const std::exception&) {
+    note_damaged("connection", text);
+    return {};
+  }
+}
+
 void note_damaged(std::string_view what, std::string_view text) {
   constexpr std::size_t kShown = 100;
   log::error("the database holds a damaged column", {{"of", what}, {"content", text.substr(0, kShown)}});

@@ -22,6 +22,10 @@ model::Metadata decode_metadata(const std::string& text);
 // `"k":"v"` as it stands in that text, or how it begins when the value does not matter.
 std::string encode_metadata_pair(const model::Pair& pair);
 
+// {"protocol": "nbd", "fields": {...}}
+std::string encode_connection(const model::Connection& connection);
+model::Connection decode_connection(const std::string& text);
+
 // Converts one field to and from a column.
 template <class T>
 struct Codec;
@@ -68,6 +72,13 @@ struct Codec<model::Metadata> {
   static constexpr ColumnType type = ColumnType::Text;
   static Value encode(const model::Metadata& field) { return {type, false, 0, encode_metadata(field)}; }
   static model::Metadata decode(const Row& row, std::size_t column) { return decode_metadata(row.text(column)); }
+};
+
+template <>
+struct Codec<model::Connection> {
+  static constexpr ColumnType type = ColumnType::Text;
+  static Value encode(const model::Connection& field) { return {type, false, 0, encode_connection(field)}; }
+  static model::Connection decode(const Row& row, std::size_t column) { return decode_connection(row.text(column)); }
 };
 
 // A name this daemon does not know (written by a newer one) is our own fault, not the caller's.

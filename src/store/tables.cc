@@ -124,7 +124,7 @@ std::int64_t Volumes::usage_of_pool(const std::string& pool) {
       query<std::int64_t>(db_, "SELECT COALESCE(SUM(size_gib), 0) FROM volumes WHERE pool = :pool", pool).front());
 }
 
-bool Volumes::another_uses_key(const std::string& key, const VolumeId& except) {
+bool Volumes::another_uses_key(const KeyId& key, const VolumeId& except) {
   return !query<std::int64_t>(db_, "SELECT 1 FROM volumes WHERE encryption_key_id = :key AND id <> :id LIMIT 1", key,
                               except)
               .empty();
@@ -273,7 +273,7 @@ std::map<VolumeId, std::vector<model::Attachment>> Attachments::of_volumes(const
 }
 
 std::vector<model::Attachment> Attachments::exported() {
-  return select<model::Attachment>(db_, "WHERE export_uri IS NOT NULL ORDER BY volume_id, created_at, id");
+  return select<model::Attachment>(db_, "WHERE connection IS NOT NULL ORDER BY volume_id, created_at, id");
 }
 
 void VolumeTypes::remove(const VolumeTypeId& id) {

@@ -53,7 +53,7 @@ struct Table<model::Attachment> {
     f("id", a.id), f("project_id", a.project_id), f("user_id", a.user_id), f("volume_id", a.volume_id);
     f("snapshot_id", a.snapshot_id), f("instance_id", a.instance_id), f("host_name", a.host_name),
         f("mountpoint", a.mountpoint), f("mode", a.mode);
-    f("status", a.status), f("connector", a.connector), f("export_uri", a.export_uri), f("created_at", a.created_at);
+    f("status", a.status), f("connector", a.connector), f("connection", a.connection), f("created_at", a.created_at);
     f("updated_at", a.updated_at), f("attached_at", a.attached_at);
   }
 };
@@ -140,7 +140,7 @@ class Volumes {
   // What live extensions and retypes will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::int64_t usage_of_pool(const std::string& pool);  // GiB
-  bool another_uses_key(const std::string& key, const VolumeId& except);
+  bool another_uses_key(const KeyId& key, const VolumeId& except);
   std::vector<model::Metadata> metadata(const Scope& scope);
   std::vector<model::Metadata> tags(const Scope& scope);
 

@@ -62,8 +62,8 @@ TEST_P(BackendContract, EveryCallMayBeRepeated) {
   for (int i = 0; i < 2; ++i) backend().clone_snapshot(w_, 1, v_, s_, "");
   for (int i = 0; i < 2; ++i) backend().extend_volume(v_, 2);
   for (int i = 0; i < 2; ++i) backend().rollback(v_, s_);
-  for (int i = 0; i < 2; ++i) backend().open(v_, {});
-  for (int i = 0; i < 2; ++i) backend().close(v_);
+  for (int i = 0; i < 2; ++i) backend().open({v_}, {});
+  for (int i = 0; i < 2; ++i) backend().close({v_});
   for (int i = 0; i < 2; ++i) backend().delete_snapshot(v_, s_);
   for (int i = 0; i < 2; ++i) backend().delete_volume(v_);
   EXPECT_FALSE(backend().has_volume(v_));
@@ -132,9 +132,9 @@ TEST_P(BackendContract, ACloneIsIndependentOfItsSource) {
 TEST_P(BackendContract, AVolumeCanBeClonedWhileOpen) {
   backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 5));
-  backend().open(v_, {});
+  backend().open({v_}, {});
   backend().clone_volume(w_, 1, v_, "");
-  backend().close(v_);
+  backend().close({v_});
   EXPECT_TRUE(holds(w_, 5));
   EXPECT_TRUE(write(v_, 6));
   rig_->settle();
@@ -146,14 +146,14 @@ TEST_P(BackendContract, AVolumeCanBeClonedWhileOpen) {
 TEST_P(BackendContract, AnOpenVolumeIsSnapshottedAndMergedLive) {
   backend().create_volume(v_, 1, {});
   EXPECT_TRUE(write(v_, 1));
-  backend().open(v_, {});
+  backend().open({v_}, {});
   backend().create_snapshot(v_, s_);
   backend().create_snapshot(v_, t_);
   backend().delete_snapshot(v_, s_);
   backend().delete_snapshot(v_, t_);
   rig_->settle();
   if (keeps_bytes()) EXPECT_EQ(rig_->layers(), 1U);
-  backend().close(v_);
+  backend().close({v_});
   EXPECT_TRUE(holds(v_, 1));
 }
 
@@ -162,11 +162,11 @@ TEST_P(BackendContract, ARestartFindsEverything) {
   EXPECT_TRUE(write(v_, 1));
   backend().create_snapshot(v_, s_);
   EXPECT_TRUE(write(v_, 2));
-  backend().open(v_, {});
+  backend().open({v_}, {});
   rig_->restart();
   EXPECT_TRUE(backend().has_volume(v_));
   backend().create_snapshot(v_, t_);
-  backend().close(v_);
+  backend().close({v_});
   EXPECT_TRUE(holds(v_, 2));
   backend().rollback(v_, s_);
   EXPECT_TRUE(holds(v_, 1));
@@ -194,7 +194,7 @@ TEST_P(BackendContract, ASmallerCloneThatGrowsReadsZerosWhereItWasCutOff) {
 
 TEST_P(BackendContract, WhatIsNotThereIsRefused) {
   EXPECT_THROW(backend().create_snapshot(v_, s_), Error);
-  EXPECT_THROW(backend().open(v_, {}), Error);
+  EXPECT_THROW(backend().open({v_}, {}), Error);
   backend().create_volume(v_, 1, {});
   EXPECT_THROW(backend().rollback(v_, s_), Error);
   EXPECT_THROW(backend().clone_snapshot(w_, 1, v_, s_, ""), Error);
@@ -208,13 +208,13 @@ TEST(Qcow2Backend, AVolumeThatHasGrownIsMergedOnlyWhenItIsClosed) {
   SnapshotId snapshot("33333333-3333-4333-8333-333333333333");
   rig.backend().create_volume(volume, 1, {});
   EXPECT_TRUE(rig.io(volume, "write -P 4 0 1M"));
-  rig.backend().open(volume, {});
+  rig.backend().open({volume}, {});
   rig.backend().create_snapshot(volume, snapshot);
   rig.backend().extend_volume(volume, 2);
   rig.backend().delete_snapshot(volume, snapshot);
   rig.settle();
   EXPECT_EQ(rig.layers(), 2U);
-  rig.backend().close(volume);
+  rig.backend().close({volume});
   rig.settle();
   EXPECT_EQ(rig.layers(), 1U);
   EXPECT_TRUE(rig.io(volume, "read -P 4 0 1M"));
@@ -227,7 +227,7 @@ TEST(Qcow2Backend, WritesAfterAHalfDoneSnapshotAreKept) {
   Qcow2Rig rig;
   VolumeId volume("11111111-1111-4111-8111-111111111111");
   rig.backend().create_volume(volume, 1, {});
-  rig.backend().open(volume, {});
+  rig.backend().open({volume}, {});
   failpoint::arm("snapshot.create.after_switch", "error");
   EXPECT_THROW(rig.backend().create_snapshot(volume, SnapshotId("33333333-3333-4333-8333-333333333333")), Error);
   EXPECT_TRUE(rig.io(volume, "write -P 4 0 1M"));

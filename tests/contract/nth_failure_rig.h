@@ -60,7 +60,7 @@ class NthRig {
   // Opens the volume as a client's.
   void attach(const VolumeId& volume) {
     nbd::NbdExporter exporter({}, rig_.daemons());
-    uri_ = exporter.add(backend().open(volume, {}), AttachmentId("client"), false, std::nullopt);
+    uri_ = nbd::uri_of(exporter.add(backend().open({volume}, {}), AttachmentId("client"), false, std::nullopt));
     open_ = volume;
   }
   void detach() {
@@ -70,7 +70,7 @@ class NthRig {
   bool attached() const { return open_.has_value(); }
   void remove_export() {
     nbd::NbdExporter exporter({}, rig_.daemons());
-    if (open_) exporter.remove(open_->str(), AttachmentId("client"));
+    if (open_) exporter.remove({*open_}, AttachmentId("client"));
   }
   // From outside: the client knows nothing of what the backend is doing.
   void client_writes(std::size_t block, char digit, bool flushed = false) {
@@ -81,7 +81,7 @@ class NthRig {
   void write(const VolumeId& volume, const std::string& digits, std::size_t first = 0) {
     attach(volume);
     for (std::size_t i = 0; i < digits.size(); ++i) client_writes(first + i, digits[i]);
-    backend().close(volume);
+    backend().close({volume});
     detach();
   }
 
@@ -111,8 +111,8 @@ class NthRig {
     }
     for (const auto& [volume, manifest] : manifests()) {
       EXPECT_FALSE(manifest.intent) << "an intent of " << volume.str();
-      EXPECT_EQ(backend().damage(volume, {}).value_or(""), "");
-      for (const auto& [id, frozen] : manifest.snapshots) EXPECT_EQ(backend().damage(volume, id).value_or(""), "");
+      EXPECT_EQ(backend().damage({volume}).value_or(""), "");
+      for (const auto& [id, frozen] : manifest.snapshots) EXPECT_EQ(backend().damage({volume, id}).value_or(""), "");
     }
   }
 

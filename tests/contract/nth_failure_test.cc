@@ -200,7 +200,7 @@ std::vector<Scenario> scenarios() {
        .setup = a_clone,
        .operation =
            [](Rig& rig) {
-             if (rig.backend().has_volume(rig.v)) rig.backend().close(rig.v);
+             if (rig.backend().has_volume(rig.v)) rig.backend().close({rig.v});
              rig.backend().delete_volume(rig.v);
              rig.detach();
              rig.settle();
@@ -213,7 +213,7 @@ std::vector<Scenario> scenarios() {
              rig.attach(rig.v);
              rig.client_writes(3, '4');
              rig.backend().set_qos(rig.v, {});
-             rig.backend().close(rig.v);
+             rig.backend().close({rig.v});
              rig.detach();
            },
        .expected = [](Rig& rig) -> std::vector<Expected> { return {{rig.v, {}, "1234"}, {rig.v, rig.t, "120"}}; }});
@@ -223,21 +223,21 @@ std::vector<Scenario> scenarios() {
            [](Rig& rig) {
              rig.attach(rig.v);
              rig.client_writes(3, '4');
-             rig.backend().close(rig.v);
+             rig.backend().close({rig.v});
              rig.detach();
            },
        .expected = [](Rig& rig) -> std::vector<Expected> { return {{rig.v, {}, "1??4"}}; }});
   add({.name = "CloseAfterWrites",
        .client = Client::Pauses,
        .setup = one_volume,
-       .operation = [](Rig& rig) { rig.backend().close(rig.v); },
+       .operation = [](Rig& rig) { rig.backend().close({rig.v}); },
        .expected = [](Rig& rig) -> std::vector<Expected> { return {{rig.v, {}, "10000067"}}; }});
   add({.name = "OpenAndCloseSnapshot",
        .setup = two_snapshots,
        .operation =
            [](Rig& rig) {
-             rig.backend().open_snapshot(rig.v, rig.t);
-             rig.backend().close_snapshot(rig.v, rig.t);
+             rig.backend().open({rig.v, rig.t}, {});
+             rig.backend().close({rig.v, rig.t});
            },
        .expected = [](Rig& rig) -> std::vector<Expected> { return {{rig.v, {}, "123"}, {rig.v, rig.t, "120"}}; }});
   add({.name = "Migrate",
@@ -443,7 +443,7 @@ class NthFailure : public testing::TestWithParam<Scenario> {
     rig_.settle();
     rig_.expect_settled();
     if (rig_.attached()) {
-      rig_.backend().close(rig_.v);
+      rig_.backend().close({rig_.v});
       rig_.detach();
       rig_.settle();
       rig_.expect_settled();

@@ -84,13 +84,13 @@ TEST_F(Recovery, ALayerWithADamagedHeaderIsKeptAndIsItsVolumesTroubleAlone) {
   rig_.restart_after([&] { flip_magic(layer); });
   rig_.settle();
   EXPECT_TRUE(fs::exists(layer));
-  EXPECT_NE(backend().damage(v_, {})->find("header"), std::string::npos);
-  EXPECT_THROW(backend().open(v_, {}), Error);
+  EXPECT_NE(backend().damage({v_})->find("header"), std::string::npos);
+  EXPECT_THROW(backend().open({v_}, {}), Error);
   EXPECT_THROW(backend().create_snapshot(v_, t_), Error);
-  EXPECT_FALSE(backend().damage(w_, {}));
+  EXPECT_FALSE(backend().damage({w_}));
   EXPECT_TRUE(holds(w_, 3));
   // The snapshot below is sound.
-  EXPECT_FALSE(backend().damage(v_, s_));
+  EXPECT_FALSE(backend().damage({v_, s_}));
   backend().clone_snapshot(VolumeId("55555555-5555-4555-8555-555555555555"), 1, v_, s_, "");
   EXPECT_TRUE(holds(VolumeId("55555555-5555-4555-8555-555555555555"), 1));
 
@@ -98,7 +98,7 @@ TEST_F(Recovery, ALayerWithADamagedHeaderIsKeptAndIsItsVolumesTroubleAlone) {
   flip_magic(layer);
   rig_.clock().advance(std::chrono::seconds(10));
   rig_.settle();
-  EXPECT_FALSE(backend().damage(v_, {}));
+  EXPECT_FALSE(backend().damage({v_}));
   EXPECT_NE(backend().damage_version(), before);
   EXPECT_TRUE(holds(v_, 2));
 }
@@ -114,7 +114,7 @@ TEST_F(Recovery, ALayerThatCannotBeOpenedIsKept) {
   rig_.restart_after(make_unreadable);
   rig_.settle();
   EXPECT_TRUE(fs::is_symlink(layer));
-  EXPECT_TRUE(backend().damage(v_, {}));
+  EXPECT_TRUE(backend().damage({v_}));
   fs::remove(layer);
   fs::rename(elsewhere, layer);
   rig_.clock().advance(std::chrono::seconds(10));
@@ -125,14 +125,14 @@ TEST_F(Recovery, ALayerThatCannotBeOpenedIsKept) {
 // A merge that was cancelled at the wrong moment leaves it so, and then nobody else could open it.
 TEST_F(Recovery, AFrozenLayerThatIsOpenForWritingIsSealed) {
   make(v_, 1);
-  backend().open(v_, {});
+  backend().open({v_}, {});
   for (char digit : {'5', '6', '7'}) {
     backend().create_snapshot(v_, SnapshotId(std::string(8, digit) + "-5555-4555-8555-555555555555"));
   }
   backend().create_snapshot(v_, s_);
   open_for_writing(manifest(v_).snapshots.at(s_).layer, v_.str());
   rig_.restart();
-  backend().open(v_, {});
+  backend().open({v_}, {});
   backend().clone_snapshot(w_, 1, v_, s_, "");
   EXPECT_TRUE(holds(w_, 1));
 
@@ -140,19 +140,19 @@ TEST_F(Recovery, AFrozenLayerThatIsOpenForWritingIsSealed) {
   rig_.clock().advance(std::chrono::seconds(5));
   rig_.settle();  // makes the chain short
   EXPECT_TRUE(holds(w_, 1));
-  backend().close(v_);
+  backend().close({v_});
 }
 
 // The same in the daemon that serves a snapshot, where the layer is the top one.
 TEST_F(Recovery, ASnapshotsLayerThatIsOpenForWritingIsSealed) {
   make(v_, 1);
   backend().create_snapshot(v_, s_);
-  backend().open_snapshot(v_, s_);
+  backend().open({v_, s_}, {});
   open_for_writing(manifest(v_).snapshots.at(s_).layer, "snapshot-" + s_.str());
   rig_.restart();
-  backend().open_snapshot(v_, s_);
+  backend().open({v_, s_}, {});
   EXPECT_TRUE(holds(v_, 1));
-  backend().close_snapshot(v_, s_);
+  backend().close({v_, s_});
 }
 
 TEST_F(Recovery, WhatCannotBeOpenedForAMomentIsNoDamage) {
@@ -165,7 +165,7 @@ TEST_F(Recovery, WhatCannotBeOpenedForAMomentIsNoDamage) {
       EXPECT_NE(fault.message().find("Too many open files"), std::string::npos) << fault.message();
     }
     fault::disarm();
-    EXPECT_EQ(backend().damage(v_, std::nullopt), std::nullopt) << n;
+    EXPECT_EQ(backend().damage({v_}), std::nullopt) << n;
   }
   EXPECT_TRUE(holds(v_, 1));
 }
@@ -177,7 +177,7 @@ TEST_F(Recovery, AMissingLayerDamagesItsVolumeAndNothingElse) {
   fs::path elsewhere = rig_.directory() / "elsewhere";
   rig_.restart_after([&] { fs::rename(layer, elsewhere); });
   rig_.settle();
-  EXPECT_NE(backend().damage(v_, {})->find("missing"), std::string::npos);
+  EXPECT_NE(backend().damage({v_})->find("missing"), std::string::npos);
   EXPECT_TRUE(holds(w_, 3));
   fs::rename(elsewhere, layer);
   rig_.clock().advance(std::chrono::seconds(10));
@@ -199,7 +199,7 @@ TEST_F(Recovery, TheLayersOfALostManifestAreSetAsideAndPutBackWithIt) {
   EXPECT_TRUE(fs::exists(set_aside(top)));
   EXPECT_TRUE(fs::exists(set_aside(frozen)));
   EXPECT_NE(files::read(set_aside(top).string() + ".reason").find("no deletion"), std::string::npos);
-  EXPECT_TRUE(backend().damage(v_, {}));
+  EXPECT_TRUE(backend().damage({v_}));
   EXPECT_TRUE(holds(w_, 3));
   rig_.restart();
   rig_.settle();
@@ -235,8 +235,8 @@ TEST_F(Recovery, ADamagedManifestIsItsVolumesTroubleAlone) {
     rig_.restart_after([&] { files::replace_atomically(rig_.manifest(v_), content); });
     rig_.settle();
     EXPECT_TRUE(backend().has_volume(v_));
-    EXPECT_NE(backend().damage(v_, {})->find("manifest"), std::string::npos);
-    EXPECT_THROW(backend().open(v_, {}), Error);
+    EXPECT_NE(backend().damage({v_})->find("manifest"), std::string::npos);
+    EXPECT_THROW(backend().open({v_}, {}), Error);
     EXPECT_TRUE(holds(w_, 3));
   }
   rig_.restart_after([&] { files::replace_atomically(rig_.manifest(v_), text); });
@@ -375,14 +375,14 @@ TEST_F(Recovery, AStoreOfTheFirstFormatGoesOn) {
 // The client has written to the overlay of a switch that was not finished.
 TEST_F(Recovery, AnOverlayThatCannotBeReadIsKeptWithItsBytes) {
   make(v_, 1);
-  backend().open(v_, {});
+  backend().open({v_}, {});
   failpoint::arm("snapshot.create.after_switch", "error");
   EXPECT_THROW(backend().create_snapshot(v_, s_), Error);
   LayerId overlay = manifest(v_).intent.value().overlay;
   {
     nbd::NbdExporter exporter({}, rig_.daemons());
-    model::BlockDevice device{v_.str(), qcow2::Images::throttle_node()};
-    std::string uri = exporter.add(device, AttachmentId("guest"), false, std::nullopt);
+    backends::Device device{{v_}, qcow2::Images::throttle_node()};
+    std::string uri = nbd::uri_of(exporter.add(device, AttachmentId("guest"), false, std::nullopt));
     std::vector<std::string> write{"qemu-io", "-f", "raw", "-c", "write -P 9 0 1M", "-c", "flush", uri};
     EXPECT_EQ(qemu::run_process(write, rig_.directory() / "io.log"), 0);
   }
@@ -401,7 +401,7 @@ TEST_F(Recovery, AnOverlayThatCannotBeReadIsKeptWithItsBytes) {
 TEST_F(Recovery, AStorageDaemonThatIsKilledAfterAMergeLeavesTheMergedBytes) {
   make(v_, 1);
   backend().create_snapshot(v_, s_);
-  backend().open(v_, {});
+  backend().open({v_}, {});
   backend().delete_snapshot(v_, s_);
   failpoint::arm("layer.merge.after_stream", "error");
   backend().maintain();
@@ -410,7 +410,7 @@ TEST_F(Recovery, AStorageDaemonThatIsKilledAfterAMergeLeavesTheMergedBytes) {
   EXPECT_TRUE(daemon->process().wait_gone(std::chrono::seconds(10)));
   daemon.reset();
   rig_.restart();
-  backend().close(v_);
+  backend().close({v_});
   EXPECT_TRUE(holds(v_, 1));
 }
 

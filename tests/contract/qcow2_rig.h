@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/rng.h"
+#include "exports/nbd/connection.h"
 #include "exports/nbd/nbd_exporter.h"
 #include "qemu/process.h"
 
@@ -75,12 +76,12 @@ class Qcow2Rig final : public Rig {
 
   bool io(const VolumeId& volume, const std::string& command) override {
     nbd::NbdExporter exporter({}, *daemons_);
-    model::BlockDevice device = backend_->open(volume, {});
-    std::string uri = exporter.add(device, AttachmentId("test"), false, std::nullopt);
+    backends::Device device = backend_->open({volume}, {});
+    std::string uri = nbd::uri_of(exporter.add(device, AttachmentId("test"), false, std::nullopt));
     int status = qemu::run_process({"qemu-io", "-f", "raw", "-c", command, uri}, directory_ / "io.log");
     std::string log = files::read(directory_ / "io.log");
     std::filesystem::remove(directory_ / "io.log");
-    backend_->close(volume);
+    backend_->close({volume});
     // qemu-io tells a failed pattern in words only.
     return status == 0 && log.find("verification failed") == std::string::npos &&
            log.find("error") == std::string::npos;

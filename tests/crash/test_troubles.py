@@ -120,7 +120,7 @@ def come_to_rest(server):
 
     def served():
         exported = {row[0] or row[1] for row in server.rows(
-            "SELECT 'snapshot-' || snapshot_id, volume_id FROM attachments WHERE export_uri IS NOT NULL")}
+            "SELECT 'snapshot-' || snapshot_id, volume_id FROM attachments WHERE connection IS NOT NULL")}
         return set(server.storage_daemons()) - {POOL} == exported
     wait_until(served, 60, "the storage daemons to be those of the attachments")
     invariants.check(server)

@@ -104,7 +104,7 @@ def test_a_lost_database_comes_back_by_itself(own_server):
     lose(own_server)
     own_server.start()
     assert "was recovered" in own_server.log()
-    rows = own_server.rows("SELECT id, status, export_uri FROM attachments")
+    rows = own_server.rows("SELECT id, status, json_extract(connection, '$.fields.uri') FROM attachments")
     assert rows == [(attachment, "attached", uri)]
     check_restored(own_server, made, before, attachment)
     own_server.restart()
@@ -225,7 +225,7 @@ def test_volumes_come_back_from_manifests_and_exports_alone(own_server):
     seen = admin.call("GET", f"/volumes/{volume}")["volume"]
     assert (seen["name"], seen["size"], seen["status"], seen["volume_type"]) == (None, 3, "available", "GPSSD")
     assert admin.call("GET", f"/volumes/{attached}")["volume"]["status"] == "in-use"
-    assert own_server.rows("SELECT id, export_uri FROM attachments") == [(attachment, uri)]
+    assert own_server.rows("SELECT id, json_extract(connection, '$.fields.uri') FROM attachments") == [(attachment, uri)]
     host = "varve%40qcow2%23default"
     rows = admin.call("GET", f"/manageable_volumes/detail?host={host}", mv="3.8")["manageable-volumes"]
     assert not any(row["safe_to_manage"] for row in rows)

@@ -141,7 +141,7 @@ void Client::create_volume(Service& service, const View& view) {
   spec.volume_type = random_.pick(kTypes);
   spec.multiattach = random_.chance(30);
   if (random_.chance(10)) spec.count = 2;
-  if (!view.groups.empty() && random_.chance(30)) spec.group_id = pick(view.groups).id.str();
+  if (!view.groups.empty() && random_.chance(30)) spec.group_id = pick(view.groups).id;
   run("creates a volume", service.volumes.create(actor_, spec), acknowledge(told_));
 }
 
@@ -150,11 +150,11 @@ void Client::copy_volume(Service& service, const View& view) {
   services::VolumeSpec spec;
   if (view.snapshots.empty() || random_.chance(50)) {
     const model::Volume& source = volume(view);
-    spec.source_volume_id = source.id.str();
+    spec.source_volume_id = source.id;
     run("copies volume " + trace_.of(source.id), service.volumes.create(actor_, spec), acknowledge(told_));
   } else {
     const model::Snapshot& source = snapshot(view);
-    spec.snapshot_id = source.id.str();
+    spec.snapshot_id = source.id;
     run("copies snapshot " + trace_.of(source.id), service.volumes.create(actor_, spec), acknowledge(told_));
   }
 }
@@ -221,7 +221,7 @@ void Client::create_attachment(Service& service, const View& view) {
   if (!view.snapshots.empty() && random_.chance(30)) {
     const model::Snapshot& source = snapshot(view);
     spec.volume_id = source.volume_id;
-    spec.snapshot_id = source.id.str();
+    spec.snapshot_id = source.id;
     of = "snapshot " + trace_.of(source.id);
   }
   if (random_.chance(70)) {
@@ -336,11 +336,11 @@ void Client::copy_group(Service& service, const View& view) {
   services::GroupCopySpec spec;
   if (!view.group_snapshots.empty() && random_.chance(50)) {
     const model::GroupSnapshot& source = pick(view.group_snapshots);
-    spec.group_snapshot_id = source.id.str();
+    spec.group_snapshot_id = source.id;
     run("copies group snapshot " + trace_.of(source.id), service.groups.copy(actor_, spec));
   } else {
     const model::VolumeGroup& source = pick(view.groups);
-    spec.source_group_id = source.id.str();
+    spec.source_group_id = source.id;
     run("copies group " + trace_.of(source.id), service.groups.copy(actor_, spec));
   }
 }

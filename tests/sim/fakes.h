@@ -18,26 +18,26 @@ namespace varve::sim {
 
 class Exporter final : public exports::Exporter {
  public:
-  // As that of the backend; `subject` is the device's daemon.
-  using Watch = std::function<std::optional<fake::Failure>(std::string_view call, const std::string& subject)>;
+  // As that of the backend.
+  using Watch = std::function<std::optional<fake::Failure>(std::string_view call, const model::Source& source)>;
   explicit Exporter(Watch watch) : watch_(std::move(watch)) {}
 
-  std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
-                  const std::optional<std::string>& previous) override;
-  std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) override;
-  bool answers(const std::string&) override { return true; }
-  bool stalled(const std::string&) const override { return false; }
-  void remove(const std::string& daemon, const AttachmentId& attachment) override;
+  model::Connection add(const backends::Device& device, const AttachmentId& attachment, bool read_only,
+                        const std::optional<model::Connection>& previous) override;
+  std::string add_local(const backends::Device& device, const AttachmentId& name, bool read_only) override;
+  bool answers(const model::Source&) override { return true; }
+  bool stalled(const model::Source&) const override { return false; }
+  void remove(const model::Source& source, const AttachmentId& attachment) override;
 
-  // The daemon dies with all that it serves.
-  void lose(const std::string& daemon) { served_.erase(daemon); }
-  const std::map<std::string, std::set<AttachmentId>>& served() const { return served_; }
+  // The source's daemon dies with all that it serves.
+  void lose(const model::Source& source) { served_.erase(source); }
+  const std::map<model::Source, std::set<AttachmentId>>& served() const { return served_; }
 
  private:
-  void perform(std::string_view call, const std::string& daemon, const std::function<void()>& work);
+  void perform(std::string_view call, const model::Source& source, const std::function<void()>& work);
 
   const Watch watch_;
-  std::map<std::string, std::set<AttachmentId>> served_;  // by daemon
+  std::map<model::Source, std::set<AttachmentId>> served_;
 };
 
 class Keys final : public keys::KeyManager {

@@ -23,7 +23,7 @@ class Rig : public testing::Test {
  protected:
   Rig()
       : scheduler_(clock_, [this] { step("store"); }),
-        exporter_([this](std::string_view call, const std::string&) { return failure_of(call); }) {
+        exporter_([this](std::string_view call, const model::Source&) { return failure_of(call); }) {
     char pattern[] = "/tmp/varve-rig-XXXXXX";
     directory_ = mkdtemp(pattern);
     make_template(directory_ / "varve.db");

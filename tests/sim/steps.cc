@@ -81,20 +81,13 @@ void World::advance() {
 }
 
 void World::kill_daemon() {
-  std::vector<std::string> daemons;
-  for (const auto& [daemon, attachments] : exporter_.served()) daemons.push_back(daemon);
-  if (daemons.empty()) return;
-  const std::string& daemon = random_.pick(daemons);
-  constexpr std::string_view kSnapshot = "snapshot-";
-  exporter_.lose(daemon);
-  if (!daemon.starts_with(kSnapshot)) {
-    trace_.line("the daemon of volume " + trace_.of(VolumeId(daemon)) + " dies");
-    backend_.lose(VolumeId(daemon), std::nullopt);
-    return;
-  }
-  SnapshotId snapshot(daemon.substr(kSnapshot.size()));
-  trace_.line("the daemon of snapshot " + trace_.of(snapshot) + " dies");
-  for (const auto& [volume, kept] : backend_.contents()) backend_.lose(volume, snapshot);
+  std::vector<model::Source> served;
+  for (const auto& [source, attachments] : exporter_.served()) served.push_back(source);
+  if (served.empty()) return;
+  const model::Source& source = random_.pick(served);
+  trace_.line("the daemon of " + trace_.of(source) + " dies");
+  exporter_.lose(source);
+  backend_.lose(source);
 }
 
 // What others do while a call to the storage is under way.
@@ -117,23 +110,20 @@ void World::require_contract(std::string_view call, const VolumeId& volume) {
   if (open && (call == "delete_volume" || call == "rollback")) {
     fail("the backend's contract: " + std::string(call) + " of an open volume");
   }
-  if (open && call == "extend_volume" && exporter_.served().contains(volume.str())) {
+  if (open && call == "extend_volume" && exporter_.served().contains({volume})) {
     fail("the backend's contract: extend_volume of a volume that is served");
   }
 }
 
 std::optional<fake::Failure> World::backend_called(std::string_view call, const VolumeId& volume) {
-  std::optional<fake::Failure> failure = called(call, volume.str());
+  std::optional<fake::Failure> failure = called(call, {volume});
   require_contract(call, volume);
   return failure;
 }
 
-std::optional<fake::Failure> World::called(std::string_view call, const std::string& subject) {
+std::optional<fake::Failure> World::called(std::string_view call, const model::Source& source) {
   if (dead_) throw failpoint::Crash{};
-  constexpr std::string_view kSnapshot = "snapshot-";
-  std::string of = subject.starts_with(kSnapshot) ? trace_.of(SnapshotId(subject.substr(kSnapshot.size())))
-                                                  : trace_.of(VolumeId(subject));
-  trace_.line("  " + std::string(call) + " " + of);
+  trace_.line("  " + std::string(call) + " " + trace_.of(source));
   interleave();
   if (random_.chance(10)) clock_.advance(std::chrono::milliseconds(random_.between(1, 1000)));
   if (calm_ || !random_.chance(weather_.backend_fails)) return std::nullopt;
@@ -142,7 +132,7 @@ std::optional<fake::Failure> World::called(std::string_view call, const std::str
   std::vector<ErrorCode> codes{ErrorCode::BackendFailed, ErrorCode::Unavailable};
   if (!failure.done) codes.push_back(ErrorCode::NoSpace);
   failure.code = random_.pick(codes);
-  trace_.line("  " + std::string(call) + " " + of + " fails: " + std::string(to_string(failure.code)) +
+  trace_.line("  " + std::string(call) + " " + trace_.of(source) + " fails: " + std::string(to_string(failure.code)) +
               (failure.done ? ", but is done" : ""));
   return failure;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "model/source.h"
 
 namespace varve::sim {
 
@@ -21,6 +22,7 @@ class Trace {
 
   std::string of(const VolumeId& id) { return name('v', id.str()); }
   std::string of(const SnapshotId& id) { return name('s', id.str()); }
+  std::string of(const model::Source& source) { return source.snapshot ? of(*source.snapshot) : of(source.volume); }
   std::string of(const AttachmentId& id) { return name('a', id.str()); }
   std::string of(const TaskId& id) { return name('t', id.str()); }
   std::string of(const GroupId& id) { return name('g', id.str()); }

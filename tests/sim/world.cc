@@ -42,7 +42,7 @@ World::World(std::uint64_t seed, const fs::path& template_database, fs::path dir
       clock_(kBegin),
       trace_(clock_, print),
       scheduler_(clock_, [this] { step(true); }),
-      exporter_([this](std::string_view call, const std::string& subject) { return called(call, subject); }) {
+      exporter_([this](std::string_view call, const model::Source& source) { return called(call, source); }) {
   fs::create_directories(directory_);
   fs::copy_file(template_database, directory_ / "varve.db", fs::copy_options::overwrite_existing);
   backend_.watch([this](std::string_view call, const VolumeId& volume) { return backend_called(call, volume); });
@@ -201,7 +201,7 @@ bool World::at_rest() {
   bool works = std::ranges::any_of(
       view_.tasks, [](const model::Task& task) { return task.state == model::TaskState::Live || task.undo_left; });
   return !works && std::ranges::none_of(view_.attachments, [this](const model::Attachment& one) {
-    return service_->reconciler.restorer().find(services::source_of(one)).has_value();
+    return service_->reconciler.restorer().find(one.source()).has_value();
   });
 }
 

@@ -67,7 +67,7 @@ class World {
   void advance();
   void kill_daemon();
   void interleave();
-  std::optional<fake::Failure> called(std::string_view call, const std::string& subject);
+  std::optional<fake::Failure> called(std::string_view call, const model::Source& source);
   std::optional<fake::Failure> backend_called(std::string_view call, const VolumeId& volume);
   void require_contract(std::string_view call, const VolumeId& volume);
 

@@ -88,7 +88,7 @@ def check(server):
 
     # No export without an attachment, and no attachment without its volume.
     exported = {f"snapshot-{snapshot}" if snapshot else volume for volume, snapshot in server.rows(
-        "SELECT volume_id, snapshot_id FROM attachments WHERE export_uri IS NOT NULL")}
+        "SELECT volume_id, snapshot_id FROM attachments WHERE connection IS NOT NULL")}
     def running():
         return set(server.storage_daemons()) - {"pool"}
     wait_until(lambda: running() == exported, 60, f"the storage daemons {running()} to be those of the exports {exported}")

@@ -31,8 +31,8 @@ Reply create_attachment(Services& s, CallPtr call) {
   Body body(*call->request, "attachment");
   Fields& fields = body.fields();
   services::AttachmentSpec spec;
-  spec.volume_id = VolumeId(fields.required_uuid("volume_uuid"));
-  spec.snapshot_id = fields.uuid("snapshot_uuid");
+  spec.volume_id = fields.required_id<VolumeId>("volume_uuid");
+  spec.snapshot_id = fields.id<SnapshotId>("snapshot_uuid");
   spec.instance_id = fields.uuid("instance_uuid");
   bool connected = fields.has("connector") && !fields.is_null("connector");
   if (connected) {

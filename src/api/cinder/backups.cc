@@ -112,18 +112,18 @@ Backup decode_record(const std::string& text) {
   if (fault || !parsed.is_object()) bad_record("it is no JSON object in base64");
   Fields fields(parsed, "backup_url");
   Backup backup;
-  backup.id = BackupId(fields.required_uuid("id"));
+  backup.id = fields.required_id<BackupId>("id");
   backup.archive = fields.required_uuid("archive");
-  backup.volume_id = VolumeId(fields.required_uuid("volume_id"));
-  backup.snapshot_id = fields.uuid("snapshot_id");
-  backup.parent_id = fields.uuid("parent_id");
+  backup.volume_id = fields.required_id<VolumeId>("volume_id");
+  backup.snapshot_id = fields.id<SnapshotId>("snapshot_id");
+  backup.parent_id = fields.id<BackupId>("parent_id");
   backup.name = fields.text("display_name");
   backup.description = fields.text("display_description");
   backup.availability_zone = fields.text("availability_zone").value_or("");
   backup.container = fields.text("container").value_or("");
   backup.size_gib = fields.required_integer("size", 1, kMaxSize);
   backup.object_count = fields.required_integer("object_count", 0, INT64_MAX);
-  backup.encryption_key_id = fields.uuid("encryption_key_id");
+  backup.encryption_key_id = fields.id<KeyId>("encryption_key_id");
   backup.metadata = fields.metadata("metadata").value_or(model::Metadata());
   std::optional<Timestamp> data = parse_time(fields.required_text("data_timestamp"));
   std::optional<Timestamp> created = parse_time(fields.required_text("created_at"));
@@ -137,8 +137,8 @@ Reply create_backup(Services& s, CallPtr call) {
   Body body(*call->request, "backup");
   Fields& fields = body.fields();
   services::BackupSpec spec;
-  spec.volume_id = VolumeId(fields.required_uuid("volume_id"));
-  spec.snapshot_id = fields.uuid("snapshot_id");
+  spec.volume_id = fields.required_id<VolumeId>("volume_id");
+  spec.snapshot_id = fields.id<SnapshotId>("snapshot_id");
   spec.name = fields.text("name");
   spec.description = fields.text("description");
   spec.container = fields.text("container");
@@ -198,7 +198,7 @@ Reply restore_backup(Services& s, CallPtr call) {
     volume = co_await s.backups.restore(call->actor, id, VolumeId(*volume_id));
   } else {
     services::VolumeSpec spec;
-    spec.backup_id = id.str();
+    spec.backup_id = id;
     spec.name = name.value_or("restore_backup_" + id.str());
     spec.description = "auto-created_from_restore_from_backup";
     services::CreatedVolumes made = co_await s.volumes.create(call->actor, std::move(spec));

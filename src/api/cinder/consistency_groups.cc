@@ -51,8 +51,8 @@ Reply copy_consistency_group(Services& s, CallPtr call) {
   Fields& fields = body.fields();
   services::GroupCopySpec spec;
   read_labels(fields, spec);
-  spec.group_snapshot_id = fields.uuid("cgsnapshot_id");
-  spec.source_group_id = fields.uuid("source_cgid");
+  spec.group_snapshot_id = fields.id<GroupSnapshotId>("cgsnapshot_id");
+  spec.source_group_id = fields.id<GroupId>("source_cgid");
   fields.finish();
   if (spec.group_snapshot_id.has_value() == spec.source_group_id.has_value()) {
     Fields::refuse("consistencygroup-from-src", json::object(), "One of 'cgsnapshot_id' and 'source_cgid' is wanted");
@@ -111,7 +111,7 @@ Reply create_cgsnapshot(Services& s, CallPtr call) {
   Body body(*call->request, "cgsnapshot");
   Fields& fields = body.fields();
   services::GroupSnapshotSpec spec;
-  spec.group_id = GroupId(fields.required_uuid("consistencygroup_id"));
+  spec.group_id = fields.required_id<GroupId>("consistencygroup_id");
   read_labels(fields, spec);
   fields.finish();
   GroupSnapshot made = co_await s.groups.create_snapshot(call->actor, std::move(spec));

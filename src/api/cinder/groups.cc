@@ -105,8 +105,8 @@ Reply copy_group(Services& s, CallPtr call) {
   services::GroupCopySpec spec;
   spec.name = fields.text("name");
   spec.description = fields.text("description");
-  spec.group_snapshot_id = fields.uuid("group_snapshot_id");
-  spec.source_group_id = fields.uuid("source_group_id");
+  spec.group_snapshot_id = fields.id<GroupSnapshotId>("group_snapshot_id");
+  spec.source_group_id = fields.id<GroupId>("source_group_id");
   fields.finish();
   model::VolumeGroup made = co_await s.groups.copy(call->actor, std::move(spec));
   co_return json_reply(202, json::object{{"group", summary_view(made)}});
@@ -183,7 +183,7 @@ Reply create_group_snapshot(Services& s, CallPtr call) {
   Body body(*call->request, "group_snapshot");
   Fields& fields = body.fields();
   services::GroupSnapshotSpec spec;
-  spec.group_id = GroupId(fields.required_uuid("group_id"));
+  spec.group_id = fields.required_id<GroupId>("group_id");
   spec.name = fields.text("name");
   spec.description = fields.text("description");
   fields.finish();

@@ -96,7 +96,7 @@ Reply manage_snapshot(Services& s, CallPtr call) {
   Body body(*call->request, "snapshot");
   Fields& fields = body.fields();
   services::ManageSnapshotSpec spec;
-  spec.volume_id = VolumeId(fields.required_uuid("volume_id"));
+  spec.volume_id = fields.required_id<VolumeId>("volume_id");
   spec.source = read_reference(fields, "snapshot-");
   spec.name = fields.text("name");
   spec.description = fields.text("description");

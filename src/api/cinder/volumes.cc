@@ -69,8 +69,8 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   spec.size_gib = fields.integer("size", 1, kMaxSize);
   spec.volume_type = fields.text("volume_type");
   spec.availability_zone = fields.text("availability_zone");
-  spec.snapshot_id = fields.uuid("snapshot_id");
-  spec.source_volume_id = fields.uuid("source_volid");
+  spec.snapshot_id = fields.id<SnapshotId>("snapshot_id");
+  spec.source_volume_id = fields.id<VolumeId>("source_volid");
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   spec.multiattach = fields.boolean("multiattach").value_or(false);
   spec.count = fields.integer("count", 1, 100).value_or(1);
@@ -79,9 +79,9 @@ services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   if (std::optional<std::string> image = fields.text("image_id"); image && !spec.image_id) spec.image_id = image;
   if (spec.image_id && spec.image_id->empty()) spec.image_id.reset();
   spec.image_may_name_snapshot = call.version.at_least(46);
-  if (call.version.at_least(47)) spec.backup_id = fields.uuid("backup_id");
-  if (call.version.at_least(13)) spec.group_id = fields.uuid("group_id");
-  if (std::optional<std::string> group = fields.uuid("consistencygroup_id"); group && !spec.group_id) {
+  if (call.version.at_least(47)) spec.backup_id = fields.id<BackupId>("backup_id");
+  if (call.version.at_least(13)) spec.group_id = fields.id<GroupId>("group_id");
+  if (std::optional<GroupId> group = fields.id<GroupId>("consistencygroup_id"); group && !spec.group_id) {
     spec.group_id = group;
   }
   std::optional<std::string> replica = fields.text("source_replica");

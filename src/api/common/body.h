@@ -47,6 +47,15 @@ class Fields {
   std::string required_text(std::string_view key, std::size_t max_bytes = kMaxText);        // not empty
   std::optional<std::string> uuid(std::string_view key);                                    // null: as if not there
   std::string required_uuid(std::string_view key);
+  template <class Id>
+  std::optional<Id> id(std::string_view key) {
+    std::optional<std::string> text = uuid(key);
+    return text ? std::optional<Id>(std::move(*text)) : std::nullopt;
+  }
+  template <class Id>
+  Id required_id(std::string_view key) {
+    return Id(required_uuid(key));
+  }
   // Numbers, or digits in a string, as Cinder takes them.
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max);
   std::int64_t required_integer(std::string_view key, std::int64_t min, std::int64_t max);

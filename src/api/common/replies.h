@@ -21,6 +21,10 @@ http::Response json_reply(unsigned status, const json::value& body);
 http::Response empty_reply(unsigned status);
 
 json::value text_or_null(const std::optional<std::string>& text);
+template <class Tag>
+json::value text_or_null(const std::optional<Id<Tag>>& id) {
+  return id ? json::value(id->str()) : json::value(nullptr);
+}
 json::value time_or_null(const std::optional<Timestamp>& time);
 json::object metadata_view(const model::Metadata& metadata);
 

@@ -89,7 +89,7 @@ json::object volume_view(const Call& call, const services::VolumeDetail& detail,
   }
   if (call.version.at_least(61) && call.actor.admin) out["cluster_name"] = nullptr;
   if (call.version.at_least(63)) out["volume_type_id"] = volume.volume_type_id.str();
-  if (call.version.at_least(64) && volume.encryption_key_id) out["encryption_key_id"] = *volume.encryption_key_id;
+  if (call.version.at_least(64) && volume.encryption_key_id) out["encryption_key_id"] = volume.encryption_key_id->str();
   if (call.version.at_least(65)) out["consumes_quota"] = true;
   if (full) {
     out["os-vol-tenant-attr:tenant_id"] = volume.project_id.str();
@@ -153,35 +153,26 @@ json::object attachment_view(const model::Attachment& attachment, bool detail) {
                    {"status", to_string(attachment.status)},
                    {"instance", text_or_null(attachment.instance_id)},
                    {"volume_id", attachment.volume_id.str()}};
-  if (attachment.snapshot_id) out["snapshot_id"] = *attachment.snapshot_id;
+  if (attachment.snapshot_id) out["snapshot_id"] = attachment.snapshot_id->str();
   if (!detail) return out;
   out["attached_at"] = attachment.attached_at ? json::value(format_time(*attachment.attached_at)) : json::value("");
   out["detached_at"] = "";
   out["attach_mode"] = to_string(attachment.mode);
-  out["connection_info"] = attachment.export_uri ? connection_view(attachment, true) : json::object();
+  out["connection_info"] = attachment.connection ? connection_view(attachment, true) : json::object();
   return out;
 }
 
 json::object connection_view(const model::Attachment& attachment, bool flat) {
-  json::object data{{"uri", attachment.export_uri.value_or("")},
-                    {"export_name", attachment.id.str()},
-                    {"read_only", attachment.mode == model::AttachMode::ReadOnly},
+  json::object data{{"read_only", attachment.mode == model::AttachMode::ReadOnly},
                     {"access_mode", to_string(attachment.mode)},
                     {"volume_id", attachment.volume_id.str()},
                     {"discard", true},
                     {"encrypted", false},
                     {"qos_specs", nullptr}};
-  std::string_view uri = attachment.export_uri ? std::string_view(*attachment.export_uri) : std::string_view();
-  if (uri.starts_with("nbd://")) {
-    std::string_view authority = uri.substr(6, uri.find('/', 6) - 6);
-    std::size_t colon = authority.rfind(':');
-    data["host"] = authority.substr(0, colon);
-    data["port"] = std::stoi(std::string(authority.substr(colon + 1)));
-  } else if (std::size_t at = uri.find("?socket="); at != std::string_view::npos) {
-    data["socket"] = uri.substr(at + 8);
-  }
-  if (!flat) return {{"driver_volume_type", "nbd"}, {"data", std::move(data)}};
-  data["driver_volume_type"] = "nbd";
+  model::Connection connection = attachment.connection.value_or(model::Connection{});
+  for (const auto& [name, value] : connection.fields) std::visit([&](const auto& is) { data[name] = is; }, value);
+  if (!flat) return {{"driver_volume_type", connection.protocol}, {"data", std::move(data)}};
+  data["driver_volume_type"] = connection.protocol;
   data["attachment_id"] = attachment.id.str();
   return data;
 }

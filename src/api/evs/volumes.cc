@@ -116,9 +116,9 @@ services::VolumeSpec read_spec(Body& body, const services::Settings& settings) {
   spec.count = fields.whole_part("count", 1, kMaxCount).value_or(1);
   spec.name = fields.text("name", spec.count > 1 ? kBatchName : kMaxText);
   spec.description = fields.text("description");
-  spec.snapshot_id = fields.uuid("snapshot_id");
+  spec.snapshot_id = fields.id<SnapshotId>("snapshot_id");
   spec.image_id = fields.uuid("imageRef");
-  spec.backup_id = fields.uuid("backup_id");
+  spec.backup_id = fields.id<BackupId>("backup_id");
   bool shareable = fields.boolean("shareable").value_or(false);
   spec.multiattach = fields.boolean("multiattach").value_or(shareable);
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());

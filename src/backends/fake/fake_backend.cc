@@ -1,6 +1,7 @@
 #include "backends/fake/fake_backend.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace varve::fake {
 
@@ -19,18 +20,22 @@ void FakeBackend::on_lost(LostCallback callback) {
   on_lost_ = std::move(callback);
 }
 
-void FakeBackend::lose(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+void FakeBackend::lose(const model::Source& source) {
   LostCallback tell;
   {
     MutexLock lock(mutex_);
-    auto found = volumes_.find(volume);
-    if (found == volumes_.end()) return;
-    bool was_open = snapshot ? found->second.open_snapshots.erase(*snapshot) > 0 : found->second.open;
-    if (!snapshot) found->second.open = false;
-    if (!was_open) return;
+    if (!shut(source)) return;
     tell = on_lost_;
   }
-  if (tell) tell(volume, snapshot);
+  if (tell) tell(source);
+}
+
+// Whether it was open.
+bool FakeBackend::shut(const model::Source& source) {
+  auto found = volumes_.find(source.volume);
+  if (found == volumes_.end()) return false;
+  if (source.snapshot) return found->second.open_snapshots.erase(*source.snapshot) > 0;
+  return std::exchange(found->second.open, false);
 }
 
 // The watch may look at what is there, or wait: no lock is held meanwhile.
@@ -128,35 +133,24 @@ void FakeBackend::rollback(const VolumeId& volume, const SnapshotId& snapshot) {
   perform("rollback", volume, [&]() VARVE_REQUIRES(mutex_) { require_snapshot(volume, snapshot); });
 }
 
-model::BlockDevice FakeBackend::open(const VolumeId& volume, const model::QosLimits&) {
-  perform("open", volume, [&]() VARVE_REQUIRES(mutex_) { kept(volume).open = true; });
-  return {volume.str(), "volume"};
+backends::Device FakeBackend::open(const model::Source& source, const model::QosLimits&) {
+  perform(source.snapshot ? "open_snapshot" : "open", source.volume, [&]() VARVE_REQUIRES(mutex_) {
+    if (!source.snapshot) {
+      kept(source.volume).open = true;
+      return;
+    }
+    require_snapshot(source.volume, *source.snapshot);
+    kept(source.volume).open_snapshots.insert(*source.snapshot);
+  });
+  return {source, "node"};
 }
 
-void FakeBackend::close(const VolumeId& volume) {
-  perform("close", volume, [&]() VARVE_REQUIRES(mutex_) {
-    auto found = volumes_.find(volume);
-    if (found != volumes_.end()) found->second.open = false;
-  });
+void FakeBackend::close(const model::Source& source) {
+  perform(source.snapshot ? "close_snapshot" : "close", source.volume, [&]() VARVE_REQUIRES(mutex_) { shut(source); });
 }
 
 void FakeBackend::set_qos(const VolumeId& volume, const model::QosLimits&) {
   perform("set_qos", volume, [] {});
-}
-
-model::BlockDevice FakeBackend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  perform("open_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
-    require_snapshot(volume, snapshot);
-    kept(volume).open_snapshots.insert(snapshot);
-  });
-  return {"snapshot-" + snapshot.str(), "snapshot"};
-}
-
-void FakeBackend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  perform("close_snapshot", volume, [&]() VARVE_REQUIRES(mutex_) {
-    auto found = volumes_.find(volume);
-    if (found != volumes_.end()) found->second.open_snapshots.erase(snapshot);
-  });
 }
 
 std::vector<VolumeId> FakeBackend::volumes() {

@@ -35,8 +35,8 @@ class FakeBackend final : public backends::Backend {
 
   std::map<VolumeId, Kept> contents() const;
 
-  // The storage daemon of an open volume or snapshot dies. Nothing happens if there is none.
-  void lose(const VolumeId& volume, const std::optional<SnapshotId>& snapshot);
+  // The storage daemon of an open source dies. Nothing happens if there is none.
+  void lose(const model::Source& source);
 
   void create_volume(const VolumeId& volume, std::int64_t size_gib, const backends::Placement&) override;
   void clone_snapshot(const VolumeId& volume, std::int64_t size_gib, const VolumeId& source, const SnapshotId& snapshot,
@@ -55,19 +55,16 @@ class FakeBackend final : public backends::Backend {
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
-  model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) override;
-  void close(const VolumeId& volume) override;
+  backends::Device open(const model::Source& source, const model::QosLimits& qos) override;
+  void close(const model::Source& source) override;
   void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
-  model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
-  void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void forget_key(const KeyId&) override {}
   bool has_volume(const VolumeId& volume) override;
   std::vector<VolumeId> volumes() override;
   void expect(std::set<VolumeId>) override {}
-  std::optional<std::string> damage(const VolumeId&, const std::optional<SnapshotId>&) override { return std::nullopt; }
+  std::optional<std::string> damage(const model::Source&) override { return std::nullopt; }
   std::uint64_t damage_version() override { return 1; }
-  backends::Usage volume_usage(const VolumeId&) override { return {}; }
-  backends::Usage snapshot_usage(const VolumeId&, const SnapshotId&) override { return {}; }
+  backends::Usage usage(const model::Source&) override { return {}; }
   std::vector<std::string> pools() const override { return {"default"}; }
   backends::Capacity capacity(const std::string&) override { return {1ULL << 40, 1ULL << 40}; }
   model::Metadata capabilities(const std::string&) const override { return {{"volume_backend_name", "fake"}}; }
@@ -78,6 +75,7 @@ class FakeBackend final : public backends::Backend {
   void on_lost(LostCallback callback) override;
 
  private:
+  bool shut(const model::Source& source) VARVE_REQUIRES(mutex_);
   void perform(std::string_view call, const VolumeId& volume, const std::function<void()>& work);
   Kept& kept(const VolumeId& volume) VARVE_REQUIRES(mutex_);
   void require_snapshot(const VolumeId& volume, const SnapshotId& snapshot) VARVE_REQUIRES(mutex_);

@@ -178,17 +178,24 @@ bool Qcow2Backend::is_of_no_use(const std::string& key) const {
   return key.starts_with(kResizeKey) || key.starts_with(kMergeKey) || deleted_.contains(VolumeId(key));
 }
 
-// The layer that a daemon of this key has open; nullopt: no manifest tells.
-std::optional<LayerId> Qcow2Backend::top_of(const std::string& key) const {
-  MutexLock graph(graph_mutex_);
-  if (auto found = manifests_.find(VolumeId(key)); found != manifests_.end()) return found->second.active;
-  if (!key.starts_with(kSnapshotKey)) return std::nullopt;
-  SnapshotId snapshot(key.substr(kSnapshotKey.size()));
+// What a daemon of this key serves; nullopt: no manifest tells.
+std::optional<model::Source> Qcow2Backend::source_of(const std::string& key) const {
+  if (manifests_.contains(VolumeId(key))) return model::Source{VolumeId(key)};
+  if (!key.starts_with(model::kSnapshotPrefix)) return std::nullopt;
+  SnapshotId snapshot(key.substr(model::kSnapshotPrefix.size()));
   for (const auto& [id, manifest] : manifests_) {
-    auto frozen = manifest.snapshots.find(snapshot);
-    if (frozen != manifest.snapshots.end()) return frozen->second.layer;
+    if (manifest.snapshots.contains(snapshot)) return model::Source{id, snapshot};
   }
   return std::nullopt;
+}
+
+// The layer that it has open.
+std::optional<LayerId> Qcow2Backend::top_of(const std::string& key) const {
+  MutexLock graph(graph_mutex_);
+  std::optional<model::Source> source = source_of(key);
+  if (!source) return std::nullopt;
+  const Manifest& manifest = manifests_.at(source->volume);
+  return source->snapshot ? manifest.snapshots.at(*source->snapshot).layer : manifest.active;
 }
 
 }  // namespace varve::qcow2

@@ -21,8 +21,8 @@ std::shared_ptr<qemu::StorageDaemon> Qcow2Backend::daemon_of(const std::string& 
   return daemons_.find(key);
 }
 
-model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable,
-                                            const KeyId& secret, const std::function<void(qemu::QmpClient&)>& then) {
+void Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool writable, const KeyId& secret,
+                              const std::function<void(qemu::QmpClient&)>& then) {
   require_sound(key, top);
   std::vector<LayerId> chain = chain_of(top);
   if (!daemon_of(key)) find_damage(chain, writable);
@@ -42,19 +42,30 @@ model::BlockDevice Qcow2Backend::open_chain(const std::string& key, const LayerI
     require_sound(key, top);
     throw;
   }
-  return {key, Images::node(top)};
 }
 
-model::BlockDevice Qcow2Backend::open(const VolumeId& volume, const model::QosLimits& qos) {
-  Hold hold(*this, volume);
-  Manifest present = manifest(volume);
+backends::Device Qcow2Backend::open(const model::Source& source, const model::QosLimits& qos) {
+  Hold hold(*this, source.volume);
+  return source.snapshot ? open_snapshot(source) : open_volume(source, qos);
+}
+
+backends::Device Qcow2Backend::open_volume(const model::Source& source, const model::QosLimits& qos) {
+  Manifest present = manifest(source.volume);
   const LayerId& active = present.active;
   std::function<void(qemu::QmpClient&)> add_filters = [&](qemu::QmpClient& qmp) {
     FAILPOINT("attach.after_open");
     images_.add_filters(qmp, active, present.key, qos);
   };
-  model::BlockDevice device = open_chain(volume.str(), active, true, present.key, add_filters);
-  return {device.daemon, Images::throttle_node()};
+  open_chain(source.name(), active, true, present.key, add_filters);
+  return {source, Images::throttle_node()};
+}
+
+backends::Device Qcow2Backend::open_snapshot(const model::Source& source) {
+  Manifest from = manifest(source.volume);
+  auto found = from.snapshots.find(*source.snapshot);
+  if (found == from.snapshots.end()) missing("snapshot", source.snapshot->str());
+  open_chain(source.name(), found->second.layer, false, from.key);
+  return {source, Images::node(found->second.layer)};
 }
 
 void Qcow2Backend::close_chain(const std::string& key) {
@@ -84,29 +95,15 @@ void Qcow2Backend::close_unused(const VolumeId& volume) {
   if (daemon_of(volume.str())) close_chain(volume.str());
 }
 
-void Qcow2Backend::close(const VolumeId& volume) {
-  Hold hold(*this, volume);
-  close_chain(volume.str());
+void Qcow2Backend::close(const model::Source& source) {
+  Hold hold(*this, source.volume);
+  close_chain(source.name());
   FAILPOINT("detach.after_close");
 }
 
 void Qcow2Backend::set_qos(const VolumeId& volume, const model::QosLimits& qos) {
   Hold hold(*this, volume, Hold::Merges::Leave);
   if (auto daemon = daemon_of(volume.str())) images_.set_throttle(daemon->qmp(), qos);
-}
-
-model::BlockDevice Qcow2Backend::open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  Hold hold(*this, volume);
-  Manifest from = manifest(volume);
-  auto found = from.snapshots.find(snapshot);
-  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
-  return open_chain(snapshot_key(snapshot), found->second.layer, false, from.key);
-}
-
-void Qcow2Backend::close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
-  Hold hold(*this, volume);
-  close_chain(snapshot_key(snapshot));
-  FAILPOINT("detach.after_close");
 }
 
 // With its whole chain open, in a daemon that no restart adopts: QEMU then covers with zeros what a larger layer below
@@ -125,28 +122,20 @@ void Qcow2Backend::resize_closed(const Manifest& manifest, std::int64_t size_gib
 
 // A storage daemon ended that nobody asked to end. The pool and those of a moment are started again when wanted.
 void Qcow2Backend::lost(const std::string& key) {
-  VolumeId volume;
-  std::optional<SnapshotId> snapshot;
   note_closed(key);
+  std::optional<model::Source> source;
   {
     MutexLock graph(graph_mutex_);
-    for (const auto& [id, manifest] : manifests_) {
-      if (id.str() == key) volume = id;
-      for (const auto& [name, frozen] : manifest.snapshots) {
-        if (snapshot_key(name) != key) continue;
-        volume = id;
-        snapshot = name;
-      }
-    }
+    source = source_of(key);
   }
-  if (volume.empty()) return;
+  if (!source) return;
   LostCallback callback;
   {
     MutexLock lock(callback_mutex_);
     callback = on_lost_;
   }
   log::error("an attached volume lost its storage daemon; it is started again", {{"daemon", key}});
-  if (callback) callback(volume, snapshot);
+  if (callback) callback(*source);
 }
 
 }  // namespace varve::qcow2

@@ -64,19 +64,16 @@ class Qcow2Backend final : public backends::Backend {
   void create_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void rollback(const VolumeId& volume, const SnapshotId& snapshot) override;
-  model::BlockDevice open(const VolumeId& volume, const model::QosLimits& qos) override;
-  void close(const VolumeId& volume) override;
+  backends::Device open(const model::Source& source, const model::QosLimits& qos) override;
+  void close(const model::Source& source) override;
   void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
-  model::BlockDevice open_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
-  void close_snapshot(const VolumeId& volume, const SnapshotId& snapshot) override;
   void forget_key(const KeyId& key) override { images_.forget_key(key); }
   bool has_volume(const VolumeId& volume) override;
   std::vector<VolumeId> volumes() override;
-  std::optional<std::string> damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) override;
+  std::optional<std::string> damage(const model::Source& source) override;
   void expect(std::set<VolumeId> lost) override;
   std::uint64_t damage_version() override { return damage_version_; }
-  backends::Usage volume_usage(const VolumeId& volume) override;
-  backends::Usage snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) override;
+  backends::Usage usage(const model::Source& source) override;
   std::vector<std::string> pools() const override;
   backends::Capacity capacity(const std::string& pool) override;
   model::Metadata capabilities(const std::string& pool) const override;
@@ -141,7 +138,8 @@ class Qcow2Backend final : public backends::Backend {
   void resume_opened();
   bool may_serve(const std::string& key, const LayerId& top);
 
-  std::optional<LayerId> top_of(const std::string& key) const;
+  std::optional<model::Source> source_of(const std::string& key) const VARVE_REQUIRES(graph_mutex_);
+  std::optional<LayerId> top_of(const std::string& key) const VARVE_EXCLUDES(graph_mutex_);
   std::set<LayerId> layers_of(const Manifest& manifest) const VARVE_REQUIRES(graph_mutex_);
   std::filesystem::path manifest_file(const VolumeId& volume) const;
   std::filesystem::path tombstone_file(const VolumeId& volume) const;
@@ -184,8 +182,10 @@ class Qcow2Backend final : public backends::Backend {
   void attach_clone(const VolumeId& volume, std::int64_t size_gib, const LayerId& source, const KeyId& key,
                     const std::string& pool);
   // then: what else is done to the daemon. When anything fails, a daemon that had not been open before does not stay.
-  model::BlockDevice open_chain(const std::string& daemon_key, const LayerId& top, bool writable, const KeyId& key,
-                                const std::function<void(qemu::QmpClient&)>& then = {});
+  void open_chain(const std::string& daemon_key, const LayerId& top, bool writable, const KeyId& key,
+                  const std::function<void(qemu::QmpClient&)>& then = {});
+  backends::Device open_volume(const model::Source& source, const model::QosLimits& qos);
+  backends::Device open_snapshot(const model::Source& source);
   void close_chain(const std::string& key);
   void discard_chain(const std::string& key);
   void close_unused(const VolumeId& volume);
@@ -280,7 +280,7 @@ class Qcow2Backend final : public backends::Backend {
   std::set<LayerId> blocked_ VARVE_GUARDED_BY(graph_mutex_);
   // Volumes for whose merges somebody waits in make_way().
   std::multiset<VolumeId> awaited_ VARVE_GUARDED_BY(graph_mutex_);
-  // By volume id or "snapshot-<id>".
+  // By the daemon's key; of a source its name.
   std::map<std::string, Opened> opened_ VARVE_GUARDED_BY(graph_mutex_);
   // Chains in which no merge may start now.
   std::multiset<LayerId> held_ VARVE_GUARDED_BY(graph_mutex_);

@@ -21,7 +21,8 @@ void Qcow2Backend::expect(std::set<VolumeId> lost) {
   lost_ = std::move(lost);
 }
 
-std::optional<std::string> Qcow2Backend::damage(const VolumeId& volume, const std::optional<SnapshotId>& snapshot) {
+std::optional<std::string> Qcow2Backend::damage(const model::Source& source) {
+  const VolumeId& volume = source.volume;
   MutexLock graph(graph_mutex_);
   if (auto fault = unreadable_.find(volume); fault != unreadable_.end()) {
     return "its manifest cannot be read: " + fault->second;
@@ -30,8 +31,8 @@ std::optional<std::string> Qcow2Backend::damage(const VolumeId& volume, const st
   if (found == manifests_.end()) return "it has no manifest";
   LayerId top = unfinished_.contains(volume) ? unfinished_.at(volume) : found->second.active;
   if (!graph_.contains(top)) top = found->second.active;
-  if (snapshot) {
-    auto frozen = found->second.snapshots.find(*snapshot);
+  if (source.snapshot) {
+    auto frozen = found->second.snapshots.find(*source.snapshot);
     if (frozen == found->second.snapshots.end()) return "its volume's manifest does not name it";
     top = frozen->second.layer;
   }
@@ -40,31 +41,23 @@ std::optional<std::string> Qcow2Backend::damage(const VolumeId& volume, const st
   return "layer " + fault->layer.str() + ": " + fault->reason;
 }
 
-backends::Usage Qcow2Backend::volume_usage(const VolumeId& volume) {
-  LayerId active = manifest(volume).active;
-  backends::Usage usage;
-  for (const LayerId& layer : chain_of(active)) usage.allocated += files::allocated_bytes(images_.file(layer));
-  usage.exclusive = files::allocated_bytes(images_.file(active));
-  return usage;
-}
-
 bool Qcow2Backend::stands_below(const LayerId& layer) const {
   MutexLock graph(graph_mutex_);
   return graph_.children(layer) > 0;
 }
 
-backends::Usage Qcow2Backend::snapshot_usage(const VolumeId& volume, const SnapshotId& snapshot) {
-  Manifest from = manifest(volume);
-  auto found = from.snapshots.find(snapshot);
-  if (found == from.snapshots.end()) missing("snapshot", snapshot.str());
+backends::Usage Qcow2Backend::usage(const model::Source& source) {
+  Manifest from = manifest(source.volume);
+  LayerId top = from.active;
+  if (source.snapshot) {
+    auto found = from.snapshots.find(*source.snapshot);
+    if (found == from.snapshots.end()) missing("snapshot", source.snapshot->str());
+    top = found->second.layer;
+  }
   backends::Usage usage;
-  for (const LayerId& layer : chain_of(found->second.layer)) {
-    usage.allocated += files::allocated_bytes(images_.file(layer));
-  }
-  // Its layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
-  if (!stands_below(found->second.layer)) {
-    usage.exclusive = files::allocated_bytes(images_.file(found->second.layer));
-  }
+  for (const LayerId& layer : chain_of(top)) usage.allocated += files::allocated_bytes(images_.file(layer));
+  // A snapshot's layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
+  if (!stands_below(top)) usage.exclusive = files::allocated_bytes(images_.file(top));
   return usage;
 }
 

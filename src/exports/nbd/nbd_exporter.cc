@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "exports/nbd/connection.h"
 
 namespace varve::nbd {
 
@@ -26,50 +27,49 @@ bool has_export(qemu::QmpClient& qmp, const std::string& id) {
   return false;
 }
 
-// 0: none.
-int port_of(const std::optional<std::string>& uri) {
-  if (!uri || !uri->starts_with("nbd://")) return 0;
-  std::size_t colon = uri->rfind(':');
-  std::size_t slash = uri->find('/', 6);
-  if (colon == std::string::npos || slash == std::string::npos || slash < colon) return 0;
-  return static_cast<int>(parse_int(std::string_view(*uri).substr(colon + 1, slash - colon - 1)).value_or(0));
+// A source's daemon has the source's name.
+std::shared_ptr<qemu::StorageDaemon> require_daemon(qemu::StorageDaemons& daemons, const model::Source& source) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons.find(source.name());
+  if (!daemon) throw Error(ErrorCode::Unavailable, "no storage daemon runs for " + source.name());
+  return daemon;
+}
+
+void add_export(qemu::QmpClient& qmp, const backends::Device& device, const AttachmentId& attachment, bool read_only) {
+  if (has_export(qmp, export_id(attachment))) return;
+  qmp.execute("block-export-add", {{"type", "nbd"},
+                                   {"id", export_id(attachment)},
+                                   {"node-name", device.node},
+                                   {"name", attachment.str()},
+                                   {"writable", !read_only}});
 }
 
 }  // namespace
 
-std::string NbdExporter::add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
-                             const std::optional<std::string>& previous) {
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(device);
-  return add_export(*daemon, serve(*daemon, previous), device, attachment, read_only);
+model::Connection NbdExporter::add(const backends::Device& device, const AttachmentId& attachment, bool read_only,
+                                   const std::optional<model::Connection>& previous) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = require_daemon(daemons_, device.source);
+  model::Connection connection = serve(*daemon, config_.tcp, attachment, previous ? port_of(*previous) : 0);
+  add_export(daemon->qmp(), device, attachment, read_only);
+  return connection;
 }
 
 // A daemon has one server: when clients reach it over TCP, so do we.
-std::string NbdExporter::add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) {
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemon_of(device);
+std::string NbdExporter::add_local(const backends::Device& device, const AttachmentId& name, bool read_only) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = require_daemon(daemons_, device.source);
   bool tcp = std::filesystem::exists(daemon->directory() / "nbd.port");
-  return add_export(*daemon, tcp ? serve(*daemon, {}) : serve_unix(*daemon), device, name, read_only);
+  model::Connection connection = serve(*daemon, tcp, name, 0);
+  add_export(daemon->qmp(), device, name, read_only);
+  return uri_of(connection);
 }
 
-std::shared_ptr<qemu::StorageDaemon> NbdExporter::daemon_of(const model::BlockDevice& device) const {
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(device.daemon);
-  if (!daemon) throw Error(ErrorCode::Unavailable, "no storage daemon runs for " + device.daemon);
-  return daemon;
+model::Connection NbdExporter::serve(qemu::StorageDaemon& daemon, bool tcp, const AttachmentId& attachment,
+                                     int preferred_port) {
+  if (tcp) return tcp_connection(config_.host, serve_tcp(daemon, preferred_port), attachment);
+  return unix_connection(serve_unix(daemon), attachment);
 }
 
-std::string NbdExporter::add_export(qemu::StorageDaemon& daemon, const Address& address,
-                                    const model::BlockDevice& device, const AttachmentId& attachment, bool read_only) {
-  if (!has_export(daemon.qmp(), export_id(attachment))) {
-    daemon.qmp().execute("block-export-add", {{"type", "nbd"},
-                                              {"id", export_id(attachment)},
-                                              {"node-name", device.node},
-                                              {"name", attachment.str()},
-                                              {"writable", !read_only}});
-  }
-  return address.front + attachment.str() + address.back;
-}
-
-bool NbdExporter::answers(const std::string& daemon_key) {
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
+bool NbdExporter::answers(const model::Source& source) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(source.name());
   if (!daemon) return false;
   try {
     daemon->qmp().execute("query-block-exports");
@@ -79,43 +79,36 @@ bool NbdExporter::answers(const std::string& daemon_key) {
   }
 }
 
-bool NbdExporter::stalled(const std::string& daemon_key) const {
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.known(daemon_key);
+bool NbdExporter::stalled(const model::Source& source) const {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.known(source.name());
   return daemon && daemon->qmp().stalled();
 }
 
-void NbdExporter::remove(const std::string& daemon_key, const AttachmentId& attachment) {
-  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(daemon_key);
+void NbdExporter::remove(const model::Source& source, const AttachmentId& attachment) {
+  std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.find(source.name());
   if (!daemon || !has_export(daemon->qmp(), export_id(attachment))) return;
   // The job of the removal ends when the clients are cut off; it must not be missed by a later add of the same id.
   daemon->qmp().execute("block-export-del", {{"id", export_id(attachment)}, {"mode", "hard"}});
   daemon->qmp().wait_until([&] { return !has_export(daemon->qmp(), export_id(attachment)); });
 }
 
-NbdExporter::Address NbdExporter::serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous) {
-  if (config_.tcp) {
-    return {"nbd://" + config_.host + ":" + std::to_string(serve_tcp(daemon, previous)) + "/", ""};
-  }
-  return serve_unix(daemon);
-}
-
-NbdExporter::Address NbdExporter::serve_unix(qemu::StorageDaemon& daemon) {
-  std::string socket = (daemon.directory() / "nbd.sock").string();
+std::filesystem::path NbdExporter::serve_unix(qemu::StorageDaemon& daemon) {
+  std::filesystem::path socket = daemon.directory() / "nbd.sock";
   if (!std::filesystem::exists(socket)) {
-    json::object address{{"type", "unix"}, {"data", json::object{{"path", socket}}}};
+    json::object address{{"type", "unix"}, {"data", json::object{{"path", socket.string()}}}};
     daemon.qmp().execute("nbd-server-start", {{"addr", address}, {"max-connections", kMaxConnections}});
   }
-  return {"nbd+unix:///", "?socket=" + socket};
+  return socket;
 }
 
 // The port is kept in a file beside the daemon's sockets: it tells, after a restart, that the server runs and where.
-int NbdExporter::serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous) {
+int NbdExporter::serve_tcp(qemu::StorageDaemon& daemon, int preferred) {
   std::filesystem::path file = daemon.directory() / "nbd.port";
   if (std::filesystem::exists(file)) return static_cast<int>(parse_int(trim(files::read(file))).value_or(0));
   if (std::filesystem::exists(daemon.directory() / "nbd.sock")) {
     throw Error(ErrorCode::Unavailable, "the bytes are being copied; try again later");
   }
-  if (int port = port_of(previous); port != 0 && try_port(daemon, port)) return port;
+  if (preferred != 0 && try_port(daemon, preferred)) return preferred;
   for (int port = config_.first_port; port <= config_.last_port; ++port) {
     if (try_port(daemon, port)) return port;
   }

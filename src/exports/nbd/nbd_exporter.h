@@ -21,27 +21,18 @@ class NbdExporter final : public exports::Exporter {
  public:
   NbdExporter(Config config, qemu::StorageDaemons& daemons) : config_(std::move(config)), daemons_(daemons) {}
 
-  std::string add(const model::BlockDevice& device, const AttachmentId& attachment, bool read_only,
-                  const std::optional<std::string>& previous) override;
-  std::string add_local(const model::BlockDevice& device, const AttachmentId& name, bool read_only) override;
-  bool answers(const std::string& daemon) override;
-  bool stalled(const std::string& daemon) const override;
-  void remove(const std::string& daemon, const AttachmentId& attachment) override;
+  model::Connection add(const backends::Device& device, const AttachmentId& attachment, bool read_only,
+                        const std::optional<model::Connection>& previous) override;
+  std::string add_local(const backends::Device& device, const AttachmentId& name, bool read_only) override;
+  bool answers(const model::Source& source) override;
+  bool stalled(const model::Source& source) const override;
+  void remove(const model::Source& source, const AttachmentId& attachment) override;
 
  private:
-  // A URI up to the export's name, and what follows the name.
-  struct Address {
-    std::string front;
-    std::string back;
-  };
-
-  std::shared_ptr<qemu::StorageDaemon> daemon_of(const model::BlockDevice& device) const;
-  static std::string add_export(qemu::StorageDaemon& daemon, const Address& address, const model::BlockDevice& device,
-                                const AttachmentId& attachment, bool read_only);
   // Starts the daemon's NBD server if it has none.
-  Address serve(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
-  static Address serve_unix(qemu::StorageDaemon& daemon);
-  int serve_tcp(qemu::StorageDaemon& daemon, const std::optional<std::string>& previous);
+  model::Connection serve(qemu::StorageDaemon& daemon, bool tcp, const AttachmentId& attachment, int preferred_port);
+  static std::filesystem::path serve_unix(qemu::StorageDaemon& daemon);
+  int serve_tcp(qemu::StorageDaemon& daemon, int preferred);
   bool try_port(qemu::StorageDaemon& daemon, int port);
   void note_port(qemu::StorageDaemon& daemon, int port);
 

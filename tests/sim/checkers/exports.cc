@@ -8,16 +8,15 @@
 namespace varve::sim {
 
 std::string stray_export(const View& view) {
-  for (const auto& [daemon, attachments] : view.served) {
+  for (const auto& [source, attachments] : view.served) {
     for (const AttachmentId& id : attachments) {
       if (!has(view.attachments, id, &model::Attachment::id)) {
         return "attachment " + id.str() + " is gone and still served";
       }
     }
   }
-  auto has_attachment = [&](const services::ExportSource& source) {
-    return std::ranges::any_of(
-        view.attachments, [&](const model::Attachment& one) { return services::source_of(one).key() == source.key(); });
+  auto has_attachment = [&](const model::Source& source) {
+    return std::ranges::any_of(view.attachments, [&](const model::Attachment& one) { return one.source() == source; });
   };
   for (const auto& [id, kept] : view.backend) {
     if (kept.open && !has_attachment({id, std::nullopt})) return "volume " + id.str() + " is open for nobody";
@@ -30,9 +29,9 @@ std::string stray_export(const View& view) {
 
 std::string missing_export(const View& view) {
   for (const model::Attachment& one : view.attachments) {
-    if (!one.export_uri) continue;
-    services::ExportSource source = services::source_of(one);
-    auto served = view.served.find(source.key());
+    if (!one.connection) continue;
+    model::Source source = one.source();
+    auto served = view.served.find(source);
     if (served == view.served.end() || !served->second.contains(one.id)) {
       return "attachment " + one.id.str() + " is not served";
     }

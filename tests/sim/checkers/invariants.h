@@ -30,7 +30,7 @@ struct View {
 
   // At rest only.
   std::map<VolumeId, fake::Kept> backend;
-  std::map<std::string, std::set<AttachmentId>> served;  // by daemon
+  std::map<model::Source, std::set<AttachmentId>> served;
   std::map<ProjectId, services::QuotaSet> quotas;
   std::set<VolumeId> acknowledged;  // whose creation was answered
 

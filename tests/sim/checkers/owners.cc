@@ -22,29 +22,29 @@ bool owned(const View& view, const model::Volume& volume) {
 
 bool owned(const View& view, const model::Snapshot& snapshot) {
   return any_live(view, [&](const Task& task) {
-    if (task.kind == TaskKind::CreateGroupSnapshot) return task.target == snapshot.group_snapshot_id;
+    if (task.kind == TaskKind::CreateGroupSnapshot)
+      return snapshot.group_snapshot_id && task.target == snapshot.group_snapshot_id->str();
     bool with_volume = task.kind == TaskKind::DeleteVolume && task.volume_id == snapshot.volume_id;
-    return with_volume || task.snapshot_id == snapshot.id.str();
+    return with_volume || task.snapshot_id == snapshot.id;
   });
 }
 
 bool owned(const View& view, const model::VolumeGroup& group) {
   return std::ranges::any_of(view.volumes, [&](const model::Volume& volume) {
-    return volume.group_id == group.id.str() && model::is_transitional(volume.status);
+    return volume.group_id == group.id && model::is_transitional(volume.status);
   });
 }
 
 bool owned(const View& view, const model::GroupSnapshot& group) {
   bool by_snapshot = std::ranges::any_of(view.snapshots, [&](const model::Snapshot& snapshot) {
-    return snapshot.group_snapshot_id == group.id.str() && model::is_transitional(snapshot.status);
+    return snapshot.group_snapshot_id == group.id && model::is_transitional(snapshot.status);
   });
   return by_snapshot || any_live(view, [&](const Task& task) { return task.target == group.id.str(); });
 }
 
 bool owned(const View& view, const model::Attachment& attachment) {
-  return any_live(view, [&](const Task& task) {
-    return task.kind == TaskKind::StopExport && task.attachment_id == attachment.id.str();
-  });
+  return any_live(
+      view, [&](const Task& task) { return task.kind == TaskKind::StopExport && task.attachment_id == attachment.id; });
 }
 
 bool is_transitional(model::GroupStatus status) {

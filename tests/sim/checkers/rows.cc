@@ -29,7 +29,7 @@ std::string stray_of_volume(const View& view, const model::Volume& volume) {
     return what + " has several users and is not multiattach";
   }
   if (!volume.group_id) return {};
-  auto group = std::ranges::find(view.groups, GroupId(*volume.group_id), &model::VolumeGroup::id);
+  auto group = std::ranges::find(view.groups, *volume.group_id, &model::VolumeGroup::id);
   if (group == view.groups.end()) return what + " is in a group that is gone";
   if (group->project_id != volume.project_id) return what + " is in a group of another project";
   return {};
@@ -48,11 +48,11 @@ std::string stray_row(const View& view) {
       return "snapshot " + snapshot.id.str() + " is of another project than its volume";
     }
     bool grouped = !snapshot.group_snapshot_id ||
-                   has(view.group_snapshots, GroupSnapshotId(*snapshot.group_snapshot_id), &model::GroupSnapshot::id);
+                   has(view.group_snapshots, *snapshot.group_snapshot_id, &model::GroupSnapshot::id);
     if (!grouped) return "snapshot " + snapshot.id.str() + " is of a group snapshot that is gone";
   }
   for (const model::Attachment& attachment : view.attachments) {
-    bool there = attachment.snapshot_id ? view.find(SnapshotId(*attachment.snapshot_id)) != nullptr
+    bool there = attachment.snapshot_id ? view.find(*attachment.snapshot_id) != nullptr
                                         : view.find(attachment.volume_id) != nullptr;
     if (!there) return "attachment " + attachment.id.str() + " is of nothing";
   }
