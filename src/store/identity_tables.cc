@@ -2,14 +2,6 @@
 
 namespace varve::store {
 
-std::optional<Domain> Identities::find_domain_by_name(const std::string& name) {
-  return select_one<Domain>(db_, "WHERE name = :name", name);
-}
-
-std::optional<Role> Identities::find_role_by_name(const std::string& name) {
-  return select_one<Role>(db_, "WHERE name = :name", name);
-}
-
 void Identities::assign(const RoleAssignment& a) {
   if (a.group_id.empty()) {
     run(db_,

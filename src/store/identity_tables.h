@@ -123,13 +123,15 @@ class Identities {
   std::optional<T> find_by_name(const std::string& domain_id, const std::string& name) {
     return select_one<T>(db_, "WHERE domain_id = :domain AND name = :name", domain_id, name);
   }
+  // Of what stands in no domain.
+  template <class T>
+  std::optional<T> find_by_name(const std::string& name) {
+    return select_one<T>(db_, "WHERE name = :name", name);
+  }
   template <class T>
   void remove(const std::string& id) {
     run(db_, "DELETE FROM " + std::string(Table<T>::name) + " WHERE id = :id", id);
   }
-
-  std::optional<Domain> find_domain_by_name(const std::string& name);
-  std::optional<Role> find_role_by_name(const std::string& name);
 
   void assign(const RoleAssignment& assignment);  // nothing happens if it is there
   bool unassign(const RoleAssignment& assignment);

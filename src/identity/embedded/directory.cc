@@ -15,151 +15,104 @@ using model::User;
 
 namespace {
 
-constexpr char kDefaultDomain[] = "default";
-
-[[noreturn]] void not_found(std::string_view kind, std::string_view id) {
-  throw Error(ErrorCode::NotFound, "Could not find " + std::string(kind) + ": " + std::string(id) + ".");
+void apply(const ProjectSpec& spec, auto& row) {
+  row.name = spec.name.value_or(row.name);
+  row.description = spec.description.value_or(row.description);
+  row.enabled = spec.enabled.value_or(row.enabled);
 }
 
-[[noreturn]] void taken(std::string_view kind, std::string_view name) {
-  throw Error(ErrorCode::Conflict, "Conflict occurred attempting to store " + std::string(kind) +
-                                       " - Duplicate entry found with name " + std::string(name) + ".");
+void apply(const RoleSpec& spec, Role& role) {
+  if (spec.name) role.name = *spec.name;
+  if (spec.description) role.description = *spec.description;
+  if (spec.policy) role.policy = encode_policy(*spec.policy);
 }
 
-template <class T>
-T get(store::Transaction& tx, std::string_view kind, const std::string& id) {
-  std::optional<T> row = tx.identities().find<T>(id);
-  if (!row) not_found(kind, id);
-  return std::move(*row);
+void apply(const UserSpec& spec, User& user) {
+  user.name = spec.name.value_or(user.name);
+  user.description = spec.description.value_or(user.description);
+  if (spec.email) user.email = spec.email;
+  if (spec.default_project_id) user.default_project_id = *spec.default_project_id;
+  user.enabled = spec.enabled.value_or(user.enabled);
 }
 
-template <class T>
-void require_free(store::Transaction& tx, std::string_view kind, const std::string& domain, const std::string& name,
-                  const std::string& own_id) {
-  std::optional<T> other = tx.identities().find_by_name<T>(domain, name);
-  if (other && other->id.str() != own_id) taken(kind, name);
+bool is_built_in(const Role& role) {
+  return role.name == "admin" || role.name == "member" || role.name == "reader";
+}
+
+template <InDomain T>
+void require_none_in(store::Transaction& tx, const Domain& domain) {
+  for (const T& row : tx.identities().all<T>()) {
+    if (row.domain_id != domain.id) continue;
+    throw Error(ErrorCode::Conflict,
+                "Domain " + domain.id + " has " + std::string(kKind<T>) + "s (" + row.name + "); delete them first.");
+  }
 }
 
 void require_target(store::Transaction& tx, const RoleAssignment& assignment) {
   if (assignment.group_id.empty()) {
-    get<User>(tx, "user", assignment.user_id.str());
+    get<User>(tx, assignment.user_id.str());
   } else {
-    get<model::Group>(tx, "group", assignment.group_id);
+    get<model::Group>(tx, assignment.group_id);
   }
-  get<Role>(tx, "role", assignment.role_id);
-  if (assignment.target_kind == "project") get<Project>(tx, "project", assignment.target_id);
-  if (assignment.target_kind == "domain") get<Domain>(tx, "domain", assignment.target_id);
+  get<Role>(tx, assignment.role_id);
+  if (assignment.target_kind == "project") get<Project>(tx, assignment.target_id);
+  if (assignment.target_kind == "domain") get<Domain>(tx, assignment.target_id);
 }
 
 }  // namespace
 
-asio::awaitable<std::vector<Domain>> EmbeddedIdentity::domains() {
-  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Domain>(); });
-}
-
-asio::awaitable<Domain> EmbeddedIdentity::domain(std::string id) {
-  co_return co_await db_.read([&](store::Transaction& tx) { return get<Domain>(tx, "domain", id); });
-}
-
 asio::awaitable<Domain> EmbeddedIdentity::create_domain(ProjectSpec spec) {
-  Domain made{rng_.hex(16), spec.name.value(), spec.description.value_or(""), spec.enabled.value_or(true)};
-  co_await change([&](store::Transaction& tx) {
-    if (tx.identities().find_domain_by_name(made.name)) taken("domain", made.name);
-    tx.identities().insert(made);
-  });
-  co_return made;
+  Domain made{rng_.hex(16), spec.name.value(), "", true};
+  apply(spec, made);
+  co_return co_await create(std::move(made));
 }
 
 asio::awaitable<Domain> EmbeddedIdentity::update_domain(std::string id, ProjectSpec spec) {
-  co_return co_await change([&](store::Transaction& tx) {
-    Domain changed = get<Domain>(tx, "domain", id);
-    auto other = spec.name ? tx.identities().find_domain_by_name(*spec.name) : std::nullopt;
-    if (other && other->id != id) taken("domain", *spec.name);
+  co_return co_await update<Domain>(id, [&](store::Transaction& tx, Domain& domain) {
+    apply(spec, domain);
+    require_free_name(tx, domain);
     if (id == kDefaultDomain && spec.enabled == false) {
       throw Error(ErrorCode::Forbidden, "The default domain cannot be disabled.");
     }
-    changed.name = spec.name.value_or(changed.name);
-    changed.description = spec.description.value_or(changed.description);
-    changed.enabled = spec.enabled.value_or(changed.enabled);
-    tx.identities().update(changed);
-    return changed;
   });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_domain(std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    Domain gone = get<Domain>(tx, "domain", id);
-    if (gone.enabled)
+  co_await remove<Domain>(id, [](store::Transaction& tx, const Domain& domain) {
+    if (domain.enabled)
       throw Error(ErrorCode::Forbidden, "Cannot delete a domain that is enabled, please disable it first.");
-    for (const Project& project : tx.identities().all<Project>()) {
-      if (project.domain_id == id) {
-        throw Error(ErrorCode::Conflict, "Domain " + id + " has projects (" + project.name + "); delete them first.");
-      }
-    }
-    for (const User& user : tx.identities().all<User>()) {
-      if (user.domain_id == id) {
-        throw Error(ErrorCode::Conflict, "Domain " + id + " has users (" + user.name + "); delete them first.");
-      }
-    }
-    tx.identities().forget_target("domain", id);
-    tx.identities().remove<Domain>(id);
+    require_none_in<Project>(tx, domain);
+    require_none_in<User>(tx, domain);
+    tx.identities().forget_target("domain", domain.id);
   });
-}
-
-asio::awaitable<std::vector<Project>> EmbeddedIdentity::projects() {
-  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Project>(); });
 }
 
 asio::awaitable<std::vector<Project>> EmbeddedIdentity::projects_of(UserId user) {
   co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().projects_of(user); });
 }
 
-asio::awaitable<Project> EmbeddedIdentity::project(std::string id) {
-  co_return co_await db_.read([&](store::Transaction& tx) { return get<Project>(tx, "project", id); });
-}
-
 asio::awaitable<Project> EmbeddedIdentity::create_project(ProjectSpec spec) {
-  Project made{ProjectId(rng_.hex(16)), spec.domain_id.value_or(kDefaultDomain), spec.name.value(),
-               spec.description.value_or(""), spec.enabled.value_or(true)};
-  co_await change([&](store::Transaction& tx) {
-    get<Domain>(tx, "domain", made.domain_id);
-    require_free<Project>(tx, "project", made.domain_id, made.name, made.id.str());
-    tx.identities().insert(made);
-  });
-  co_return made;
+  Project made{ProjectId(rng_.hex(16)), spec.domain_id.value_or(kDefaultDomain), spec.name.value(), "", true};
+  apply(spec, made);
+  co_return co_await create(std::move(made));
 }
 
 asio::awaitable<Project> EmbeddedIdentity::update_project(std::string id, ProjectSpec spec) {
-  co_return co_await change([&](store::Transaction& tx) {
-    Project changed = get<Project>(tx, "project", id);
-    if (spec.name) require_free<Project>(tx, "project", changed.domain_id, *spec.name, id);
-    changed.name = spec.name.value_or(changed.name);
-    changed.description = spec.description.value_or(changed.description);
-    changed.enabled = spec.enabled.value_or(changed.enabled);
-    tx.identities().update(changed);
-    return changed;
+  co_return co_await update<Project>(id, [&](store::Transaction& tx, Project& project) {
+    apply(spec, project);
+    require_free_name(tx, project);
   });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_project(std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    get<Project>(tx, "project", id);
+  co_await remove<Project>(id, [](store::Transaction& tx, const Project& project) {
     // Bytes must never belong to nobody.
-    if (tx.identities().project_has_volumes(ProjectId(id))) {
-      throw Error(ErrorCode::Conflict, "Project " + id + " has volumes; delete them first.");
+    if (tx.identities().project_has_volumes(project.id)) {
+      throw Error(ErrorCode::Conflict, "Project " + project.id.str() + " has volumes; delete them first.");
     }
-    tx.identities().forget_target("project", id);
-    tx.quotas().clear(ProjectId(id));
-    tx.identities().remove<Project>(id);
+    tx.identities().forget_target("project", project.id.str());
+    tx.quotas().clear(project.id);
   });
-}
-
-asio::awaitable<std::vector<User>> EmbeddedIdentity::users() {
-  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<User>(); });
-}
-
-asio::awaitable<User> EmbeddedIdentity::user(std::string id) {
-  co_return co_await db_.read([&](store::Transaction& tx) { return get<User>(tx, "user", id); });
 }
 
 asio::awaitable<User> EmbeddedIdentity::create_user(UserSpec spec) {
@@ -167,38 +120,23 @@ asio::awaitable<User> EmbeddedIdentity::create_user(UserSpec spec) {
   made.id = UserId(rng_.hex(16));
   made.domain_id = spec.domain_id.value_or(kDefaultDomain);
   made.name = spec.name.value();
-  made.description = spec.description.value_or("");
-  made.email = spec.email;
-  if (spec.default_project_id) made.default_project_id = *spec.default_project_id;
-  made.enabled = spec.enabled.value_or(true);
+  apply(spec, made);
   // Without a password nobody can log in by one.
   made.password_hash = co_await hash(spec.password.value_or(rng_.token(32)));
   made.password_changed_at = clock_.now();
-  co_await change([&](store::Transaction& tx) {
-    get<Domain>(tx, "domain", made.domain_id);
-    require_free<User>(tx, "user", made.domain_id, made.name, made.id.str());
-    tx.identities().insert(made);
-  });
-  co_return made;
+  co_return co_await create(std::move(made));
 }
 
 asio::awaitable<User> EmbeddedIdentity::update_user(std::string id, UserSpec spec) {
   std::optional<std::string> password_hash;
   if (spec.password) password_hash = co_await hash(*spec.password);
-  co_return co_await change([&](store::Transaction& tx) {
-    User changed = get<User>(tx, "user", id);
-    if (spec.name) require_free<User>(tx, "user", changed.domain_id, *spec.name, id);
-    changed.name = spec.name.value_or(changed.name);
-    changed.description = spec.description.value_or(changed.description);
-    if (spec.email) changed.email = spec.email;
-    if (spec.default_project_id) changed.default_project_id = *spec.default_project_id;
-    changed.enabled = spec.enabled.value_or(changed.enabled);
+  co_return co_await update<User>(id, [&](store::Transaction& tx, User& user) {
+    apply(spec, user);
+    require_free_name(tx, user);
     if (password_hash) {
-      changed.password_hash = *password_hash;
-      changed.password_changed_at = clock_.now();
+      user.password_hash = *password_hash;
+      user.password_changed_at = clock_.now();
     }
-    tx.identities().update(changed);
-    return changed;
   });
 }
 
@@ -212,62 +150,23 @@ asio::awaitable<void> EmbeddedIdentity::change_password(std::string id, std::str
   co_await update_user(id, std::move(spec));
 }
 
-asio::awaitable<void> EmbeddedIdentity::remove_user(std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    get<User>(tx, "user", id);
-    tx.identities().remove<User>(id);
-  });
-}
-
-asio::awaitable<std::vector<Role>> EmbeddedIdentity::roles() {
-  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Role>(); });
-}
-
-asio::awaitable<Role> EmbeddedIdentity::role(std::string id) {
-  co_return co_await db_.read([&](store::Transaction& tx) { return get<Role>(tx, "role", id); });
-}
-
-namespace {
-
-void apply(const RoleSpec& spec, Role& role) {
-  if (spec.name) role.name = *spec.name;
-  if (spec.description) role.description = *spec.description;
-  if (spec.policy) role.policy = encode_policy(*spec.policy);
-}
-
-bool is_built_in(const Role& role) {
-  return role.name == "admin" || role.name == "member" || role.name == "reader";
-}
-
-}  // namespace
-
 asio::awaitable<Role> EmbeddedIdentity::create_role(RoleSpec spec) {
   Role made{rng_.hex(16), {}};
   apply(spec, made);
-  co_await change([&](store::Transaction& tx) {
-    if (tx.identities().find_role_by_name(made.name)) taken("role", made.name);
-    tx.identities().insert(made);
-  });
-  co_return made;
+  co_return co_await create(std::move(made));
 }
 
 asio::awaitable<Role> EmbeddedIdentity::update_role(std::string id, RoleSpec spec) {
-  co_return co_await change([&](store::Transaction& tx) {
-    Role changed = get<Role>(tx, "role", id);
-    if (is_built_in(changed)) throw Error(ErrorCode::Forbidden, "The role " + changed.name + " cannot be changed.");
-    apply(spec, changed);
-    auto other = tx.identities().find_role_by_name(changed.name);
-    if (other && other->id != id) taken("role", changed.name);
-    tx.identities().update(changed);
-    return changed;
+  co_return co_await update<Role>(id, [&](store::Transaction& tx, Role& role) {
+    if (is_built_in(role)) throw Error(ErrorCode::Forbidden, "The role " + role.name + " cannot be changed.");
+    apply(spec, role);
+    require_free_name(tx, role);
   });
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_role(std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    Role gone = get<Role>(tx, "role", id);
-    if (gone.name == "admin") throw Error(ErrorCode::Forbidden, "The role admin cannot be deleted.");
-    tx.identities().remove<Role>(id);
+  co_await remove<Role>(id, [](store::Transaction&, const Role& role) {
+    if (role.name == "admin") throw Error(ErrorCode::Forbidden, "The role admin cannot be deleted.");
   });
 }
 
@@ -325,10 +224,8 @@ asio::awaitable<NewCredential> EmbeddedIdentity::create_credential(std::shared_p
 }
 
 asio::awaitable<void> EmbeddedIdentity::remove_credential(UserId user, std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    ApplicationCredential gone = get<ApplicationCredential>(tx, "application credential", id);
-    if (gone.user_id != user) not_found("application credential", id);
-    tx.identities().remove<ApplicationCredential>(id);
+  co_await remove<ApplicationCredential>(id, [&](store::Transaction&, const ApplicationCredential& credential) {
+    if (credential.user_id != user) not_found(kKind<ApplicationCredential>, id);
   });
 }
 

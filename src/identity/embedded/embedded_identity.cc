@@ -21,7 +21,6 @@ namespace {
 
 constexpr std::size_t kMaxCached = 10000;
 constexpr std::size_t kMaxToken = 4096;
-constexpr char kDefaultDomain[] = "default";
 
 [[noreturn]] void unauthorized() {
   throw Error(ErrorCode::Unauthorized, "The request you have made requires authentication.");
@@ -30,7 +29,7 @@ constexpr char kDefaultDomain[] = "default";
 std::string domain_of(store::Transaction& tx, const Reference& reference) {
   if (reference.domain_id) return *reference.domain_id;
   if (!reference.domain_name) return kDefaultDomain;
-  std::optional<model::Domain> domain = tx.identities().find_domain_by_name(*reference.domain_name);
+  std::optional<model::Domain> domain = tx.identities().find_by_name<model::Domain>(*reference.domain_name);
   if (!domain) unauthorized();
   return domain->id;
 }
@@ -49,7 +48,7 @@ std::vector<Role> with_implied(store::Transaction& tx, const std::vector<std::st
     for (const Role& role : roles) {
       if (role.name == name) return;
     }
-    if (auto role = tx.identities().find_role_by_name(name)) roles.push_back(*role);
+    if (auto role = tx.identities().find_by_name<Role>(name)) roles.push_back(*role);
   };
   for (const std::string& name : names) {
     add(name);
@@ -83,7 +82,7 @@ void EmbeddedIdentity::make_administrator(store::Transaction& tx, const std::str
     identities.insert(model::Domain{kDefaultDomain, "Default", "The default domain", true});
   }
   for (const char* name : {"admin", "member", "reader", "service"}) {
-    if (!identities.find_role_by_name(name)) identities.insert(Role{rng_.hex(16), name});
+    if (!identities.find_by_name<Role>(name)) identities.insert(Role{rng_.hex(16), name});
   }
   std::optional<Project> project = identities.find_by_name<Project>(kDefaultDomain, "admin");
   if (!project) {
@@ -103,16 +102,11 @@ void EmbeddedIdentity::make_administrator(store::Transaction& tx, const std::str
   user->password_hash = password_hash;
   user->password_changed_at = clock_.now();
   known ? identities.update(*user) : identities.insert(*user);
-  std::string admin = identities.find_role_by_name("admin")->id;
+  std::string admin = identities.find_by_name<Role>("admin")->id;
   identities.assign({user->id, "project", project->id.str(), admin});
   identities.assign({user->id, "domain", kDefaultDomain, admin});
   identities.assign({user->id, "system", "all", admin});
 }
-
-namespace {
-
-// One coroutine on the password thread. Free functions: coroutines that capture nothing.
-}  // namespace
 
 EmbeddedIdentity::EmbeddedIdentity(store::Database& db, Clock& clock, Rng& rng, Offload& calls, EmbeddedConfig config)
     : db_(db),
@@ -304,7 +298,7 @@ void EmbeddedIdentity::scope(store::Transaction& tx, const ScopeRequest& wanted,
     Reference in_own_right = wanted.target;
     if (in_own_right.id) {
       claims.domain_id = *in_own_right.id;
-    } else if (auto domain = tx.identities().find_domain_by_name(in_own_right.name.value_or(""))) {
+    } else if (auto domain = tx.identities().find_by_name<model::Domain>(in_own_right.name.value_or(""))) {
       claims.domain_id = domain->id;
     } else {
       unauthorized();

@@ -12,6 +12,7 @@
 #include "base/offload.h"
 #include "base/rng.h"
 #include "identity/directory.h"
+#include "identity/embedded/rows.h"
 #include "identity/embedded/signatures.h"
 #include "identity/embedded/tokens.h"
 #include "store/database.h"
@@ -45,48 +46,48 @@ class EmbeddedIdentity final : public Directory {
   Awaitable<Login> login(LoginRequest request) override;
   Awaitable<void> revoke(std::string token) override;
 
-  Awaitable<std::vector<model::Domain>> domains() override;
-  Awaitable<model::Domain> domain(std::string id) override;
+  Awaitable<std::vector<model::Domain>> domains() override { return all<model::Domain>(); }
+  Awaitable<model::Domain> domain(std::string id) override { return one<model::Domain>(std::move(id)); }
   Awaitable<model::Domain> create_domain(ProjectSpec spec) override;
   Awaitable<model::Domain> update_domain(std::string id, ProjectSpec spec) override;
   Awaitable<void> remove_domain(std::string id) override;
-  Awaitable<std::vector<model::Project>> projects() override;
+  Awaitable<std::vector<model::Project>> projects() override { return all<model::Project>(); }
   Awaitable<std::vector<model::Project>> projects_of(UserId user) override;
-  Awaitable<model::Project> project(std::string id) override;
+  Awaitable<model::Project> project(std::string id) override { return one<model::Project>(std::move(id)); }
   Awaitable<model::Project> create_project(ProjectSpec spec) override;
   Awaitable<model::Project> update_project(std::string id, ProjectSpec spec) override;
   Awaitable<void> remove_project(std::string id) override;
-  Awaitable<std::vector<model::User>> users() override;
-  Awaitable<model::User> user(std::string id) override;
+  Awaitable<std::vector<model::User>> users() override { return all<model::User>(); }
+  Awaitable<model::User> user(std::string id) override { return one<model::User>(std::move(id)); }
   Awaitable<model::User> create_user(UserSpec spec) override;
   Awaitable<model::User> update_user(std::string id, UserSpec spec) override;
   Awaitable<void> change_password(std::string id, std::string original, std::string password,
                                   std::string peer) override;
-  Awaitable<void> remove_user(std::string id) override;
-  Awaitable<std::vector<model::Role>> roles() override;
-  Awaitable<model::Role> role(std::string id) override;
+  Awaitable<void> remove_user(std::string id) override { return remove<model::User>(std::move(id)); }
+  Awaitable<std::vector<model::Role>> roles() override { return all<model::Role>(); }
+  Awaitable<model::Role> role(std::string id) override { return one<model::Role>(std::move(id)); }
   Awaitable<model::Role> create_role(RoleSpec spec) override;
   Awaitable<model::Role> update_role(std::string id, RoleSpec spec) override;
   Awaitable<void> remove_role(std::string id) override;
   Awaitable<std::vector<model::RoleAssignment>> assignments() override;
   Awaitable<void> assign(model::RoleAssignment assignment) override;
   Awaitable<void> unassign(model::RoleAssignment assignment) override;
-  Awaitable<std::vector<model::Group>> groups() override;
+  Awaitable<std::vector<model::Group>> groups() override { return all<model::Group>(); }
   Awaitable<std::vector<model::Group>> groups_of(UserId user) override;
-  Awaitable<model::Group> group(std::string id) override;
+  Awaitable<model::Group> group(std::string id) override { return one<model::Group>(std::move(id)); }
   Awaitable<model::Group> create_group(GroupSpec spec) override;
   Awaitable<model::Group> update_group(std::string id, GroupSpec spec) override;
-  Awaitable<void> remove_group(std::string id) override;
+  Awaitable<void> remove_group(std::string id) override { return remove<model::Group>(std::move(id)); }
   Awaitable<std::vector<model::User>> members(std::string group) override;
   Awaitable<bool> is_member(std::string group, UserId user) override;
   Awaitable<void> add_member(std::string group, UserId user) override;
   Awaitable<void> remove_member(std::string group, UserId user) override;
   Awaitable<std::vector<model::AccessKey>> access_keys(UserId user) override;
-  Awaitable<model::AccessKey> access_key(std::string id) override;
+  Awaitable<model::AccessKey> access_key(std::string id) override { return one<model::AccessKey>(std::move(id)); }
   Awaitable<model::AccessKey> create_access_key(UserId user, std::string description) override;
   Awaitable<model::AccessKey> update_access_key(std::string id, std::optional<bool> active,
                                                 std::optional<std::string> description) override;
-  Awaitable<void> remove_access_key(std::string id) override;
+  Awaitable<void> remove_access_key(std::string id) override { return remove<model::AccessKey>(std::move(id)); }
   Awaitable<std::vector<model::ApplicationCredential>> credentials(UserId user) override;
   Awaitable<NewCredential> create_credential(std::shared_ptr<const Identity> owner, CredentialSpec spec) override;
   Awaitable<void> remove_credential(UserId user, std::string id) override;
@@ -113,6 +114,45 @@ class EmbeddedIdentity final : public Directory {
       std::atomic<std::uint64_t>& epoch;
     } raise{epoch_};
     co_return co_await db_.write(std::move(fn));
+  }
+  template <class T>
+  Awaitable<std::vector<T>> all() {
+    co_return co_await db_.read([](store::Transaction& tx) { return tx.identities().all<T>(); });
+  }
+  template <class T>
+  Awaitable<T> one(std::string id) {
+    co_return co_await db_.read([&](store::Transaction& tx) { return get<T>(tx, id); });
+  }
+  template <class T>
+  Awaitable<T> create(T row) {
+    co_await change([&](store::Transaction& tx) {
+      if constexpr (InDomain<T>) get<model::Domain>(tx, row.domain_id);
+      require_free_name(tx, row);
+      tx.identities().insert(row);
+    });
+    co_return row;
+  }
+  // edit(tx, row) changes the row or refuses.
+  template <class T, class F>
+  Awaitable<T> update(std::string id, F edit) {
+    co_return co_await change([&](store::Transaction& tx) {
+      T row = get<T>(tx, id);
+      edit(tx, row);
+      tx.identities().update(row);
+      return row;
+    });
+  }
+  // clear(tx, row) takes away what hangs on the row or refuses.
+  template <class T, class F>
+  Awaitable<void> remove(std::string id, F clear) {
+    co_await change([&](store::Transaction& tx) {
+      clear(tx, get<T>(tx, id));
+      tx.identities().remove<T>(id);
+    });
+  }
+  template <class T>
+  Awaitable<void> remove(std::string id) {
+    return remove<T>(std::move(id), [](store::Transaction&, const T&) {});
   }
   std::vector<model::SigningKey> keys();
 

@@ -21,63 +21,29 @@ std::string to_upper(std::string text) {
   return text;
 }
 
-template <class T>
-T get(store::Transaction& tx, const char* kind, const std::string& id) {
-  std::optional<T> found = tx.identities().find<T>(id);
-  if (!found) throw Error(ErrorCode::NotFound, "Could not find " + std::string(kind) + ": " + id + ".");
-  return std::move(*found);
-}
-
 }  // namespace
-
-asio::awaitable<std::vector<Group>> EmbeddedIdentity::groups() {
-  co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().all<Group>(); });
-}
 
 asio::awaitable<std::vector<Group>> EmbeddedIdentity::groups_of(UserId user) {
   co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().groups_of(user); });
 }
 
-asio::awaitable<Group> EmbeddedIdentity::group(std::string id) {
-  co_return co_await db_.read([&](store::Transaction& tx) { return get<Group>(tx, "group", id); });
-}
-
 asio::awaitable<Group> EmbeddedIdentity::create_group(GroupSpec spec) {
-  Group made{rng_.hex(16), spec.domain_id.value_or("default"), spec.name.value_or(""), spec.description.value_or("")};
-  co_await change([&](store::Transaction& tx) {
-    get<model::Domain>(tx, "domain", made.domain_id);
-    if (tx.identities().find_by_name<Group>(made.domain_id, made.name)) {
-      throw Error(ErrorCode::Conflict, "Duplicate entry found with name " + made.name + ".");
-    }
-    tx.identities().insert(made);
-  });
-  co_return made;
+  Group made{rng_.hex(16), spec.domain_id.value_or(kDefaultDomain), spec.name.value_or(""),
+             spec.description.value_or("")};
+  co_return co_await create(std::move(made));
 }
 
 asio::awaitable<Group> EmbeddedIdentity::update_group(std::string id, GroupSpec spec) {
-  co_return co_await change([&](store::Transaction& tx) {
-    Group changed = get<Group>(tx, "group", id);
-    if (spec.name) changed.name = *spec.name;
-    if (spec.description) changed.description = *spec.description;
-    auto other = tx.identities().find_by_name<Group>(changed.domain_id, changed.name);
-    if (other && other->id != id) {
-      throw Error(ErrorCode::Conflict, "Duplicate entry found with name " + changed.name + ".");
-    }
-    tx.identities().update(changed);
-    return changed;
-  });
-}
-
-asio::awaitable<void> EmbeddedIdentity::remove_group(std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    get<Group>(tx, "group", id);
-    tx.identities().remove<Group>(id);
+  co_return co_await update<Group>(id, [&](store::Transaction& tx, Group& group) {
+    if (spec.name) group.name = *spec.name;
+    if (spec.description) group.description = *spec.description;
+    require_free_name(tx, group);
   });
 }
 
 asio::awaitable<std::vector<User>> EmbeddedIdentity::members(std::string group) {
   co_return co_await db_.read([&](store::Transaction& tx) {
-    get<Group>(tx, "group", group);
+    get<Group>(tx, group);
     return tx.identities().members_of(group);
   });
 }
@@ -88,8 +54,8 @@ asio::awaitable<bool> EmbeddedIdentity::is_member(std::string group, UserId user
 
 asio::awaitable<void> EmbeddedIdentity::add_member(std::string group, UserId user) {
   co_await change([&](store::Transaction& tx) {
-    get<Group>(tx, "group", group);
-    get<User>(tx, "user", user.str());
+    get<Group>(tx, group);
+    get<User>(tx, user.str());
     tx.identities().add_member(group, user);
   });
 }
@@ -106,14 +72,10 @@ asio::awaitable<std::vector<AccessKey>> EmbeddedIdentity::access_keys(UserId use
   co_return co_await db_.read([&](store::Transaction& tx) { return tx.identities().access_keys_of(user); });
 }
 
-asio::awaitable<AccessKey> EmbeddedIdentity::access_key(std::string id) {
-  co_return co_await db_.read([&](store::Transaction& tx) { return get<AccessKey>(tx, "credential", id); });
-}
-
 asio::awaitable<AccessKey> EmbeddedIdentity::create_access_key(UserId user, std::string description) {
   AccessKey made{to_upper(rng_.hex(10)), user, rng_.token(30), std::move(description), true, clock_.now()};
   co_await change([&](store::Transaction& tx) {
-    get<User>(tx, "user", user.str());
+    get<User>(tx, user.str());
     if (tx.identities().access_keys_of(user).size() >= kMaxAccessKeys) {
       throw Error(ErrorCode::Conflict, "User " + user.str() + " has 10 access keys, the most that is allowed.");
     }
@@ -124,19 +86,9 @@ asio::awaitable<AccessKey> EmbeddedIdentity::create_access_key(UserId user, std:
 
 asio::awaitable<AccessKey> EmbeddedIdentity::update_access_key(std::string id, std::optional<bool> active,
                                                                std::optional<std::string> description) {
-  co_return co_await change([&](store::Transaction& tx) {
-    AccessKey changed = get<AccessKey>(tx, "credential", id);
-    if (active) changed.active = *active;
-    if (description) changed.description = *description;
-    tx.identities().update(changed);
-    return changed;
-  });
-}
-
-asio::awaitable<void> EmbeddedIdentity::remove_access_key(std::string id) {
-  co_await change([&](store::Transaction& tx) {
-    get<AccessKey>(tx, "credential", id);
-    tx.identities().remove<AccessKey>(id);
+  co_return co_await update<AccessKey>(id, [&](store::Transaction&, AccessKey& key) {
+    if (active) key.active = *active;
+    if (description) key.description = *description;
   });
 }
 
