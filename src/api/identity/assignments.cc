@@ -1,8 +1,6 @@
 // Role assignments on projects, domains and the system, and application credentials.
 
-#include "api/common/body.h"
-#include "api/identity/identity_views.h"
-#include "api/identity/rows.h"
+#include "api/identity/resources.h"
 #include "base/parse_time.h"
 
 namespace varve::api::identity_v3 {
@@ -47,7 +45,7 @@ Timestamp read_expiry(const std::string& text) {
 
 // Credentials belong to their user alone. A token made with one may not make more, unless it is unrestricted.
 UserId credential_owner(const Call& call, bool change) {
-  if (call.identity->user.id.str() != call.path.get("user")) call.require_admin();
+  require_self_or_admin(call, call.path.get("user"));
   if (change && !call.identity->may_manage_credentials) {
     throw Error(ErrorCode::Forbidden,
                 "The application credential of this token may not manage application credentials.");
@@ -114,7 +112,7 @@ Reply target_roles(Context& c, CallPtr call) {
   RoleAssignment target = assignment_of(*call);
   json::array items;
   for (const RoleAssignment& one : co_await c.directory.assignments()) {
-    if (same_target(one, target)) items.push_back(role_view(*call, co_await c.directory.role(one.role_id)));
+    if (same_target(one, target)) items.push_back(view(*call, co_await c.directory.role(one.role_id)));
   }
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
 }

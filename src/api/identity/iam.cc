@@ -1,9 +1,7 @@
 // What the IAM of the clouds that offer EVS has beside Keystone's calls: custom policies (OS-ROLE), which are assigned
 // as roles are, and access keys (OS-CREDENTIAL), with which SDKs sign their requests.
 
-#include "api/common/body.h"
-#include "api/identity/identity_views.h"
-#include "api/identity/rows.h"
+#include "api/identity/resources.h"
 
 namespace varve::api::identity_v3 {
 
@@ -108,7 +106,7 @@ json::object access_key_view(const model::AccessKey& key) {
 }
 
 void require_owner(const Call& call, const UserId& owner) {
-  if (call.identity->user.id != owner) call.require_admin();
+  require_self_or_admin(call, owner.str());
   if (!call.identity->may_manage_credentials) {
     throw Error(ErrorCode::Forbidden, "The application credential of this token may not manage credentials.");
   }

@@ -87,7 +87,7 @@ json::object token_view(const Call& call, const Catalog& from, const identity::I
   return token;
 }
 
-json::object domain_view(const Call& call, const model::Domain& domain) {
+json::object view(const Call& call, const model::Domain& domain) {
   return {{"id", domain.id},
           {"name", domain.name},
           {"description", domain.description},
@@ -97,7 +97,7 @@ json::object domain_view(const Call& call, const model::Domain& domain) {
           {"links", self_link(call, "domains/" + domain.id)}};
 }
 
-json::object project_view(const Call& call, const model::Project& project) {
+json::object view(const Call& call, const model::Project& project) {
   return {{"id", project.id.str()},
           {"name", project.name},
           {"domain_id", project.domain_id},
@@ -110,7 +110,7 @@ json::object project_view(const Call& call, const model::Project& project) {
           {"links", self_link(call, "projects/" + project.id.str())}};
 }
 
-json::object user_view(const Call& call, const model::User& user) {
+json::object view(const Call& call, const model::User& user) {
   json::object out{{"id", user.id.str()},         {"name", user.name},
                    {"domain_id", user.domain_id}, {"description", user.description},
                    {"enabled", user.enabled},     {"password_expires_at", nullptr},
@@ -120,7 +120,7 @@ json::object user_view(const Call& call, const model::User& user) {
   return out;
 }
 
-json::object group_view(const Call& call, const model::Group& group) {
+json::object view(const Call& call, const model::Group& group) {
   return {{"id", group.id},
           {"name", group.name},
           {"domain_id", group.domain_id},
@@ -128,7 +128,7 @@ json::object group_view(const Call& call, const model::Group& group) {
           {"links", self_link(call, "groups/" + group.id)}};
 }
 
-json::object role_view(const Call& call, const model::Role& role) {
+json::object view(const Call& call, const model::Role& role) {
   json::object out{{"id", role.id},
                    {"name", role.name},
                    {"domain_id", nullptr},

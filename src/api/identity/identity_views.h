@@ -22,11 +22,11 @@ struct Catalog {
 json::array catalog_view(const Call& call, const Catalog& from, const std::optional<model::Project>& project);
 json::object token_view(const Call& call, const Catalog& from, const identity::Identity& identity, bool with_catalog);
 
-json::object domain_view(const Call& call, const model::Domain& domain);
-json::object project_view(const Call& call, const model::Project& project);
-json::object user_view(const Call& call, const model::User& user);
-json::object group_view(const Call& call, const model::Group& group);
-json::object role_view(const Call& call, const model::Role& role);
+json::object view(const Call& call, const model::Domain& domain);
+json::object view(const Call& call, const model::Project& project);
+json::object view(const Call& call, const model::User& user);
+json::object view(const Call& call, const model::Group& group);
+json::object view(const Call& call, const model::Role& role);
 json::object credential_view(const Call& call, const model::ApplicationCredential& credential,
                              const std::vector<model::Role>& roles);
 

@@ -1,8 +1,6 @@
 // Version documents, tokens, the catalog, and what a user may ask about itself.
 
-#include "api/common/body.h"
-#include "api/identity/identity_views.h"
-#include "api/identity/rows.h"
+#include "api/identity/resources.h"
 
 namespace varve::api::identity_v3 {
 
@@ -177,18 +175,14 @@ Reply regions(Context& c, CallPtr call) {
 }
 
 Reply own_projects(Context& c, CallPtr call) {
-  json::array items;
-  for (const model::Project& project : co_await c.directory.projects_of(call->identity->user.id)) {
-    items.push_back(project_view(*call, project));
-  }
-  co_return json_reply(200, list_view(*call, "projects", std::move(items)));
+  co_return list_reply(*call, co_await c.directory.projects_of(call->identity->user.id));
 }
 
 Reply own_domains(Context& c, CallPtr call) {
   json::array items;
   for (const model::RoleAssignment& one : co_await c.directory.assignments()) {
     if (one.user_id != call->identity->user.id || one.target_kind != "domain") continue;
-    items.push_back(domain_view(*call, co_await c.directory.domain(one.target_id)));
+    items.push_back(view(*call, co_await c.directory.domain(one.target_id)));
   }
   co_return json_reply(200, list_view(*call, "domains", std::move(items)));
 }
