@@ -59,7 +59,7 @@ boost::asio::awaitable<GroupType> GroupTypes::default_type() const {
   co_return *type;
 }
 
-asio::awaitable<GroupType> GroupTypes::create(GroupTypeSpec spec) {
+asio::awaitable<GroupType> GroupTypes::create(TypeSpec spec) {
   GroupType type;
   type.id = GroupTypeId(rng_.uuid());
   type.name = spec.name;
@@ -74,7 +74,7 @@ asio::awaitable<GroupType> GroupTypes::create(GroupTypeSpec spec) {
   co_return type;
 }
 
-asio::awaitable<GroupType> GroupTypes::update(std::string id, GroupTypeChange change) {
+asio::awaitable<GroupType> GroupTypes::update(std::string id, TypeChange change) {
   co_return co_await db_.write([&](store::Transaction& tx) {
     GroupType type = get(tx, id);
     if (change.name) {

@@ -2,32 +2,19 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/rng.h"
 #include "model/actor.h"
 #include "model/page.h"
+#include "services/type_change.h"
 #include "store/database.h"
 
 namespace varve::services {
 
 // Groups of this type are what Cinder called consistency groups before there were groups.
 inline constexpr const char* kConsistencyGroupType = "default_cgsnapshot_type";
-
-struct GroupTypeSpec {
-  std::string name;
-  std::optional<std::string> description;
-  bool is_public = true;
-  model::Metadata specs;
-};
-
-struct GroupTypeChange {
-  std::optional<std::string> name;
-  std::optional<std::optional<std::string>> description;
-  std::optional<bool> is_public;
-};
 
 class GroupTypes {
  public:
@@ -39,8 +26,8 @@ class GroupTypes {
   boost::asio::awaitable<model::Page<model::GroupType>> list(model::PageQuery query) const;
   boost::asio::awaitable<model::GroupType> show(model::Actor actor, std::string id) const;
   boost::asio::awaitable<model::GroupType> default_type() const;
-  boost::asio::awaitable<model::GroupType> create(GroupTypeSpec spec);
-  boost::asio::awaitable<model::GroupType> update(std::string id, GroupTypeChange change);
+  boost::asio::awaitable<model::GroupType> create(TypeSpec spec);
+  boost::asio::awaitable<model::GroupType> update(std::string id, TypeChange change);
   boost::asio::awaitable<void> remove(std::string id);
   boost::asio::awaitable<void> merge_specs(std::string id, model::Metadata specs);
   boost::asio::awaitable<void> remove_spec(std::string id, std::string key);

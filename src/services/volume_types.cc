@@ -144,13 +144,13 @@ model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const model::Acto
   return std::move(*type);
 }
 
-boost::asio::awaitable<model::VolumeType> VolumeTypes::create(VolumeTypeSpec spec) {
+boost::asio::awaitable<model::VolumeType> VolumeTypes::create(TypeSpec spec) {
   model::VolumeType type;
   type.id = VolumeTypeId(rng_.uuid());
   type.name = spec.name;
   type.description = spec.description;
   type.is_public = spec.is_public;
-  type.extra_specs = spec.extra_specs;
+  type.extra_specs = spec.specs;
   type.created_at = clock_.now();
   co_await db_.write([&](store::Transaction& tx) {
     require_free_name(tx, type.name, type.id.str());
@@ -159,7 +159,7 @@ boost::asio::awaitable<model::VolumeType> VolumeTypes::create(VolumeTypeSpec spe
   co_return type;
 }
 
-boost::asio::awaitable<model::VolumeType> VolumeTypes::update(std::string id, VolumeTypeChange change) {
+boost::asio::awaitable<model::VolumeType> VolumeTypes::update(std::string id, TypeChange change) {
   co_return co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (change.name) {
@@ -188,17 +188,16 @@ boost::asio::awaitable<void> VolumeTypes::remove(std::string id) {
   });
 }
 
-boost::asio::awaitable<model::Metadata> VolumeTypes::merge_extra_specs(std::string id, model::Metadata specs) {
+boost::asio::awaitable<void> VolumeTypes::merge_specs(std::string id, model::Metadata specs) {
   co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     for (const auto& [key, value] : specs) type.extra_specs[key] = value;
     type.updated_at = clock_.now();
     tx.volume_types().update(type);
   });
-  co_return specs;
 }
 
-boost::asio::awaitable<void> VolumeTypes::remove_extra_spec(std::string id, std::string key) {
+boost::asio::awaitable<void> VolumeTypes::remove_spec(std::string id, std::string key) {
   co_await db_.write([&](store::Transaction& tx) {
     model::VolumeType type = get(tx, id);
     if (type.extra_specs.erase(key) == 0) {

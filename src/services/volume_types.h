@@ -10,22 +10,10 @@
 #include "base/rng.h"
 #include "model/actor.h"
 #include "services/settings.h"
+#include "services/type_change.h"
 #include "store/database.h"
 
 namespace varve::services {
-
-struct VolumeTypeSpec {
-  std::string name;
-  std::optional<std::string> description;
-  bool is_public = true;
-  model::Metadata extra_specs;
-};
-
-struct VolumeTypeChange {
-  std::optional<std::string> name;
-  std::optional<std::optional<std::string>> description;
-  std::optional<bool> is_public;
-};
 
 class VolumeTypes {
  public:
@@ -41,11 +29,11 @@ class VolumeTypes {
   boost::asio::awaitable<model::VolumeType> default_type(model::Actor actor) const;  // of its project
 
   // Administrators only; the API checks that.
-  boost::asio::awaitable<model::VolumeType> create(VolumeTypeSpec spec);
-  boost::asio::awaitable<model::VolumeType> update(std::string id, VolumeTypeChange change);
+  boost::asio::awaitable<model::VolumeType> create(TypeSpec spec);
+  boost::asio::awaitable<model::VolumeType> update(std::string id, TypeChange change);
   boost::asio::awaitable<void> remove(std::string id);
-  boost::asio::awaitable<model::Metadata> merge_extra_specs(std::string id, model::Metadata specs);
-  boost::asio::awaitable<void> remove_extra_spec(std::string id, std::string key);
+  boost::asio::awaitable<void> merge_specs(std::string id, model::Metadata specs);
+  boost::asio::awaitable<void> remove_spec(std::string id, std::string key);
 
   // Projects that may use a private type. A public one throws Error(InvalidInput).
   boost::asio::awaitable<std::vector<ProjectId>> access(std::string id) const;

@@ -1,4 +1,4 @@
-// The metadata sub-resource, the same for volumes and snapshots: what differs is how it is read and written.
+// The metadata of volumes and snapshots, and the specs of types: bodies, replies, conditions.
 #pragma once
 
 #include "api/common/body.h"
@@ -10,29 +10,30 @@
 
 namespace varve::api::cinder {
 
-// {"metadata": {...}}
-inline model::Metadata metadata_body(const http::Request& request) {
-  json::object body = parse_body(request);
-  json::value whole = std::move(body);
+// {"<envelope>": {...}}
+inline model::Metadata metadata_body(const http::Request& request, std::string_view envelope = "metadata") {
+  json::value whole = parse_body(request);
   Fields fields(whole, "body");
-  std::optional<model::Metadata> metadata = fields.metadata("metadata");
-  if (!metadata) throw Error(ErrorCode::InvalidInput, "'metadata' is a required property");
+  std::optional<model::Metadata> metadata = fields.metadata(envelope);
+  if (!metadata) throw Error(ErrorCode::InvalidInput, "'" + std::string(envelope) + "' is a required property");
   fields.finish();
   return std::move(*metadata);
 }
 
 // {"meta": {"<key of the path>": "..."}}
 inline model::Metadata metadata_item_body(const http::Request& request, const std::string& key) {
-  json::object body = parse_body(request);
-  json::value whole = std::move(body);
-  Fields fields(whole, "body");
-  std::optional<model::Metadata> meta = fields.metadata("meta");
-  if (!meta) throw Error(ErrorCode::InvalidInput, "'meta' is a required property");
-  fields.finish();
-  if (meta->size() != 1 || !meta->contains(key)) {
+  model::Metadata meta = metadata_body(request, "meta");
+  if (meta.size() != 1 || !meta.contains(key)) {
     throw Error(ErrorCode::InvalidInput, "Request body and URI mismatch: the one key of 'meta' must be '" + key + "'.");
   }
-  return std::move(*meta);
+  return meta;
+}
+
+// {"<key>": "..."}. `none` begins the refusal: "Volume <id> has no metadata".
+inline json::object pair_of(const model::Metadata& metadata, const std::string& key, const std::string& none) {
+  auto found = metadata.find(key);
+  if (found == metadata.end()) throw Error(ErrorCode::NotFound, none + " with key " + key + ".");
+  return json::object{{key, found->second}};
 }
 
 // {"<key of the path>": "..."}

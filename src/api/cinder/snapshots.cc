@@ -136,11 +136,8 @@ Reply set_snapshot_metadata(Services& s, CallPtr call) {
 Reply snapshot_metadata_item(Services& s, CallPtr call) {
   Snapshot snapshot = co_await s.snapshots.show(call->actor, SnapshotId(call->path.get("id")));
   std::string key = call->path.get("key");
-  auto found = snapshot.metadata.find(key);
-  if (found == snapshot.metadata.end()) {
-    throw Error(ErrorCode::NotFound, "Snapshot " + snapshot.id.str() + " has no metadata with key " + key + ".");
-  }
-  co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
+  json::object pair = pair_of(snapshot.metadata, key, "Snapshot " + snapshot.id.str() + " has no metadata");
+  co_return json_reply(200, json::object{{"meta", std::move(pair)}});
 }
 
 Reply set_snapshot_metadata_item(Services& s, CallPtr call) {

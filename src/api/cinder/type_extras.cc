@@ -34,6 +34,13 @@ std::string checked_consumer(const std::string& consumer) {
   Fields::refuse("consumer", json::value(consumer), "'front-end', 'back-end' or 'both' is wanted");
 }
 
+json::value qos_specs_body(const http::Request& request) {
+  json::object body = parse_body(request);
+  const json::value* specs = body.if_contains("qos_specs");
+  if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
+  return *specs;
+}
+
 // Values may be numbers: they are kept as texts.
 model::Metadata spec_pairs(const json::value& value) {
   if (!value.is_object()) Fields::refuse("qos_specs", value, "It is not of type 'object'");
@@ -83,6 +90,12 @@ services::EncryptionChange read_encryption(Fields& fields) {
   return change;
 }
 
+std::string asked_type(const Call& call) {
+  std::string type = call.parameter("vol_type_id");
+  if (type.empty()) throw Error(ErrorCode::InvalidInput, "Volume Type id must not be None.");
+  return type;
+}
+
 json::object default_view(const ProjectId& project, const VolumeTypeId& type) {
   return {{"project_id", project.str()}, {"volume_type_id", type.str()}};
 }
@@ -96,13 +109,11 @@ Reply list_qos_specs(Services& s, CallPtr call) {
 }
 
 Reply create_qos_spec(Services& s, CallPtr call) {
-  json::object body = parse_body(*call->request);
-  const json::value* specs = body.if_contains("qos_specs");
-  if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
+  json::value body = qos_specs_body(*call->request);
   QosSpec spec;
-  spec.specs = spec_pairs(*specs);
+  spec.specs = spec_pairs(body);
   std::optional<std::string> name = take(spec.specs, "name");
-  if (!name || name->empty()) Fields::refuse("qos_specs", *specs, "'name' is a required property");
+  if (!name || name->empty()) Fields::refuse("qos_specs", body, "'name' is a required property");
   spec.name = *name;
   spec.consumer = checked_consumer(take(spec.specs, "consumer").value_or("back-end"));
   QosSpec made = co_await s.type_extras.create_spec(std::move(spec));
@@ -117,10 +128,7 @@ Reply show_qos_spec(Services& s, CallPtr call) {
 }
 
 Reply update_qos_spec(Services& s, CallPtr call) {
-  json::object body = parse_body(*call->request);
-  const json::value* specs = body.if_contains("qos_specs");
-  if (specs == nullptr) throw Error(ErrorCode::InvalidInput, "'qos_specs' is a required property");
-  model::Metadata pairs = spec_pairs(*specs);
+  model::Metadata pairs = spec_pairs(qos_specs_body(*call->request));
   json::object shown = metadata_view(pairs);
   std::optional<std::string> consumer = take(pairs, "consumer");
   if (consumer) checked_consumer(*consumer);
@@ -156,18 +164,13 @@ Reply qos_associations(Services& s, CallPtr call) {
 }
 
 Reply associate_qos(Services& s, CallPtr call) {
-  std::string type = call->parameter("vol_type_id");
-  if (type.empty()) throw Error(ErrorCode::InvalidInput, "Volume Type id must not be None.");
-  co_await s.type_extras.associate(call->path.get("id"), type);
+  co_await s.type_extras.associate(call->path.get("id"), asked_type(*call));
   co_return empty_reply(202);
 }
 
 Reply disassociate_qos(Services& s, CallPtr call) {
   std::optional<std::string> type;
-  if (!call->request->path.ends_with("_all")) {
-    type = call->parameter("vol_type_id");
-    if (type->empty()) throw Error(ErrorCode::InvalidInput, "Volume Type id must not be None.");
-  }
+  if (!call->request->path.ends_with("_all")) type = asked_type(*call);
   co_await s.type_extras.disassociate(call->path.get("id"), type);
   co_return empty_reply(202);
 }

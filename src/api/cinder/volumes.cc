@@ -202,11 +202,8 @@ Reply set_volume_metadata(Services& s, CallPtr call) {
 Reply volume_metadata_item(Services& s, CallPtr call) {
   VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
   std::string key = call->path.get("key");
-  auto found = detail.volume.metadata.find(key);
-  if (found == detail.volume.metadata.end()) {
-    throw Error(ErrorCode::NotFound, "Volume " + detail.volume.id.str() + " has no metadata with key " + key + ".");
-  }
-  co_return json_reply(200, json::object{{"meta", json::object{{key, found->second}}}});
+  json::object pair = pair_of(detail.volume.metadata, key, "Volume " + detail.volume.id.str() + " has no metadata");
+  co_return json_reply(200, json::object{{"meta", std::move(pair)}});
 }
 
 Reply set_volume_metadata_item(Services& s, CallPtr call) {
