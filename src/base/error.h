@@ -2,7 +2,6 @@
 // reply) and by the task runner (which turns it into the end of a task), and nowhere else.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -38,69 +37,12 @@ enum class ErrorCode : std::uint8_t {
   Internal,              // our own fault
 };
 
-// What precisely, where a dialect has a code of its own for it (EVS: "Error Codes"). Closed: api/common/evs_codes.cc
-// has one row for each. Most errors need none.
-enum class Reason : std::uint8_t {
-  None,
-  // of a request
-  InvalidBody,
-  InvalidVolumeId,
-  InvalidName,
-  InvalidDescription,
-  InvalidBackupId,
-  NothingToUpdate,
-  NoVolumeInBody,
-  NoChangeInBody,
-  NoExtensionInBody,
-  InvalidSize,
-  SeveralSources,
-  InvalidVolumeType,
-  InvalidCount,
-  InvalidLimit,
-  LimitTooLarge,
-  InvalidMarker,
-  InvalidStatusFilter,
-  InvalidZone,
-  InvalidZoneFilter,
-  InvalidSortKey,
-  InvalidSortDirection,
-  InvalidMetadataFilter,
-  InvalidShareable,
-  InvalidPassthrough,
-  InvalidFullClone,
-  InvalidEncryption,
-  InheritedProperty,
-  ProtectedMetadata,
-  InvalidSnapshotId,
-  InvalidImage,
-  BackupTooLarge,
-  BatchFromBackup,
-  InvalidTag,
-  TooManyTags,
-  UnknownJob,
-  // of a state or a limit
-  VolumeQuota,
-  GigabytesQuota,
-  NewSizeNotGreater,
-  VolumeNotDeletable,
-  VolumeNotExtendable,
-  SharedVolumeInUse,
-  SnapshotNotDeletable,
-  SnapshotNotUsable,
-  BackupNotUsable,
-  SnapshotInOtherZone,
-  SnapshotOfOtherType,
-  TypeUnknown,
-  TypeNotInZone,
-  RetypeNotAllowed,
-  RoleMissing,
-  ActionDenied,
-};
-inline constexpr std::size_t kReasons = static_cast<std::size_t>(Reason::ActionDenied) + 1;
+// What precisely is wrong, where that has a name: model/reason.h has them. Reason(): it has none.
+enum class Reason : std::uint8_t;
 
 class Error : public std::exception {
  public:
-  Error(ErrorCode code, std::string message, Reason reason = Reason::None)
+  Error(ErrorCode code, std::string message, Reason reason = Reason())
       : code_(code), reason_(reason), message_(std::move(message)) {}
 
   ErrorCode code() const noexcept { return code_; }

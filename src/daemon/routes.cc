@@ -17,18 +17,6 @@ namespace json = boost::json;
 
 namespace {
 
-std::string_view name_of(api::Envelope envelope) {
-  switch (envelope) {
-    case api::Envelope::Evs:
-      return "evs";
-    case api::Envelope::Keystone:
-      return "keystone";
-    case api::Envelope::Fault:
-      break;
-  }
-  return "fault";
-}
-
 std::string version_of(int since) {
   return "3." + std::to_string(since);
 }
@@ -39,7 +27,7 @@ json::object entry(const api::RouteInfo& route) {
           {"path", route.pattern},
           {"needs", route.needs.words()},
           {"since", version_of(route.since)},
-          {"envelope", name_of(route.envelope)}};
+          {"envelope", route.envelope->name}};
 }
 
 template <class Context>

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/failpoint.h"
 #include "blocks/device.h"
+#include "model/reason.h"
 #include "services/backups.h"
 #include "services/states.h"
 #include "services/volume_rules.h"

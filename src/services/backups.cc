@@ -1,6 +1,7 @@
 #include "services/backups.h"
 
 #include "base/text.h"
+#include "model/reason.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
 

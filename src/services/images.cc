@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "blocks/device.h"
+#include "model/reason.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
 

@@ -1,6 +1,7 @@
 #include "services/jobs.h"
 
 #include "base/error.h"
+#include "model/reason.h"
 
 namespace varve::services {
 

@@ -1,6 +1,7 @@
 #include "services/quotas.h"
 
 #include "base/error.h"
+#include "model/reason.h"
 
 namespace varve::services {
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/reason.h"
 #include "services/states.h"
 #include "services/volume_rules.h"
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/reason.h"
+
 namespace varve::services {
 
 void require_status(const model::Volume& volume, std::initializer_list<model::VolumeStatus> allowed,

@@ -26,7 +26,7 @@ void move_to(Resource& resource, Status to) {
 
 // Throws Error(InvalidState) unless the volume has one of the statuses.
 void require_status(const model::Volume& volume, std::initializer_list<model::VolumeStatus> allowed,
-                    std::string_view to_do, Reason reason = Reason::None);
+                    std::string_view to_do, Reason reason = Reason());
 
 // How a task leaves its volume, if that is still there: at `status`, or as it was before (the task's resume_status),
 // unless the last attachment went meanwhile, or one was completed.

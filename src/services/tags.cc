@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/reason.h"
 #include "services/states.h"
 
 namespace varve::services {

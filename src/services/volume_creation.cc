@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "model/reason.h"
 #include "services/states.h"
 #include "services/tags.h"
 #include "services/volume_rules.h"

@@ -1,5 +1,6 @@
 #include "services/volume_rules.h"
 
+#include "model/reason.h"
 #include "services/group_types.h"
 
 namespace varve::services {

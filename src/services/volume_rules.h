@@ -11,7 +11,7 @@
 
 namespace varve::services {
 
-[[noreturn]] void invalid(std::string message, Reason reason = Reason::None);
+[[noreturn]] void invalid(std::string message, Reason reason = Reason());
 
 model::VolumeType type_of(store::Transaction& tx, const model::Volume& volume);
 // What the storage enforces: of the QoS spec that the type is associated with, else the type's own.

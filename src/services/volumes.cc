@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/failpoint.h"
+#include "model/reason.h"
 #include "services/states.h"
 #include "services/tags.h"
 #include "services/volume_rules.h"

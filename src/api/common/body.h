@@ -72,7 +72,7 @@ class Fields {
   void finish() const;  // throws for a member that nobody asked for
 
   [[noreturn]] static void refuse(std::string_view field, const json::value& value, std::string_view why,
-                                  Reason reason = Reason::None);
+                                  Reason reason = Reason());
 
  private:
   [[noreturn]] void miss(std::string_view key) const;
@@ -91,7 +91,7 @@ class Body {
  public:
   // missing: the reason when the envelope is not there.
   Body(const http::Request& request, std::string_view envelope, std::span<const FieldReason> reasons = {},
-       Reason missing = Reason::None);
+       Reason missing = Reason());
   Fields& fields() { return *fields_; }
   const json::object& root() const { return root_; }
 

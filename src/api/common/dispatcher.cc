@@ -4,6 +4,7 @@
 
 #include "api/common/signature.h"
 #include "base/log.h"
+#include "model/reason.h"
 
 namespace varve::api {
 
@@ -76,14 +77,14 @@ std::string Dispatcher::base_url(const http::Request& request) const {
 }
 
 // Of the path's rows. A path without any answers as Keystone below /identity, else as Cinder.
-Envelope Dispatcher::envelope_of(const http::Request& request) const {
+const Envelope& Dispatcher::envelope_of(const http::Request& request) const {
   auto match = router_.find(request.method, request.path);
-  if (match.nearest != nullptr) return match.nearest->info.envelope;
-  return request.path.starts_with("/identity") ? Envelope::Keystone : Envelope::Fault;
+  if (match.nearest != nullptr) return *match.nearest->info.envelope;
+  return request.path.starts_with("/identity") ? kKeystoneFaults : kCinderFaults;
 }
 
 http::Response Dispatcher::fault(const Error& error, const http::Request* request) const {
-  Envelope envelope = request != nullptr ? envelope_of(*request) : Envelope::Fault;
+  const Envelope& envelope = request != nullptr ? envelope_of(*request) : kCinderFaults;
   http::Response response = fault_response(error, config_.error_codes, envelope);
   if (error.code() == ErrorCode::Unauthorized && request != nullptr) {
     response.headers.emplace_back("WWW-Authenticate", "Keystone uri=\"" + base_url(*request) + "/identity/v3\"");

@@ -67,7 +67,7 @@ class Dispatcher {
   Reply run(CallPtr call);
   boost::asio::awaitable<std::shared_ptr<const identity::Identity>> authenticate(const http::Request& request);
   void identify(Call& call, Scope scope) const;
-  Envelope envelope_of(const http::Request& request) const;
+  const Envelope& envelope_of(const http::Request& request) const;
   std::string base_url(const http::Request& request) const;
 
   identity::Authenticator& authenticator_;

@@ -3,16 +3,12 @@
 #include <array>
 #include <boost/beast/http/status.hpp>
 #include <boost/json.hpp>
-#include <tuple>
 #include <utility>
 
-#include "api/common/evs_codes.h"
 #include "base/log.h"
 #include "base/text.h"
 
 namespace varve::api {
-
-namespace json = boost::json;
 
 namespace {
 
@@ -72,47 +68,47 @@ std::string client_text(const Error& error) {
   return text;
 }
 
-// What EVS documents first, then what it is about here.
-std::pair<Fault, std::string> evs_fault(const Error& error, const std::string& message) {
-  Fault fault = fault_of(error.code());
-  fault.name = "error";
-  if (error.code() == ErrorCode::MalformedUrl) return {{400, "error", "EVS.0001"}, "invalid tenant id! " + message};
-  if (error.code() == ErrorCode::MalformedBody) return {{400, "error", "EVS.1052"}, "invalid http body! " + message};
-  const EvsCode* code = evs_code_of(error.reason());
-  if (code == nullptr) return {fault, message};
-  fault.status = code->status;
-  fault.evs_code = code->code;
-  return {fault, std::string(code->message) + " " + message};
+FaultReply write_cinder(const Error& error, const std::string& message, ErrorCodes codes) {
+  const Fault& fault = fault_of(error.code());
+  json::value code = codes == ErrorCodes::Evs ? json::value(fault.evs_code) : json::value(fault.status);
+  return {fault.status, fault_body(fault.name, error, fault.status, message, code)};
+}
+
+FaultReply write_keystone(const Error& error, const std::string& message, ErrorCodes) {
+  unsigned status = fault_of(error.code()).status;
+  auto title = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(status));
+  json::object inner{{"code", status}, {"title", title}, {"message", message}};
+  return {status, json::object{{"error", std::move(inner)}}};
+}
+
+bool is_waiting_for_room(const Error& error, unsigned status) {
+  return status == 413 && error.code() == ErrorCode::OverQuota;
 }
 
 }  // namespace
 
-http::Response fault_response(const Error& error, ErrorCodes codes, Envelope envelope) {
-  Fault fault = fault_of(error.code());
+const Envelope kCinderFaults{"fault", write_cinder};
+const Envelope kKeystoneFaults{"keystone", write_keystone};
+
+json::object fault_body(std::string_view name, const Error& error, unsigned status, const std::string& message,
+                        const json::value& code) {
+  json::object inner{{"message", message}, {"code", code}};
+  if (is_waiting_for_room(error, status)) inner["retryAfter"] = "0";
+  json::object body;
+  body[name] = std::move(inner);
+  return body;
+}
+
+http::Response fault_response(const Error& error, ErrorCodes codes, const Envelope& envelope) {
   // What went wrong inside is for the log, not for a client.
   std::string message = error.code() == ErrorCode::Internal
                             ? "The server has either erred or is incapable of performing the requested operation."
                             : client_text(error);
-  if (envelope == Envelope::Evs) std::tie(fault, message) = evs_fault(error, message);
-  json::object body;
-  if (envelope == Envelope::Keystone) {
-    auto title = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(fault.status));
-    body["error"] = json::object{{"code", fault.status}, {"title", title}, {"message", message}};
-  } else {
-    json::object inner{{"message", message}};
-    // The routes that only EVS has know no other codes.
-    if (codes == ErrorCodes::Evs || envelope == Envelope::Evs) {
-      inner["code"] = fault.evs_code;
-    } else {
-      inner["code"] = fault.status;
-    }
-    if (fault.status == 413 && error.code() == ErrorCode::OverQuota) inner["retryAfter"] = "0";
-    body[fault.name] = std::move(inner);
-  }
+  FaultReply fault = envelope.write(error, message, codes);
   http::Response response;
   response.status = fault.status;
-  response.body = json::serialize(body);
-  if (fault.status == 413 && error.code() == ErrorCode::OverQuota) response.headers.emplace_back("Retry-After", "0");
+  response.body = json::serialize(fault.body);
+  if (is_waiting_for_room(error, fault.status)) response.headers.emplace_back("Retry-After", "0");
   if (error.code() == ErrorCode::TooManyRequests) response.headers.emplace_back("Retry-After", "1");
   return response;
 }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/parse_time.h"
 #include "base/text.h"
+#include "model/reason.h"
 #include "model/status.h"
 
 namespace varve::api {

@@ -63,7 +63,7 @@ template <class Context>
 struct Table {
   RowsOf<Context> rows;
   std::span<const Place> places;
-  Envelope envelope = Envelope::Fault;
+  const Envelope* envelope = &kCinderFaults;
 };
 
 template <class Context>
@@ -77,7 +77,7 @@ struct RouteInfo {
   Scope scope;
   int since;  // in that place
   int until;  // the last that is in that place
-  Envelope envelope;
+  const Envelope* envelope;
 };
 
 // visit(const RouteInfo&, const Row<Context>&) for each of them.

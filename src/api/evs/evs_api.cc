@@ -1,5 +1,6 @@
 #include "api/evs/evs_api.h"
 
+#include "api/evs/faults.h"
 #include "api/evs/rows.h"
 
 namespace varve::api::evs {
@@ -14,13 +15,13 @@ constexpr Place kInFirstVersion[] = {{"/v1/{project_id}"}};
 Tables<Services> tables() {
   Tables<Services> out;
   for (Rows rows : {volumes_rows(), snapshots_rows(), tags_rows(), jobs_rows()}) {
-    out.push_back({rows, kInProject, Envelope::Evs});
+    out.push_back({rows, kInProject, &kFaults});
   }
   for (Rows rows : {volume_extension_rows(), snapshot_extension_rows(), tag_extension_rows(), resource_tags_rows(),
                     refusal_rows()}) {
     out.push_back({rows, kInProject});
   }
-  out.push_back({jobs_rows(), kInFirstVersion, Envelope::Evs});
+  out.push_back({jobs_rows(), kInFirstVersion, &kFaults});
   out.push_back({legacy_rows(), kInFirstVersion});
   return out;
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
-#include "api/common/evs_codes.h"
 #include "api/common/replies.h"
+#include "api/evs/faults.h"
 #include "api/evs/rows.h"
 #include "base/error.h"
 
@@ -83,7 +83,7 @@ json::object part_view(const JobPart& part) {
   out["error_code"] = nullptr;
   out["fail_reason"] = nullptr;
   if (task.state == TaskState::Failed) {
-    EvsCode fault = evs_job_fault(task.kind);
+    JobFault fault = job_fault(task.kind);
     out["error_code"] = fault.code;
     out["fail_reason"] = fault.message;
   }
@@ -114,7 +114,7 @@ json::object batch_view(const Job& job) {
   out["error_code"] = nullptr;
   out["fail_reason"] = nullptr;
   if (state == TaskState::Failed) {
-    EvsCode fault = evs_job_fault(failed->task.kind);
+    JobFault fault = job_fault(failed->task.kind);
     out["error_code"] = fault.code;
     out["fail_reason"] = fault.message;
   }

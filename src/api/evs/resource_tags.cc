@@ -7,6 +7,7 @@
 #include "api/evs/rows.h"
 #include "api/evs/tag_queries.h"
 #include "base/error.h"
+#include "model/reason.h"
 
 namespace varve::api::evs {
 

@@ -6,6 +6,7 @@
 #include "api/common/body.h"
 #include "api/common/replies.h"
 #include "base/error.h"
+#include "model/reason.h"
 #include "services/tags.h"
 
 namespace varve::api::evs {

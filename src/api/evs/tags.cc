@@ -8,6 +8,7 @@
 #include "api/evs/rows.h"
 #include "api/evs/tag_queries.h"
 #include "base/text.h"
+#include "model/reason.h"
 
 namespace varve::api::evs {
 

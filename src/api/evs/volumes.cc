@@ -5,6 +5,7 @@
 #include "api/common/resource_views.h"
 #include "api/evs/rows.h"
 #include "base/text.h"
+#include "model/reason.h"
 
 namespace varve::api::evs {
 

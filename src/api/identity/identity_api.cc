@@ -14,7 +14,7 @@ constexpr Place kPlaces[] = {{"/identity", Scope::Any}};
 Tables<Context> tables() {
   Tables<Context> out;
   for (Rows rows : {tokens_rows(), management_rows(), groups_rows(), iam_rows(), assignments_rows()}) {
-    out.push_back({rows, kPlaces, Envelope::Keystone});
+    out.push_back({rows, kPlaces, &kKeystoneFaults});
   }
   return out;
 }

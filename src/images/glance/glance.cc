@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "model/reason.h"
 
 namespace varve::images {
 

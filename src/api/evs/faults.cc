@@ -1,14 +1,22 @@
-#include "api/common/evs_codes.h"
+#include "api/evs/faults.h"
 
 #include <array>
 #include <utility>
 
-namespace varve::api {
+#include "model/reason.h"
+
+namespace varve::api::evs {
 
 namespace {
 
+struct Code {
+  unsigned status;
+  std::string_view code;
+  std::string_view message;
+};
+
 // EVS API reference, "Error Codes"; the messages as they stand there.
-constexpr std::array<std::pair<Reason, EvsCode>, kReasons - 1> kCodes{{
+constexpr std::array<std::pair<Reason, Code>, kReasons - 1> kCodes{{
     {Reason::InvalidBody, {400, "EVS.1052", "invalid http body!"}},
     {Reason::InvalidVolumeId, {400, "EVS.1002", "invalid volume id!"}},
     {Reason::InvalidName, {400, "EVS.1003", "invalid volume name!"}},
@@ -80,37 +88,52 @@ consteval bool is_complete() {
 }
 static_assert(is_complete(), "every Reason but None has one row");
 
-}  // namespace
-
-const EvsCode* evs_code_of(Reason reason) {
-  for (const auto& [key, code] : kCodes) {
-    if (key == reason) return &code;
+const Code* code_of(const Error& error) {
+  for (const auto& [reason, code] : kCodes) {
+    if (reason == error.reason()) return &code;
   }
   return nullptr;
 }
 
-EvsCode evs_job_fault(model::TaskKind kind) {
+// What EVS documents first, then what it is about here.
+FaultReply write_fault(const Error& error, const std::string& message, ErrorCodes) {
+  auto reply = [&](unsigned status, std::string_view code, const std::string& text) {
+    return FaultReply{status, fault_body("error", error, status, text, json::value(code))};
+  };
+  if (error.code() == ErrorCode::MalformedUrl) return reply(400, "EVS.0001", "invalid tenant id! " + message);
+  if (error.code() == ErrorCode::MalformedBody) return reply(400, "EVS.1052", "invalid http body! " + message);
+  if (const Code* code = code_of(error))
+    return reply(code->status, code->code, std::string(code->message) + " " + message);
+  const Fault& fault = fault_of(error.code());
+  return reply(fault.status, fault.evs_code, message);
+}
+
+}  // namespace
+
+const Envelope kFaults{"evs", write_fault};
+
+JobFault job_fault(model::TaskKind kind) {
   switch (kind) {
     case model::TaskKind::CreateVolume:
     case model::TaskKind::CreateVolumeFromImage:
     case model::TaskKind::CreateVolumeFromBackup:
-      return {500, "EVS.2024", "volume is error!"};
+      return {"EVS.2024", "volume is error!"};
     case model::TaskKind::DeleteVolume:
-      return {500, "EVS.2020", "volume is error_deleting!"};
+      return {"EVS.2020", "volume is error_deleting!"};
     case model::TaskKind::ExtendVolume:
-      return {500, "EVS.2026", "volume is error_extending!"};
+      return {"EVS.2026", "volume is error_extending!"};
     case model::TaskKind::RestoreBackup:
-      return {500, "EVS.2025", "volume is error_restoring!"};
+      return {"EVS.2025", "volume is error_restoring!"};
     case model::TaskKind::StartExport:
     case model::TaskKind::StopExport:
-      return {500, "EVS.2021", "volume is error_detaching!"};
+      return {"EVS.2021", "volume is error_detaching!"};
     case model::TaskKind::DeleteSnapshot:
-      return {500, "EVS.2019", "snapshot is error_deleting!"};
+      return {"EVS.2019", "snapshot is error_deleting!"};
     case model::TaskKind::RetypeVolume:
-      return {500, "EVS.2050", "set volume Qos failed!"};
+      return {"EVS.2050", "set volume Qos failed!"};
     default:
-      return {500, "EVS.2002", "internal error!"};
+      return {"EVS.2002", "internal error!"};
   }
 }
 
-}  // namespace varve::api
+}  // namespace varve::api::evs
