@@ -1,5 +1,11 @@
-// The one exception of the project. Thrown where a fault is found; caught by the API dispatcher (which turns it into a
-// reply) and by the task runner (which turns it into the end of a task), and nowhere else.
+// The one exception of the project. Thrown where a fault is found, and caught in four kinds of places only:
+// - where work ends and its outcome is told: the API dispatcher and the connection (a reply), the task runner (the end
+//   of a task), the database's writer (its caller), main (the exit status), the control socket;
+// - where the rest goes on without: the next turn of a loop, the other items of a survey or a start, work that a step
+//   only helps. It is logged, and what must be done comes again;
+// - where what is half done is taken back: it is thrown on;
+// - where its code is an answer (it is not there), opens another way (there is no room: a spare file) or has a better
+//   word. Other codes are thrown on.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // From a request to its handler and back: route, authenticate, check project, microversion and what the row says is
-// needed, run, turn an Error into its reply. One of the two places that catch.
+// needed, run, turn an Error into its reply.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
