@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace varve::failpoint {
 
@@ -62,11 +63,7 @@ void disarm() {
 void arm_from_environment() {
   const char* text = std::getenv("VARVE_FAILPOINTS");
   if (text == nullptr) return;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    std::size_t comma = rest.find(',');
-    std::string_view item = rest.substr(0, comma);
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+  for (std::string_view item : split(text, ',')) {
     std::size_t equals = item.find('=');
     if (equals == std::string_view::npos) throw Error(ErrorCode::InvalidInput, "VARVE_FAILPOINTS: name=action wanted");
     arm(item.substr(0, equals), item.substr(equals + 1));

@@ -25,7 +25,7 @@ std::optional<std::int64_t> parse_int(std::string_view text);
 // Equal in a time that depends on the lengths only.
 bool equal_constant_time(std::string_view a, std::string_view b);
 
-std::vector<std::string> split(std::string_view text, char by);  // "" has no part
+std::vector<std::string> split(std::string_view text, char by);  // no part of "", none behind a last `by`
 
 // Of absolute paths only the last name is left: what a client may read. URLs stay.
 std::string without_paths(std::string_view text);

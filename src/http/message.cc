@@ -21,10 +21,7 @@ std::string decode(std::string_view text) {
 
 Query parse_query(std::string_view text) {
   Query out;
-  while (!text.empty()) {
-    std::size_t end = text.find('&');
-    std::string_view item = text.substr(0, end);
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  for (std::string_view item : split(text, '&')) {
     if (item.empty()) continue;
     if (out.size() == kMaxParameters) throw Error(ErrorCode::InvalidInput, "the query string has too many parameters");
     std::size_t equals = item.find('=');

@@ -1,5 +1,7 @@
 #include "identity/policy.h"
 
+#include "base/text.h"
+
 namespace varve::identity {
 
 std::string encode_policy(const Policy& policy) {
@@ -10,11 +12,8 @@ std::string encode_policy(const Policy& policy) {
 
 Policy decode_policy(std::string_view text) {
   Policy policy;
-  while (!text.empty()) {
-    std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-    if (line.size() > 1) policy.push_back({line.front() == '+', std::string(line.substr(1))});
+  for (const std::string& line : split(text, '\n')) {
+    if (line.size() > 1) policy.push_back({line.front() == '+', line.substr(1)});
   }
   return policy;
 }

@@ -7,10 +7,8 @@ namespace varve::api {
 
 Microversion parse_microversion(std::string_view header) {
   // A list may name the versions of several services; only ours counts.
-  while (!header.empty()) {
-    std::size_t comma = header.find(',');
-    std::string_view item = trim(header.substr(0, comma));
-    header = comma == std::string_view::npos ? std::string_view() : header.substr(comma + 1);
+  for (const std::string& part : split(header, ',')) {
+    std::string_view item = trim(part);
     if (!item.starts_with("volume ")) continue;
     std::string_view text = trim(item.substr(7));
     if (text == "latest") return kNewest;

@@ -38,10 +38,7 @@ void add_times(model::PageQuery& query, const FilterSpec& spec, std::string_view
   constexpr std::pair<std::string_view, Filter::Op> kOps[] = {
       {"gt:", Filter::Op::Greater},      {"gte:", Filter::Op::GreaterOrEqual}, {"lt:", Filter::Op::Less},
       {"lte:", Filter::Op::LessOrEqual}, {"eq:", Filter::Op::Equal},           {"neq:", Filter::Op::NotEqual}};
-  while (!text.empty()) {
-    std::size_t comma = text.find(',');
-    std::string_view item = text.substr(0, comma);
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+  for (std::string_view item : split(text, ',')) {
     Filter::Op op = Filter::Op::Equal;
     for (const auto& [prefix, meaning] : kOps) {
       if (!item.starts_with(prefix)) continue;
@@ -145,14 +142,10 @@ bool descending(std::string_view direction) {
       Reason::InvalidSortDirection);
 }
 
-std::vector<std::string_view> split(std::string_view list) {
-  std::vector<std::string_view> out;
-  while (!list.empty()) {
-    std::size_t comma = list.find(',');
-    out.push_back(trim(list.substr(0, comma)));
-    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
-  }
-  return out;
+std::vector<std::string> trimmed_parts(std::string_view list) {
+  std::vector<std::string> parts = split(list, ',');
+  for (std::string& part : parts) part = std::string(trim(part));
+  return parts;
 }
 
 void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
@@ -162,14 +155,14 @@ void add_sort(model::PageQuery& query, const ListSpec& spec, const Call& call) {
   if (!sort.empty() && (!keys.empty() || !directions.empty())) {
     bad("The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter.");
   }
-  for (std::string_view item : split(sort)) {
+  for (std::string_view item : trimmed_parts(sort)) {
     std::size_t colon = item.find(':');
     std::string_view direction = colon == std::string_view::npos ? std::string_view() : item.substr(colon + 1);
     query.sort.push_back({sort_field(spec, item.substr(0, colon)), descending(direction)});
   }
   if (!sort.empty()) return;
-  std::vector<std::string_view> each = split(directions);
-  std::vector<std::string_view> wanted = split(keys);
+  std::vector<std::string> each = trimmed_parts(directions);
+  std::vector<std::string> wanted = trimmed_parts(keys);
   if (each.size() > std::max<std::size_t>(wanted.size(), 1))
     bad("Invalid input received: there are more sort_dir than sort_key");
   if (wanted.empty() && !each.empty()) wanted.emplace_back("created_at");

@@ -18,10 +18,8 @@ constexpr std::string_view kAlgorithm = "SDK-HMAC-SHA256";
 
 // Value of `name=` in "Access=a, SignedHeaders=b;c, Signature=d".
 std::string part_of(std::string_view header, std::string_view name) {
-  while (!header.empty()) {
-    std::size_t comma = header.find(',');
-    std::string_view item = trim(header.substr(0, comma));
-    header = comma == std::string_view::npos ? std::string_view() : header.substr(comma + 1);
+  for (const std::string& part : split(header, ',')) {
+    std::string_view item = trim(part);
     if (item.size() > name.size() && item.starts_with(name) && item[name.size()] == '=') {
       return std::string(item.substr(name.size() + 1));
     }
@@ -32,13 +30,9 @@ std::string part_of(std::string_view header, std::string_view name) {
 // Each segment decoded and encoded again, so that both sides agree on how; always with a slash at the end.
 std::string canonical_path(std::string_view path) {
   std::string out;
-  while (!path.empty()) {
-    std::size_t slash = path.find('/');
-    std::string_view segment = path.substr(0, slash);
-    std::string decoded = percent_decode(segment, false).value_or(std::string(segment));
-    out += percent_encode(decoded);
+  for (const std::string& segment : split(path, '/')) {
+    out += percent_encode(percent_decode(segment, false).value_or(segment));
     out += '/';
-    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
   }
   return out.empty() ? "/" : out;
 }
@@ -57,16 +51,6 @@ std::string canonical_query(const std::string& query) {
   return out;
 }
 
-std::vector<std::string> split_headers(std::string_view list) {
-  std::vector<std::string> names;
-  while (!list.empty()) {
-    std::size_t end = list.find(';');
-    names.push_back(to_lower(list.substr(0, end)));
-    list = end == std::string_view::npos ? std::string_view() : list.substr(end + 1);
-  }
-  return names;
-}
-
 std::string project_of(const http::Request& request) {
   std::string named(request.header("X-Project-Id"));
   if (!named.empty()) return named;
@@ -81,7 +65,7 @@ std::string project_of(const http::Request& request) {
 
 std::string canonical_request(const http::Request& request, std::string_view signed_headers) {
   std::string headers;
-  for (const std::string& name : split_headers(signed_headers)) {
+  for (const std::string& name : split(to_lower(signed_headers), ';')) {
     headers.append(name).append(":").append(trim(request.header(name))).append("\n");
   }
   std::string digest(request.header("X-Sdk-Content-Sha256"));
@@ -101,7 +85,7 @@ std::optional<identity::SignedRequest> read_signature(const http::Request& reque
   out.signature = part_of(header, "Signature");
   std::string names = part_of(header, "SignedHeaders");
   out.date = std::string(request.header("X-Sdk-Date"));
-  std::vector<std::string> list = split_headers(names);
+  std::vector<std::string> list = split(to_lower(names), ';');
   for (const char* wanted : {"x-sdk-date", "host"}) {
     if (std::find(list.begin(), list.end(), wanted) == list.end()) broken(std::string(wanted) + " is not signed");
   }

@@ -58,17 +58,6 @@ std::vector<Role> with_implied(store::Transaction& tx, const std::vector<std::st
   return roles;
 }
 
-std::vector<std::string> split(const std::string& list) {
-  std::vector<std::string> out;
-  std::string_view rest = list;
-  while (!rest.empty()) {
-    std::size_t comma = rest.find(',');
-    out.emplace_back(rest.substr(0, comma));
-    rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-  }
-  return out;
-}
-
 bool somebody_can_log_in(store::Transaction& tx) {
   std::vector<User> users = tx.identities().all<User>();
   return std::ranges::any_of(users, [](const User& user) { return !user.password_hash.empty(); });
@@ -213,7 +202,7 @@ std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx
   if (!claims.application_credential_id.empty()) {
     auto credential = identities.find<ApplicationCredential>(claims.application_credential_id);
     if (!credential || (credential->expires_at && *credential->expires_at <= clock_.now())) unauthorized();
-    std::vector<std::string> granted = split(credential->roles);
+    std::vector<std::string> granted = split(credential->roles, ',');
     std::erase_if(granted, [&](const std::string& name) {
       auto implied = with_implied(tx, names);
       return std::none_of(implied.begin(), implied.end(), [&](const Role& role) { return role.name == name; });
