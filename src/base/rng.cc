@@ -2,9 +2,9 @@
 
 #include <sys/random.h>
 
-#include <array>
+#include <boost/uuid/uuid.hpp>
+#include <boost/uuid/uuid_io.hpp>
 #include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/digest.h"
@@ -12,20 +12,11 @@
 namespace varve {
 
 std::string Rng::uuid() {
-  std::array<unsigned char, 16> raw;
-  fill(raw.data(), raw.size());
-  raw[6] = static_cast<unsigned char>((raw[6] & 0x0f) | 0x40);
-  raw[8] = static_cast<unsigned char>((raw[8] & 0x3f) | 0x80);
-  std::string out;
-  out.reserve(36);
-  constexpr std::size_t kGroups[] = {4, 2, 2, 2, 6};
-  std::size_t at = 0;
-  for (std::size_t size : kGroups) {
-    if (at != 0) out += '-';
-    out += to_hex({reinterpret_cast<const char*>(raw.data()) + at, size});
-    at += size;
-  }
-  return out;
+  boost::uuids::uuid made;
+  fill(made.data, sizeof(made.data));
+  made.data[6] = static_cast<unsigned char>((made.data[6] & 0x0f) | 0x40);
+  made.data[8] = static_cast<unsigned char>((made.data[8] & 0x3f) | 0x80);
+  return boost::uuids::to_string(made);
 }
 
 std::string Rng::hex(std::size_t bytes) {
