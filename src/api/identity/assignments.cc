@@ -201,36 +201,23 @@ constexpr Row<Context> kRows[] = {
     {Verb::post, "/v3/users/{user}/application_credentials", "token", create_credential},
     {Verb::get, "/v3/users/{user}/application_credentials/{id}", "token", show_credential},
     {Verb::delete_, "/v3/users/{user}/application_credentials/{id}", "token", delete_credential},
-    {Verb::get, "/v3/projects/{target}/users/{user}/roles", "admin", target_roles},
-    {Verb::put, "/v3/projects/{target}/users/{user}/roles/{role}", "admin", assign},
-    {Verb::get, "/v3/projects/{target}/users/{user}/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/v3/projects/{target}/users/{user}/roles/{role}", "admin", unassign},
-    {Verb::get, "/v3/projects/{target}/groups/{group}/roles", "admin", target_roles},
-    {Verb::put, "/v3/projects/{target}/groups/{group}/roles/{role}", "admin", assign},
-    {Verb::get, "/v3/projects/{target}/groups/{group}/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/v3/projects/{target}/groups/{group}/roles/{role}", "admin", unassign},
-    {Verb::get, "/v3/domains/{target}/users/{user}/roles", "admin", target_roles},
-    {Verb::put, "/v3/domains/{target}/users/{user}/roles/{role}", "admin", assign},
-    {Verb::get, "/v3/domains/{target}/users/{user}/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/v3/domains/{target}/users/{user}/roles/{role}", "admin", unassign},
-    {Verb::get, "/v3/domains/{target}/groups/{group}/roles", "admin", target_roles},
-    {Verb::put, "/v3/domains/{target}/groups/{group}/roles/{role}", "admin", assign},
-    {Verb::get, "/v3/domains/{target}/groups/{group}/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/v3/domains/{target}/groups/{group}/roles/{role}", "admin", unassign},
-    {Verb::get, "/v3/system/users/{user}/roles", "admin", target_roles},
-    {Verb::put, "/v3/system/users/{user}/roles/{role}", "admin", assign},
-    {Verb::get, "/v3/system/users/{user}/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/v3/system/users/{user}/roles/{role}", "admin", unassign},
-    {Verb::get, "/v3/system/groups/{group}/roles", "admin", target_roles},
-    {Verb::put, "/v3/system/groups/{group}/roles/{role}", "admin", assign},
-    {Verb::get, "/v3/system/groups/{group}/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/v3/system/groups/{group}/roles/{role}", "admin", unassign},
+};
+
+constexpr Row<Context> kHeldRoles[] = {
+    {Verb::get, "/roles", "admin", target_roles},
+    {Verb::put, "/roles/{role}", "admin", assign},
+    {Verb::get, "/roles/{role}", "admin", check_assignment},
+    {Verb::delete_, "/roles/{role}", "admin", unassign},
 };
 
 }  // namespace
 
 Rows assignments_rows() {
   return kRows;
+}
+
+Rows held_roles_rows() {
+  return kHeldRoles;
 }
 
 }  // namespace varve::api::identity_v3

@@ -13,5 +13,6 @@ Rows management_rows();
 Rows groups_rows();
 Rows iam_rows();
 Rows assignments_rows();
+Rows held_roles_rows();  // in six places: of users and of groups, on projects, domains and the system
 
 }  // namespace varve::api::identity_v3
