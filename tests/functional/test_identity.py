@@ -138,6 +138,15 @@ def test_a_project_with_volumes_is_not_deleted(server, member):
     assert reply.status_code == 409 and "volumes" in reply.json()["error"]["message"]
 
 
+def test_a_domain_with_groups_is_not_deleted(server):
+    domain = server.identity("POST", "/domains", {"domain": {"name": "of-groups", "enabled": False}})["domain"]["id"]
+    group = server.identity("POST", "/groups", {"group": {"name": "g", "domain_id": domain}})["group"]["id"]
+    reply = requests.delete(auth_url(server) + f"/domains/{domain}", headers={"X-Auth-Token": server.login().token}, timeout=30)
+    assert reply.status_code == 409 and "has groups (g)" in reply.json()["error"]["message"]
+    server.identity("DELETE", f"/groups/{group}")
+    server.identity("DELETE", f"/domains/{domain}")
+
+
 def test_tokens_survive_a_restart(own_server):
     admin = own_server.start().login()
     own_server.restart()

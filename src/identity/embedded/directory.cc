@@ -83,6 +83,7 @@ asio::awaitable<void> EmbeddedIdentity::remove_domain(std::string id) {
       throw Error(ErrorCode::Forbidden, "Cannot delete a domain that is enabled, please disable it first.");
     require_none_in<Project>(tx, domain);
     require_none_in<User>(tx, domain);
+    require_none_in<model::Group>(tx, domain);
     tx.identities().forget_target("domain", domain.id);
   });
 }
