@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "identity/authenticator.h"
+#include "model/change.h"
 
 namespace varve::identity {
 
@@ -48,7 +49,7 @@ struct UserSpec {
   std::optional<std::string> password;
   std::optional<std::string> description;
   std::optional<std::string> email;
-  std::optional<std::optional<std::string>> default_project_id;
+  model::Change<std::string> default_project_id;
   std::optional<bool> enabled;
 };
 
@@ -75,7 +76,7 @@ struct NewCredential {
 
 struct RoleSpec {
   std::optional<std::string> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> description;
   std::optional<Policy> policy;  // makes it a custom policy
 };
 

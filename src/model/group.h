@@ -1,8 +1,10 @@
 // Volumes that belong together, and snapshots of them at one point in time. Plain structs, one a table row.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -26,7 +28,7 @@ struct VolumeGroup {
   ProjectId project_id;
   UserId user_id;
   GroupTypeId group_type_id;
-  std::string volume_types;  // ids, with commas
+  std::vector<VolumeTypeId> volume_types;
   std::string availability_zone;
   std::optional<std::string> name;
   std::optional<std::string> description;
@@ -35,6 +37,8 @@ struct VolumeGroup {
   std::optional<GroupId> source_group_id;
   Timestamp created_at;
   std::optional<Timestamp> updated_at;
+
+  bool takes(const VolumeTypeId& type) const { return std::ranges::find(volume_types, type) != volume_types.end(); }
 };
 
 struct GroupSnapshot {

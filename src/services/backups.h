@@ -12,6 +12,7 @@
 #include "backups/archive.h"
 #include "base/offload.h"
 #include "model/actor.h"
+#include "model/change.h"
 #include "model/page.h"
 #include "services/exports.h"
 #include "services/placing.h"
@@ -33,8 +34,8 @@ struct BackupSpec {
 };
 
 struct BackupChange {
-  std::optional<std::optional<std::string>> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> name;
+  model::Change<std::string> description;
   std::optional<model::Metadata> metadata;  // replaces all
 };
 

@@ -76,9 +76,7 @@ void Exports::stop(const model::Source& source, const AttachmentId& attachment) 
 
 std::string Exports::lend(const model::Source& source, const AttachmentId& name, bool read_only) {
   KeyedMutex::Lock lock(locks_, source.name());
-  State state = read(source, std::nullopt);
-  state.qos = {};
-  backends::Device device = backend_.open(source, state.qos);
+  backends::Device device = backend_.open(source, model::QosLimits{});
   {
     MutexLock borrowed(borrowed_mutex_);
     borrowed_[source].insert(name);

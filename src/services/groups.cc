@@ -47,10 +47,6 @@ void require_available(const VolumeGroup& group, const char* to_do) {
                 ", but current status is: " + std::string(to_string(group.status)) + ".");
 }
 
-bool lists(const std::string& ids, const std::string& id) {
-  return ("," + ids + ",").find("," + id + ",") != std::string::npos;
-}
-
 GroupStatus settable(const std::string& status) {
   std::optional<GroupStatus> to = model::parse_group_status(status);
   if (!to)
@@ -81,8 +77,8 @@ asio::awaitable<VolumeGroup> Groups::create(model::Actor actor, GroupSpec spec) 
     group.group_type_id = type->id;
     group.volume_types.clear();
     for (const std::string& wanted : spec.volume_types) {
-      std::string id = types_.resolve(tx, actor, wanted).id.str();
-      if (!lists(group.volume_types, id)) group.volume_types += (group.volume_types.empty() ? "" : ",") + id;
+      VolumeTypeId id = types_.resolve(tx, actor, wanted).id;
+      if (!group.takes(id)) group.volume_types.push_back(id);
     }
     quotas_.require_group(tx, actor.project_id);
     tx.groups().insert(group);
@@ -184,7 +180,7 @@ asio::awaitable<void> Groups::update(model::Actor actor, GroupId id, GroupChange
       if (volume.project_id != group.project_id) {
         invalid("Volume " + one + " is of another project than group " + id.str() + ".");
       }
-      if (!lists(group.volume_types, volume.volume_type_id.str())) {
+      if (!group.takes(volume.volume_type_id)) {
         invalid("Volume type " + volume.volume_type_id.str() + " of volume " + one + " is not supported by group " +
                 id.str() + ".");
       }

@@ -10,6 +10,7 @@
 
 #include "backends/backend.h"
 #include "model/actor.h"
+#include "model/change.h"
 #include "model/page.h"
 #include "services/exports.h"
 #include "services/quotas.h"
@@ -36,8 +37,8 @@ struct GroupCopySpec {
 };
 
 struct GroupChange {
-  std::optional<std::optional<std::string>> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> name;
+  model::Change<std::string> description;
   std::vector<std::string> add_volumes;
   std::vector<std::string> remove_volumes;
 };

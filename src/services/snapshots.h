@@ -7,6 +7,7 @@
 
 #include "backends/backend.h"
 #include "model/actor.h"
+#include "model/change.h"
 #include "model/page.h"
 #include "services/pools.h"
 #include "services/quotas.h"
@@ -25,8 +26,8 @@ struct SnapshotSpec {
 
 // What is nullopt stays as it is.
 struct SnapshotChange {
-  std::optional<std::optional<std::string>> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> name;
+  model::Change<std::string> description;
 };
 
 class Snapshots {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "model/change.h"
 #include "model/metadata.h"
 
 namespace varve::services {
@@ -17,7 +18,7 @@ struct TypeSpec {
 
 struct TypeChange {
   std::optional<std::string> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> description;
   std::optional<bool> is_public;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "model/change.h"
 #include "model/page.h"
 #include "store/database.h"
 
@@ -18,8 +19,8 @@ namespace varve::services {
 struct EncryptionChange {
   std::optional<std::string> provider;
   std::optional<std::string> control_location;
-  std::optional<std::optional<std::string>> cipher;
-  std::optional<std::optional<std::int64_t>> key_size;
+  model::Change<std::string> cipher;
+  model::Change<std::int64_t> key_size;
 };
 
 struct DefaultType {

@@ -63,8 +63,7 @@ void require_group(store::Transaction& tx, const model::Actor& actor, const Volu
     throw Error(ErrorCode::InvalidState, "Invalid group: Group " + group.id.str() + " is " +
                                              std::string(to_string(group.status)) + "; it must be available.");
   }
-  bool listed = ("," + group.volume_types + ",").find("," + volume.volume_type_id.str() + ",") != std::string::npos;
-  if (!listed) {
+  if (!group.takes(volume.volume_type_id)) {
     invalid("Volume type " + volume.volume_type_id.str() + " is not supported by group " + group.id.str() + ".");
   }
 }

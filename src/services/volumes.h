@@ -11,6 +11,7 @@
 
 #include "backends/backend.h"
 #include "model/actor.h"
+#include "model/change.h"
 #include "model/page.h"
 #include "services/backups.h"
 #include "services/exports.h"
@@ -59,8 +60,8 @@ struct CreatedVolumes {
 
 // What is nullopt stays as it is.
 struct VolumeChange {
-  std::optional<std::optional<std::string>> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> name;
+  model::Change<std::string> description;
   std::optional<model::Metadata> metadata;  // replaces all
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/text.h"
 #include "model/metadata.h"
 #include "model/page.h"
 #include "model/resources.h"
@@ -79,6 +80,22 @@ struct Codec<model::Connection> {
   static constexpr ColumnType type = ColumnType::Text;
   static Value encode(const model::Connection& field) { return {type, false, 0, encode_connection(field)}; }
   static model::Connection decode(const Row& row, std::size_t column) { return decode_connection(row.text(column)); }
+};
+
+// Ids, with commas between them.
+template <class Tag>
+struct Codec<std::vector<Id<Tag>>> {
+  static constexpr ColumnType type = ColumnType::Text;
+  static Value encode(const std::vector<Id<Tag>>& field) {
+    std::string list;
+    for (const Id<Tag>& id : field) list += (list.empty() ? "" : ",") + id.str();
+    return {type, false, 0, std::move(list)};
+  }
+  static std::vector<Id<Tag>> decode(const Row& row, std::size_t column) {
+    std::vector<Id<Tag>> out;
+    for (std::string& id : split(row.text(column), ',')) out.emplace_back(std::move(id));
+    return out;
+  }
 };
 
 // A name this daemon does not know (written by a newer one) is our own fault, not the caller's.

@@ -20,7 +20,7 @@ json::object common_view(const model::VolumeGroup& group) {
   out["created_at"] = format_time(group.created_at);
   out["description"] = text_or_null(group.description);
   json::array types;
-  for (const std::string& id : split(group.volume_types, ',')) types.emplace_back(id);
+  for (const VolumeTypeId& id : group.volume_types) types.emplace_back(id.str());
   out["volume_types"] = std::move(types);
   return out;
 }

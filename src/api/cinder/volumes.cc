@@ -51,8 +51,7 @@ constexpr SortSpec kSortKeys[] = {
 };
 
 // name beats display_name, as at Cinder.
-void read_name(Fields& fields, std::optional<std::optional<std::string>>& name,
-               std::optional<std::optional<std::string>>& description) {
+void read_name(Fields& fields, model::Change<std::string>& name, model::Change<std::string>& description) {
   name = fields.nullable_text("display_name");
   description = fields.nullable_text("display_description");
   if (fields.has("name")) name = fields.nullable_text("name");
@@ -61,8 +60,8 @@ void read_name(Fields& fields, std::optional<std::optional<std::string>>& name,
 
 services::VolumeSpec read_spec(Fields& fields, const Call& call) {
   services::VolumeSpec spec;
-  std::optional<std::optional<std::string>> name;
-  std::optional<std::optional<std::string>> description;
+  model::Change<std::string> name;
+  model::Change<std::string> description;
   read_name(fields, name, description);
   spec.name = name.value_or(std::nullopt);
   spec.description = description.value_or(std::nullopt);

@@ -112,7 +112,7 @@ bool Fields::is_null(std::string_view key) const {
   return value != nullptr && value->is_null();
 }
 
-std::optional<std::optional<std::string>> Fields::nullable_text(std::string_view key, std::size_t max_bytes) {
+model::Change<std::string> Fields::nullable_text(std::string_view key, std::size_t max_bytes) {
   const json::value* value = take(key);
   if (value == nullptr) return std::nullopt;
   if (value->is_null()) return std::optional<std::string>();

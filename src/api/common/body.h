@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "http/message.h"
+#include "model/change.h"
 #include "model/metadata.h"
 
 namespace varve::api {
@@ -42,7 +43,7 @@ class Fields {
   std::size_t count() const { return object_.size(); }
 
   // Outer: the key is there; inner: it is not null. Trimmed, at most max_bytes.
-  std::optional<std::optional<std::string>> nullable_text(std::string_view key, std::size_t max_bytes = kMaxText);
+  model::Change<std::string> nullable_text(std::string_view key, std::size_t max_bytes = kMaxText);
   std::optional<std::string> text(std::string_view key, std::size_t max_bytes = kMaxText);  // null: as if not there
   std::string required_text(std::string_view key, std::size_t max_bytes = kMaxText);        // not empty
   std::optional<std::string> uuid(std::string_view key);                                    // null: as if not there
