@@ -24,6 +24,13 @@ def test_the_contract_knows_every_route_and_no_other():
     assert served == set(contract.operations())
 
 
+def test_every_object_says_what_else_it_may_have_and_every_list_what_of():
+    for place, schema in contract.schemas():
+        assert not {"properties", "required"} & schema.keys() or "type" in schema, f"{place} has no type"
+        assert "object" not in schema.get("type", ()) or "additionalProperties" in schema, f"{place} is silent about additionalProperties"
+        assert "array" not in schema.get("type", ()) or {"items", "maxItems"} & schema.keys(), f"{place} is silent about its items"
+
+
 def test_the_page(server):
     page = requests.get(server.url + "/docs", timeout=30)
     assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/html")

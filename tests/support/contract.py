@@ -40,6 +40,29 @@ def resolve(node):
     return node
 
 
+def parts(schema, place):
+    """(where, schema) of a schema and of all inside of it; what it refers to is a schema of its own."""
+    yield place, schema
+    for name, inner in {**schema.get("properties", {}), **schema.get("patternProperties", {})}.items():
+        yield from parts(inner, f"{place}/{name}")
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from parts(schema[keyword], f"{place}/{keyword}")
+    for keyword in ("anyOf", "oneOf"):
+        for inner in schema.get(keyword, ()):
+            yield from parts(inner, place)
+
+
+def schemas():
+    """(where, schema) of all that the contract has."""
+    for name, schema in document()["components"]["schemas"].items():
+        yield from parts(schema, name)
+    for (method, path), operation in operations().items():
+        for status, response in operation["responses"].items():
+            for content in response.get("content", {}).values():
+                yield from parts(content["schema"], f"{method} {path} {status}")
+
+
 @functools.cache
 def patterns():
     out = []
