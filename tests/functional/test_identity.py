@@ -131,6 +131,13 @@ def test_members_may_not_manage(server, member):
     assert requests.get(auth_url(server) + own, headers={"X-Auth-Token": member.token}, timeout=30).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["groups", "projects"])
+def test_a_user_that_is_not_there_has_no_list(admin, kind):
+    """Keystone says so too, and not that the list is empty."""
+    reply = admin.session.get(f"{admin.server.url}/identity/v3/users/nobody/{kind}", timeout=30)
+    assert reply.status_code == 404, reply.text
+
+
 def test_a_project_with_volumes_is_not_deleted(server, member):
     member.create_volume()
     reply = requests.delete(auth_url(server) + f"/projects/{member.project}",

@@ -42,7 +42,8 @@ Reply remove_member(Context& c, CallPtr call) {
 
 Reply user_groups(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
-  co_return list_reply(*call, co_await c.directory.groups_of(UserId(call->path.get("id"))));
+  model::User user = co_await c.directory.user(call->path.get("id"));
+  co_return list_reply(*call, co_await c.directory.groups_of(user.id));
 }
 
 constexpr Row<Context> kRows[] = {

@@ -79,7 +79,8 @@ Reply change_password(Context& c, CallPtr call) {
 
 Reply user_projects(Context& c, CallPtr call) {
   require_self_or_admin(*call, call->path.get("id"));
-  std::vector<model::Project> projects = co_await c.directory.projects_of(UserId(call->path.get("id")));
+  model::User user = co_await c.directory.user(call->path.get("id"));
+  std::vector<model::Project> projects = co_await c.directory.projects_of(user.id);
   co_return list_reply(*call, projects, [&](const model::Project& row) { return matches(*call, row); });
 }
 
