@@ -145,6 +145,7 @@ class Server:
         """A call of the identity API by the administrator."""
         token = self.login().token
         reply = requests.request(method, self.url + "/identity/v3" + path, json=body, headers={"X-Auth-Token": token}, timeout=30)
+        contract.check(method, reply)
         assert reply.status_code < 300, reply.text
         return reply.json() if reply.text else None
 
@@ -171,6 +172,7 @@ class Server:
             "name": user or rc["OS_USERNAME"], "password": password or rc["OS_PASSWORD"], "domain": domain}}},
             "scope": {"project": {"name": project or rc["OS_PROJECT_NAME"], "domain": domain}}}}
         reply = requests.post(self.url + "/identity/v3/auth/tokens", json=body, timeout=30)
+        contract.check("POST", reply)
         assert reply.status_code == 201, reply.text
         return Client(self, reply.headers["X-Subject-Token"], reply.json()["token"])
 
