@@ -74,6 +74,14 @@ def test_application_credentials_through_keystoneauth(server, member):
     assert rc["OS_USERNAME"] == "admin"
 
 
+@pytest.mark.parametrize("limits", [{"roles": {"name": "reader"}}, {"roles": "reader"}, {"access_rules": {"path": "/v3/volumes"}}])
+def test_what_limits_an_application_credential_is_a_list(server, admin, limits):
+    """Dropped, it would leave a credential that may do everything."""
+    path = f"{server.url}/identity/v3/users/{admin.info['user']['id']}/application_credentials"
+    reply = admin.session.post(path, json={"application_credential": {"name": "limited", **limits}}, timeout=30)
+    assert reply.status_code == 400, reply.text
+
+
 def test_tokens_are_shown_rescoped_and_revoked(server, member):
     session = requests.Session()
     session.headers["X-Auth-Token"] = member.token

@@ -37,6 +37,14 @@ bool wanted(const Call& call, const RoleAssignment& one) {
          passes("scope.project.id", one.target_id) && passes("scope.domain.id", one.target_id);
 }
 
+// null: as if not there. Whatever else is no list is refused: what was to limit a credential must not be dropped.
+json::array read_list(Fields& fields, std::string_view key) {
+  const json::value* list = fields.any(key);
+  if (list == nullptr || list->is_null()) return {};
+  if (!list->is_array()) Fields::refuse(key, *list, "A list is wanted");
+  return list->get_array();
+}
+
 Timestamp read_expiry(const std::string& text) {
   std::optional<Timestamp> time = parse_time(text);
   if (!time) Fields::refuse("expires_at", json::value(text), "It is not a time like 2030-01-31T12:00:00");
@@ -170,17 +178,14 @@ Reply create_credential(Context& c, CallPtr call) {
   spec.secret = fields.text("secret");
   spec.unrestricted = fields.boolean("unrestricted").value_or(false);
   if (std::optional<std::string> expires = fields.text("expires_at")) spec.expires_at = read_expiry(*expires);
-  if (const json::value* roles = fields.any("roles"); roles != nullptr && roles->is_array()) {
-    for (const json::value& one : roles->get_array()) {
-      Fields role(one, "roles");
-      std::optional<std::string> name = role.text("name");
-      std::optional<std::string> id = role.text("id");
-      spec.roles.push_back(name ? *name : (co_await c.directory.role(id.value_or(""))).name);
-    }
+  for (const json::value& one : read_list(fields, "roles")) {
+    Fields role(one, "roles");
+    std::optional<std::string> name = role.text("name");
+    std::optional<std::string> id = role.text("id");
+    spec.roles.push_back(name ? *name : (co_await c.directory.role(id.value_or(""))).name);
   }
-  if (const json::value* rules = fields.any("access_rules");
-      rules != nullptr && rules->is_array() && !rules->get_array().empty()) {
-    Fields::refuse("access_rules", *rules, "Access rules are not supported");
+  if (json::array rules = read_list(fields, "access_rules"); !rules.empty()) {
+    Fields::refuse("access_rules", rules, "Access rules are not supported");
   }
   fields.finish();
   identity::NewCredential made = co_await c.directory.create_credential(call->identity, std::move(spec));
