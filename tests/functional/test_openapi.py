@@ -3,12 +3,10 @@ import json
 import re
 
 import contract
+import made_up
 import pytest
 import requests
 from varve import routes, wait_until
-
-ZERO = "00000000-0000-4000-8000-000000000000"
-
 
 def test_the_contract_knows_every_route_and_no_other():
     served = set()
@@ -26,6 +24,14 @@ def test_every_object_says_what_else_it_may_have_and_every_list_what_of():
     for place, schema in contract.schemas():
         assert "object" not in schema.get("type", ()) or "additionalProperties" in schema, f"{place} is silent about additionalProperties"
         assert "array" not in schema.get("type", ()) or {"items", "maxItems"} & schema.keys(), f"{place} is silent about its items"
+
+
+def test_the_contract_knows_every_action_and_no_other():
+    for route in routes():
+        path = re.sub(r"^/v3/\{project_id\}", "/{version}/{project_id}", route["path"])
+        if "actions" in route and ("POST", path) in contract.operations():
+            known = contract.body_schema(contract.operations()["POST", path])["properties"]
+            assert known.keys() == {action["name"] for action in route["actions"]}, path
 
 
 def test_the_page(server):
@@ -51,7 +57,7 @@ class Walk:
     def example_of(self, collection):
         """One made by the example of what makes them, but for its name."""
         self.made += 1
-        body = self.body(contract.operations()["POST", collection], "")
+        (body,) = self.bodies(contract.operations()["POST", collection])
         ((envelope, inner),) = body.items()
         inner.update({key: f"{inner[key]}-{self.made}" for key in ("name", "display_name") if key in inner})
         reply = self.admin.session.post(self.admin.server.url + self.fill(collection, "", ""), json=body, timeout=60)
@@ -127,10 +133,10 @@ class Walk:
             filled += "?vol_type_id=" + self.target("/types")
         return filled
 
-    def body(self, operation, target):
-        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        text = json.dumps(content.get("example")).replace("{password}", self.admin.server.openrc()["OS_PASSWORD"])
-        return None if text == "null" else json.loads(text.replace("{uuid}", self.admin.create_volume() if "{uuid}" in text else ""))
+    def bodies(self, operation, volume=None):
+        """The examples, about the volume; about a new one, if none is named."""
+        text = json.dumps(contract.examples(operation))
+        return json.loads(text.replace("{uuid}", volume or self.admin.create_volume()) if "{uuid}" in text else text)
 
     def headers(self, path):
         subject = {"X-Subject-Token": self.admin.server.login().token} if path.endswith("/auth/tokens") else {}
@@ -155,7 +161,8 @@ def test_an_operation_answers_as_the_contract_says(walk, server, method, path):
         url = server.url + walk.fill(path, target, version)
         if "requestBody" not in contract.operations().get(("PUT", path), {"requestBody"}):
             walk.admin.session.put(url, timeout=60)
-        reply = walk.admin.session.request(method, url, json=walk.body(operation, target), headers=walk.headers(path), timeout=60)
+        body = walk.bodies(operation)[0] if "requestBody" in operation else None
+        reply = walk.admin.session.request(method, url, json=body, headers=walk.headers(path), timeout=60)
         contract.check(method, reply)
         assert reply.status_code < 500 or reply.status_code == 501, reply.text
         # Of messages there are none here; other tests see some.
@@ -173,7 +180,7 @@ def version_of(method, path):
 
 @pytest.mark.parametrize("method, path", OPERATIONS, ids=lambda value: value)
 def test_an_operation_refuses_as_the_contract_says(walk, server, method, path):
-    url = server.url + walk.fill(path, ZERO, version_of(method, path))
+    url = server.url + walk.fill(path, made_up.ZERO, version_of(method, path))
     operation = contract.operations()[method, path]
     anonymous = requests.request(method, url, timeout=30)
     if operation.get("security") == []:
@@ -186,3 +193,49 @@ def test_an_operation_refuses_as_the_contract_says(walk, server, method, path):
     contract.check(method, broken)
     if "{id}" in path and "replication" not in path:
         assert broken.status_code in (400, 404), broken.text
+
+
+def refused_for_its_form(reply):
+    said = ("Invalid input for field/attribute", "required property", "Additional properties are not allowed")
+    return reply.status_code == 400 and any(words in reply.text for words in said) and "There is no such" not in reply.text
+
+
+def known_fields(log):
+    """What the reader that refused the last body had asked for."""
+    (line,) = (line for line in log.read().splitlines() if f"field={made_up.UNKNOWN}" in line)
+    return set(re.search(r'known="?([^\s"]*)', line)[1].split(",")) - {""}
+
+
+@pytest.fixture(scope="module")
+def full(admin):
+    """A project where nothing more can be made: whatever is good enough to be made is refused for that."""
+    limits = {"volumes": 0, "snapshots": 0, "backups": 0, "groups": 0}
+    admin.call("PUT", f"/os-quota-sets/{admin.project}", {"quota_set": limits}, 200)
+
+
+@pytest.mark.parametrize("method, path", [one for one in OPERATIONS if contract.body_schema(contract.operations()[one])], ids=lambda value: value)
+def test_a_body_is_read_as_the_contract_says(walk, server, full, method, path):
+    """What the schema allows is not refused for its form, and all else is; the reader knows of no field that the schema does not know."""
+    operation = contract.operations()[method, path]
+    schema = contract.body_schema(operation)
+    allowed = contract.validator_of(schema)
+    # The body is read before what it is about is looked for; not so a policy's.
+    target = walk.target(path) if "/OS-ROLE/" in path and "{id}" in path else made_up.ZERO
+    url = server.url + walk.fill(path, target, contract.versions(path)[-1])
+    headers = {"OpenStack-API-Version": "volume 3.70"}
+    with open(server.log_path) as log:
+        for good in made_up.good_bodies(schema, walk.bodies(operation, made_up.ZERO)):
+            assert allowed.is_valid(good), good
+            usual = walk.admin.session.request(method, url, json=good, headers=headers, timeout=60)
+            assert not refused_for_its_form(usual), usual.text
+            for body, names in made_up.bodies(schema, good):
+                log.seek(0, 2)
+                reply = walk.admin.session.request(method, url, json=body, headers=headers, timeout=60)
+                told = f"{json.dumps(body)[:300]}: {reply.status_code} {reply.text}"
+                assert reply.status_code < 500, told
+                if allowed.is_valid(body):
+                    assert reply.text == usual.text or not refused_for_its_form(reply), f"refused, and allowed by the contract: {told}"
+                else:
+                    assert reply.status_code == 400 and reply.text != usual.text, f"taken, and not allowed by the contract: {told}"
+                if names is not None and "Invalid input" in reply.text and "Additional properties" in reply.text:
+                    assert not known_fields(log) - names, f"the reader knows more than the contract: {told}"

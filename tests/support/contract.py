@@ -59,6 +59,7 @@ def schemas():
     for name, schema in document()["components"]["schemas"].items():
         yield from parts(schema, name)
     for (method, path), operation in operations().items():
+        yield from parts(body_schema(operation) or False, f"{method} {path}")
         for status, response in operation["responses"].items():
             for content in response.get("content", {}).values():
                 yield from parts(content["schema"], f"{method} {path} {status}")
@@ -85,6 +86,21 @@ def find(method, url):
     return None
 
 
+def validator_of(schema):
+    return jsonschema.Draft202012Validator({**schema, "components": document()["components"]})
+
+
+def body_schema(operation):
+    """Of what is to be sent, or None."""
+    return operation["requestBody"]["content"]["application/json"]["schema"] if "requestBody" in operation else None
+
+
+def examples(operation):
+    """Of what is to be sent."""
+    content = operation["requestBody"]["content"]["application/json"]
+    return [content["example"]] if "example" in content else [one["value"] for one in content["examples"].values()]
+
+
 @functools.cache
 def validator(method, path, status):
     responses = operations()[method, path]["responses"]
@@ -94,8 +110,7 @@ def validator(method, path, status):
     media = content.get("application/json")
     if media is None:
         return None
-    schema = {**media["schema"], "components": document()["components"]}
-    return jsonschema.Draft202012Validator(schema)
+    return validator_of(media["schema"])
 
 
 def check(method, reply):

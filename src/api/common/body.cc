@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "model/reason.h"
 
@@ -250,11 +251,13 @@ Fields Fields::object(std::string_view key) {
 
 void Fields::finish() const {
   for (const auto& [key, value] : object_) {
-    if (!seen_.contains(std::string_view(key))) {
-      refuse(name_, object_,
-             "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)",
-             reason_of(reasons_, key));
-    }
+    if (seen_.contains(std::string_view(key))) continue;
+    std::string known;
+    for (const std::string& one : seen_) known += (known.empty() ? "" : ",") + one;
+    log::debug("a body has a field that nobody reads", {{"field", std::string_view(key)}, {"known", known}});
+    refuse(name_, object_,
+           "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)",
+           reason_of(reasons_, key));
   }
 }
 

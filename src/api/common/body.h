@@ -70,7 +70,8 @@ class Fields {
   Fields object(std::string_view key);                        // required
 
   void ignore(std::string_view key) { seen_.emplace(key); }
-  void finish() const;  // throws for a member that nobody asked for
+  // Throws for a member that nobody asked for; the debug log tells then what was.
+  void finish() const;
 
   [[noreturn]] static void refuse(std::string_view field, const json::value& value, std::string_view why,
                                   Reason reason = Reason());
