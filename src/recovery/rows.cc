@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "exports/nbd/connection.h"
 #include "store/plain_rows.h"
 
 namespace varve::recovery {
@@ -257,6 +258,19 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
   }
 }
 
+namespace {
+
+// Versions before 13 of the schema kept an attachment's URI alone.
+void take_uri(json::object& row) {
+  if (row.contains("connection")) return;
+  AttachmentId id(text_in(row, "id"));
+  if (auto connection = nbd::connection_of(text_in(row, "export_uri"), id)) {
+    row["connection"] = store::encode_connection(*connection);
+  }
+}
+
+}  // namespace
+
 void Rows::put_attachments(const VolumeId& id, const VolumeDescription* description) {
   if (description == nullptr) return;
   store::PlainTable table(tx_.connection(), "attachments");
@@ -267,6 +281,7 @@ void Rows::put_attachments(const VolumeId& id, const VolumeDescription* descript
     auto status = model::parse_attachment_status(text_in(row, "status"));
     if (!status || !model::parse_attach_mode(text_in(row, "mode"))) continue;
     if (*status == AttachmentStatus::Detaching) row["status"] = to_string(AttachmentStatus::Attached);
+    take_uri(row);
     if (!insert(tx_.connection(), table, row)) continue;
     AttachmentId made(text_in(row, "id"));
     auto read = [&] { (void)tx_.attachments().get(std::nullopt, made); };

@@ -112,6 +112,37 @@ def test_a_lost_database_comes_back_by_itself(own_server):
     own_server.stop()
 
 
+def as_an_earlier_version_wrote(server):
+    """The descriptions of attachments, which had their URI alone."""
+    for path in (server.store / "descriptions" / "volumes").glob("*.json"):
+        description = json.loads(path.read_text())
+        for row in description.get("attachments", []):
+            row["export_uri"] = json.loads(row.pop("connection"))["fields"]["uri"]
+        path.write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize("served", [True, False], ids=["still served", "daemon gone"])
+@pytest.mark.parametrize("transport", ["unix", "tcp"])
+def test_attachments_come_back_from_what_an_earlier_version_described(own_server, transport, served):
+    own_server.options.append(f"nbd.transport={transport}")
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    connection = admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"]
+    assert qemu_io(uri, "write -P 5 0 1M", "flush")
+    wait_described(own_server, {volume: "in-use"})
+    own_server.kill()
+    if not served:
+        for pid in own_server.storage_daemons().values():
+            os.kill(pid, signal.SIGKILL)
+    lose(own_server)
+    as_an_earlier_version_wrote(own_server)
+    admin = own_server.start().login()
+    wait_until(lambda: qemu_io(uri, "read -P 5 0 1M"), 30, "the export to be at its old address")
+    assert admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"] == connection
+    admin.detach(attachment)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_damaged_database_is_kept_and_what_can_be_read_is_saved(own_server, fault):
     admin, made = filled(own_server)
