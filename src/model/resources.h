@@ -210,7 +210,8 @@ struct Task {
   std::optional<std::string> batch_id;    // tasks of one call that made several volumes
   bool undo_left = false;                 // it failed, and what it left has not been taken away yet
 
-  Source source() const { return {volume_id, snapshot_id}; }
+  // Of a task that begins or ends an export: what it serves.
+  Source exported() const { return {volume_id, snapshot_id}; }
 };
 
 }  // namespace varve::model

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "model/status.h"
+#include "store/migrations.h"
 
 namespace varve::recovery {
 
@@ -224,6 +225,15 @@ Condition examine(const fs::path& file, std::string* what) {
   if (verdict != "ok" && what != nullptr) *what = verdict.substr(0, 200);
   if (verdict != "ok") return Condition::Damaged;
   return tables_of(db.get()).empty() ? Condition::Missing : Condition::Healthy;
+}
+
+int written_version(const fs::path& file) {
+  Database db = open(file, SQLITE_OPEN_READONLY);
+  int version = 0;
+  each(db.get(), "SELECT MAX(version) FROM schema_version",
+       [&](sqlite3_stmt* row) { version = sqlite3_column_int(row, 0); });
+  int newest = store::newest_schema_version();
+  return version >= 1 && version <= newest ? version : newest;
 }
 
 std::map<std::string, std::int64_t> salvage(const fs::path& from, const fs::path& to) {

@@ -24,8 +24,11 @@ void roll_back(const std::filesystem::path& file);
 // damage: it throws Error(Unavailable).
 Condition examine(const std::filesystem::path& file, std::string* what = nullptr);
 
-// Rows that could be read, by table. Both files have the tables of this schema (those of `from` may be an earlier
-// one's); rows that `to` has already are left. References to rows that were lost are not looked at.
+// The version of the schema that it was written with, as far as that can be read; else the newest.
+int written_version(const std::filesystem::path& file);
+
+// Rows that could be read, by table, of the columns that both files have; rows that `to` has already are left.
+// References to rows that were lost are not looked at.
 std::map<std::string, std::int64_t> salvage(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Rows whose references lead nowhere go, statuses that are none become `error`; returns how many rows went. The copy

@@ -174,9 +174,15 @@ class Look {
       if (snapshot) rows_.tasked.insert(*snapshot);
       if (target) rows_.tasked.insert(*target);
     }
+    // A database that no varved of this version has opened yet has it under its earlier name.
+    auto connections =
+        store::query<std::int64_t>(db, "SELECT 1 FROM pragma_table_info('attachments') WHERE name = 'connection'");
+    string column = connections.empty() ? "export_uri" : "connection";
     for (auto& [id, volume, snapshot] : store::query<string, string, optional<string>>(
-             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE connection IS NOT NULL")) {
-      rows_.served[id] = snapshot ? "snapshot-" + *snapshot : volume;
+             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE " + column + " IS NOT NULL")) {
+      model::Source source{VolumeId(volume)};
+      if (snapshot) source.snapshot = SnapshotId(*snapshot);
+      rows_.served[id] = source.name();
     }
   }
 
@@ -266,7 +272,7 @@ class Look {
     for (fs::directory_iterator entry(store_.run_directory, fault), end; !fault && entry != end;
          entry.increment(fault)) {
       std::string key = entry->path().filename().string();
-      bool ours = is_uuid(key) || key.starts_with("snapshot-");
+      bool ours = is_uuid(key) || key.starts_with(model::kSnapshotPrefix);
       if (!ours || wanted.contains(key) || rows_.tasked.contains(key) || !is_served(key)) continue;
       add(Level::Warning, "daemon", key, "a storage daemon runs for it, and no attachment wants it",
           "somebody may still read or write there; the volume cannot be attached elsewhere",

@@ -12,7 +12,9 @@
 #include "base/quarantine.h"
 #include "base/text.h"
 #include "services/volume_types.h"
+#include "store/migrations.h"
 #include "store/place.h"
+#include "store/sql.h"
 
 namespace varve::recovery {
 
@@ -130,11 +132,36 @@ Report Recovery::rebuild(Report report, const Remains& present) {
   return report;
 }
 
-void Recovery::build(const fs::path& fresh, Report& report, const Remains& present) {
-  {
-    std::unique_ptr<store::Database> schema = store::open_sqlite(fresh, kQueue);
+namespace {
+
+void make_schema(const fs::path& file, int version) {
+  store::Connection db(file.string(), false);
+  store::migrate(db, version);
+}
+
+}  // namespace
+
+// Into the schema that they were written for: migrations find them as they know them.
+std::map<std::string, std::int64_t> Recovery::save_rows(const fs::path& fresh) const {
+  auto save = [&](int version) {
+    make_schema(fresh, version);
+    std::map<std::string, std::int64_t> saved = salvage(file_, fresh);
+    make_schema(fresh, store::newest_schema_version());
+    return saved;
+  };
+  int version = written_version(file_);
+  try {
+    return save(version);
+  } catch (const Error& fault) {
+    if (version == store::newest_schema_version()) throw;
+    log::warning("rows of an earlier schema are taken as they are", {{"version", version}, {"error", fault.message()}});
   }
-  if (report.condition == Condition::Damaged) report.saved = salvage(file_, fresh);
+  remove_all_parts(fresh);
+  return save(store::newest_schema_version());
+}
+
+void Recovery::build(const fs::path& fresh, Report& report, const Remains& present) {
+  if (report.condition == Condition::Damaged) report.saved = save_rows(fresh);
   fill(fresh, present, true, report);
   report.dangling = tidy(fresh);
   if (options_.dry_run) return;

@@ -52,6 +52,7 @@ class Recovery {
  private:
   void complete(Report& report);
   Report rebuild(Report report, const Remains& remains);
+  std::map<std::string, std::int64_t> save_rows(const std::filesystem::path& fresh) const;
   void build(const std::filesystem::path& fresh, Report& report, const Remains& remains);
   Remains remains() const;
   std::set<std::string> unknown_daemons() const;

@@ -320,7 +320,13 @@ void Rows::put_silent(const VolumeId& id) {
 // Whoever made the attachment is not known when no row and no description has it; it is protected all the same.
 void Rows::put_export(const LiveExport& one) {
   if (one.attachment.empty()) return put_silent(VolumeId(one.source));
-  if (tx_.attachments().find(std::nullopt, one.attachment) || is_task(one.attachment)) return;
+  if (auto known = tx_.attachments().find(std::nullopt, one.attachment)) {
+    if (known->connection) return;
+    known->connection = one.connection;
+    tx_.attachments().update(*known);
+    return;
+  }
+  if (is_task(one.attachment)) return;
   model::Attachment attachment;
   VolumeId volume(one.source);
   if (one.source.starts_with(model::kSnapshotPrefix)) {

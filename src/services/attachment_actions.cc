@@ -93,7 +93,12 @@ asio::awaitable<Attachment> Attachments::initialize_connection(model::Actor acto
     if (volume.status == VolumeStatus::Available) move_volume(tx, volume, VolumeStatus::Attaching);
     return begin_start(tx, actor, attachment);
   });
-  co_return co_await served(actor, begun);
+  Attachment made = co_await served(actor, begun);
+  if (!made.connection) {
+    throw Error(ErrorCode::InvalidState, "Invalid volume: Volume " + made.volume_id.str() +
+                                             " is not connected: that failed, or was ended by another call.");
+  }
+  co_return made;
 }
 
 asio::awaitable<void> Attachments::terminate_connection(model::Actor actor, VolumeId id,

@@ -267,7 +267,7 @@ void Attachments::register_tasks() {
     if (!task.snapshot_id) settle_volume(tx, task.volume_id);
   };
 
-  auto serve = [this](const Task& task) { exports_.start(task.source(), task.attachment_id.value()); };
+  auto serve = [this](const Task& task) { exports_.start(task.exported(), task.attachment_id.value()); };
   tasks_.handle(TaskKind::StartExport,
                 {serve, [](store::Transaction&, const Task&) {},  // the commit that asked for it has moved the volume
                  [settle, find](store::Transaction& tx, const Task& task, const Error&) {
@@ -279,7 +279,7 @@ void Attachments::register_tasks() {
                  }});
 
   tasks_.handle(TaskKind::StopExport,
-                {[this](const Task& task) { exports_.stop(task.source(), task.attachment_id.value()); },
+                {[this](const Task& task) { exports_.stop(task.exported(), task.attachment_id.value()); },
                  [settle, find, before](store::Transaction& tx, const Task& task) {
                    auto attachment = find(tx, task);
                    if (attachment && task.target) {

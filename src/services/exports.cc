@@ -128,7 +128,8 @@ void Exports::serve_all(const model::Source& source) {
         exporter_.add(device, attachment.id, attachment.mode == model::AttachMode::ReadOnly, attachment.connection);
     if (connection == attachment.connection) continue;
     record(attachment.id, connection);
-    log::warning("an export came back at another address", {{"attachment", attachment.id}});
+    log::warning("an export came back at another address",
+                 {{"attachment", attachment.id}, {"protocol", connection.protocol}});
   }
 }
 

@@ -139,7 +139,7 @@ asio::awaitable<std::vector<backends::Found>> Pools::found(std::string pool) {
 
 asio::awaitable<backends::Usage> Pools::usage(std::string pool, model::Source source) {
   auto look = [this, source] {
-    return backend_.has_volume(source.volume) ? backend_.usage(source) : backends::Usage{};
+    return source.snapshot || backend_.has_volume(source.volume) ? backend_.usage(source) : backends::Usage{};
   };
   co_return co_await questions_of(pool).of_volumes.run_for(kPatience, look);
 }

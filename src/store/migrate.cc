@@ -38,7 +38,7 @@ int schema_version(Connection& db) {
   return static_cast<int>(std::get<0>(rows.front()));
 }
 
-void migrate(Connection& db) {
+void migrate(Connection& db, int to) {
   int present = schema_version(db);
   if (present > newest_schema_version()) {
     throw Error(ErrorCode::Unavailable, "the database has schema version " + std::to_string(present) +
@@ -47,7 +47,7 @@ void migrate(Connection& db) {
   }
   complete_first_schema(db);
   for (const Migration& step : migrations()) {
-    if (step.version <= present) continue;
+    if (step.version <= present || step.version > to) continue;
     db.script("BEGIN IMMEDIATE");
     try {
       run_statements(db, step.sql);

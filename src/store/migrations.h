@@ -20,7 +20,7 @@ int schema_version(Connection& db);  // 0: a new database
 int newest_schema_version();
 
 // Brings the schema to the newest version, each step in a transaction of its own. A database that is newer than this
-// daemon throws Error(Unavailable) and is left alone.
-void migrate(Connection& db);
+// daemon throws Error(Unavailable) and is left alone. to: no further than that.
+void migrate(Connection& db, int to = newest_schema_version());
 
 }  // namespace varve::store

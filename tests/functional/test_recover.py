@@ -11,6 +11,7 @@ import time
 import invariants
 import pytest
 import requests
+from test_doctor import doctor
 from varve import BINARY, qemu_io, wait_until
 
 FAULTS = {"header": (0, 100), "schema": (100, 4096), "middle": (8192, 65536)}
@@ -110,6 +111,49 @@ def test_a_lost_database_comes_back_by_itself(own_server):
     own_server.restart()
     assert own_server.log().count("was recovered") == 1
     own_server.stop()
+
+
+def page_of(server, table):
+    """Where the table begins in the file, and how much of it a page is."""
+    with contextlib.closing(sqlite3.connect(server.store / "varve.db")) as db:
+        ((size,),) = db.execute("PRAGMA page_size")
+        ((page,),) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+    return (page - 1) * size, size
+
+
+def as_schema_12(server):
+    """The database as the version before connections left it."""
+    with contextlib.closing(sqlite3.connect(server.store / "varve.db")) as db:
+        db.execute("ALTER TABLE attachments ADD COLUMN export_uri TEXT")
+        db.execute("UPDATE attachments SET export_uri = json_extract(connection, '$.fields.uri')")
+        db.execute("ALTER TABLE attachments DROP COLUMN connection")
+        db.execute("DELETE FROM schema_version WHERE version > 12")
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["described", "not described"])
+def test_attachments_come_back_from_a_damaged_database_of_an_earlier_version(own_server, described):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    attachment, uri = admin.attach(volume)
+    connection = admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"]
+    assert qemu_io(uri, "write -P 5 0 1M", "flush")
+    wait_described(own_server, {volume: "in-use"})
+    own_server.kill()
+    for pid in own_server.storage_daemons().values():
+        os.kill(pid, signal.SIGKILL)
+    as_schema_12(own_server)
+    findings = doctor(own_server)[1]
+    assert ("attachment", attachment) in findings, f"looked at before it is migrated: {findings}"
+    damage(own_server, *page_of(own_server, "messages"))
+    if not described:
+        shutil.rmtree(own_server.store / "descriptions")
+    admin = own_server.start().login()
+    assert "was recovered" in own_server.log()
+    wait_until(lambda: qemu_io(uri, "read -P 5 0 1M"), 30, "the export to be at its old address")
+    assert admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"] == connection
+    admin.detach(attachment)
 
 
 def as_an_earlier_version_wrote(server):

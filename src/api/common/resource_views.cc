@@ -169,7 +169,7 @@ json::object connection_view(const model::Attachment& attachment, bool flat) {
                     {"discard", true},
                     {"encrypted", false},
                     {"qos_specs", nullptr}};
-  model::Connection connection = attachment.connection.value_or(model::Connection{});
+  const model::Connection& connection = attachment.connection.value();
   for (const auto& [name, value] : connection.fields) std::visit([&](const auto& is) { data[name] = is; }, value);
   if (!flat) return {{"driver_volume_type", connection.protocol}, {"data", std::move(data)}};
   data["driver_volume_type"] = connection.protocol;

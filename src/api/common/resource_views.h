@@ -25,7 +25,8 @@ enum class SnapshotFields : std::uint8_t { Listed, Plain, Extended };
 json::object snapshot_view(const Call& call, const model::Snapshot& snapshot, SnapshotFields fields);
 
 json::object attachment_view(const model::Attachment& attachment, bool detail);
-// {"driver_volume_type": "nbd", "data": {...}}; flat: the data beside the type, as the attachments API has it.
+// Of one that has a connection: {"driver_volume_type": "nbd", "data": {...}}; flat: the data beside the type, as the
+// attachments API has it.
 json::object connection_view(const model::Attachment& attachment, bool flat);
 
 enum class TypeFields : std::uint8_t { Shown, Created, Updated };  // each reply has less, as at Cinder

@@ -57,7 +57,7 @@ backends::Usage Qcow2Backend::usage(const model::Source& source) {
   backends::Usage usage;
   for (const LayerId& layer : chain_of(top)) usage.allocated += files::allocated_bytes(images_.file(layer));
   // A snapshot's layer is merged into a child when it goes, so it frees its own bytes only when nothing stands on it.
-  if (!stands_below(top)) usage.exclusive = files::allocated_bytes(images_.file(top));
+  if (!source.snapshot || !stands_below(top)) usage.exclusive = files::allocated_bytes(images_.file(top));
   return usage;
 }
 
