@@ -254,7 +254,8 @@ void Fields::finish() const {
     if (seen_.contains(std::string_view(key))) continue;
     std::string known;
     for (const std::string& one : seen_) known += (known.empty() ? "" : ",") + one;
-    log::debug("a body has a field that nobody reads", {{"field", std::string_view(key).substr(0, kShownBytes)}, {"known", known}});
+    log::debug("a body has a field that nobody reads",
+               {{"field", std::string_view(key).substr(0, kShownBytes)}, {"known", known}});
     refuse(name_, object_,
            "Additional properties are not allowed ('" + std::string(key).substr(0, kShownBytes) + "' was unexpected)",
            reason_of(reasons_, key));
