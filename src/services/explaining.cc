@@ -302,7 +302,7 @@ void Explaining::look_at_storage(const Task& task, const Object& object, Explana
     return;
   }
   bool known = exports_.stalled({task.volume_id, std::nullopt});
-  if (task.snapshot_id) known = known || exports_.stalled({task.volume_id, *task.snapshot_id});
+  if (task.snapshot_id) known = known || exports_.stalled({task.volume_id, task.snapshot_id});
   if (known) out.waits_for = "the storage daemon, which does not answer";
   out.ends_with = "the storage's answer, or the time-out for it, with which the task fails";
 }
