@@ -11,7 +11,16 @@ constexpr std::int64_t kPage = 1000;
 
 void Damages::follow() {
   std::uint64_t now = backend_.damage_version();
-  if (now == seen_) return;
+  if (now != seen_) {
+    follow_all();
+    if (!stopping_) seen_ = now;
+  } else if (!waiting_.empty()) {
+    follow_waiting();
+  }
+}
+
+void Damages::follow_all() {
+  waiting_.clear();
   follow_volumes();
   follow_snapshots();
   if (stopping_) return;
@@ -22,7 +31,24 @@ void Damages::follow() {
     if (!backend_.has_volume(volume)) lost.insert(volume);
   }
   backend_.expect(std::move(lost));
-  seen_ = now;
+}
+
+void Damages::follow_waiting() {
+  std::vector<model::Damage> due;
+  db_.read_blocking([&](store::Transaction& tx) {
+    auto is_due = [&](const model::Source& source) {
+      auto is_busy = [](const auto& row) { return row && model::is_transitional(row->status); };
+      if (source.snapshot ? is_busy(tx.snapshots().find(std::nullopt, *source.snapshot))
+                          : is_busy(tx.volumes().find(std::nullopt, source.volume))) {
+        return false;
+      }
+      const std::string& id = source.snapshot ? source.snapshot->str() : source.volume.str();
+      due.push_back({id, source.volume, backend_.damage(source).value_or(""), clock_.now()});
+      return true;
+    };
+    std::erase_if(waiting_, is_due);
+  });
+  settle(due);
 }
 
 void Damages::follow_volumes() {
@@ -90,10 +116,17 @@ bool Damages::settle_status(Row& row, bool damaged) const {
   return true;
 }
 
-// A task that works on it will end its status, and tell if it fails.
+// A task that works on it will end its status, and tell if it fails; damage that its success does not show is told
+// then.
 template <class Row>
 bool Damages::is_to_change(store::Transaction& tx, const std::optional<Row>& row, const model::Damage& found) {
-  if (!row || model::is_transitional(row->status)) return false;
+  if (!row) return false;
+  if (model::is_transitional(row->status)) {
+    model::Source source{found.volume_id};
+    if (found.id != found.volume_id.str()) source.snapshot = SnapshotId(found.id);
+    waiting_.insert(source);
+    return false;
+  }
   return note(tx, found, row->project_id, row->status == decltype(row->status)::Error);
 }
 

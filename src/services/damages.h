@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 
 #include "backends/backend.h"
 #include "base/clock.h"
@@ -16,12 +17,15 @@ class Damages {
   Damages(store::Database& db, backends::Backend& backend, const Messages& messages, Clock& clock)
       : db_(db), backend_(backend), messages_(messages), clock_(clock) {}
 
-  // Compares all rows with what the backend says, when that may have changed since the last time. A page of rows is one
-  // read, and a write when something is to change; stop() ends it between two pages. One thread.
+  // Compares all rows with what the backend says, when that may have changed since the last time, and those on which a
+  // task worked then, when it has ended. A page of rows is one read, and a write when something is to change; stop()
+  // ends it between two pages. One thread.
   void follow();
   void stop() { stopping_ = true; }
 
  private:
+  void follow_all();
+  void follow_waiting();
   void follow_volumes();
   void follow_snapshots();
   void settle(const std::vector<model::Damage>& found);
@@ -37,7 +41,8 @@ class Damages {
   backends::Backend& backend_;
   const Messages& messages_;
   Clock& clock_;
-  std::uint64_t seen_ = 0;  // of the backend's damage_version()
+  std::uint64_t seen_ = 0;           // of the backend's damage_version()
+  std::set<model::Source> waiting_;  // for the end of a task, to be told of their damage
   std::atomic<bool> stopping_{false};
 };
 

@@ -20,6 +20,24 @@ void FakeBackend::on_lost(LostCallback callback) {
   on_lost_ = std::move(callback);
 }
 
+void FakeBackend::set_damage(const model::Source& source, const std::string& reason) {
+  MutexLock lock(mutex_);
+  damages_[source] = reason;
+  ++damage_version_;
+}
+
+std::optional<std::string> FakeBackend::damage(const model::Source& source) {
+  MutexLock lock(mutex_);
+  auto found = damages_.find(source);
+  if (found == damages_.end() || found->second.empty()) return std::nullopt;
+  return found->second;
+}
+
+std::uint64_t FakeBackend::damage_version() {
+  MutexLock lock(mutex_);
+  return damage_version_;
+}
+
 void FakeBackend::lose(const model::Source& source) {
   LostCallback tell;
   {

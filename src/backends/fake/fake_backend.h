@@ -35,6 +35,9 @@ class FakeBackend final : public backends::Backend {
 
   std::map<VolumeId, Kept> contents() const;
 
+  // "": it is well (again).
+  void set_damage(const model::Source& source, const std::string& reason);
+
   // The storage daemon of an open source dies. Nothing happens if there is none.
   void lose(const model::Source& source);
 
@@ -62,8 +65,8 @@ class FakeBackend final : public backends::Backend {
   bool has_volume(const VolumeId& volume) override;
   std::vector<VolumeId> volumes() override;
   void expect(std::set<VolumeId>) override {}
-  std::optional<std::string> damage(const model::Source&) override { return std::nullopt; }
-  std::uint64_t damage_version() override { return 1; }
+  std::optional<std::string> damage(const model::Source& source) override;
+  std::uint64_t damage_version() override;
   backends::Usage usage(const model::Source&) override { return {}; }
   std::vector<std::string> pools() const override { return {"default"}; }
   backends::Capacity capacity(const std::string&) override { return {1ULL << 40, 1ULL << 40}; }
@@ -84,6 +87,8 @@ class FakeBackend final : public backends::Backend {
   Watch watch_ VARVE_GUARDED_BY(mutex_);
   LostCallback on_lost_ VARVE_GUARDED_BY(mutex_);
   std::map<VolumeId, Kept> volumes_ VARVE_GUARDED_BY(mutex_);
+  std::map<model::Source, std::string> damages_ VARVE_GUARDED_BY(mutex_);
+  std::uint64_t damage_version_ VARVE_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace varve::fake
