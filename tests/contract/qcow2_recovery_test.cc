@@ -185,6 +185,28 @@ TEST_F(Recovery, AMissingLayerDamagesItsVolumeAndNothingElse) {
   EXPECT_TRUE(holds(v_, 1));
 }
 
+// A disk that hangs may still let its files be read, and those of another store's pool always can be.
+TEST_F(Recovery, WhatIsInAPoolThatCannotBeUsedIsNotMendedBeforeThePoolCanBe) {
+  Qcow2Rig rig({"second"});
+  fs::path owner = rig.directory() / "second" / "store";
+  fs::path other = rig.directory() / "other";
+  fs::create_directories(other / "volumes");
+  rig.backend().create_volume(v_, 1, {.pool = "second", .key = {}});
+  ASSERT_TRUE(rig.io(v_, "write -P 1 0 1M"));
+  std::string ours = files::read(owner);
+  rig.restart_after([&] { files::replace_atomically(owner, other.string() + "\n"); });
+  ASSERT_TRUE(rig.backend().damage({v_}));
+  rig.clock().advance(std::chrono::minutes(1));
+  rig.settle();
+  EXPECT_TRUE(rig.backend().damage({v_}));
+  EXPECT_THROW(rig.backend().open({v_}, {}), Error);
+  files::replace_atomically(owner, ours);
+  rig.clock().advance(std::chrono::minutes(1));
+  rig.settle();
+  EXPECT_FALSE(rig.backend().damage({v_}));
+  EXPECT_TRUE(rig.io(v_, "read -P 1 0 1M"));
+}
+
 TEST_F(Recovery, TheLayersOfALostManifestAreSetAsideAndPutBackWithIt) {
   make(v_, 1);
   backend().create_snapshot(v_, s_);

@@ -210,6 +210,7 @@ def test_a_pool_whose_disk_is_frozen_holds_up_neither_a_start_nor_an_end(own_ser
         assert requests.get(own_server.url + "/readyz", timeout=30).json()["pools"][1]["state"] == "unavailable"
         ground.wait_status(ground.detached, "error")
         assert admin.io(other, "write -P 8 0 1M")
+        assert ground.status(ground.detached) == "error"
         own_server.stop()
         own_server.start()
         disk.thaw()

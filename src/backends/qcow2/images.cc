@@ -88,12 +88,15 @@ void Images::place(const LayerId& layer, const std::string& name) {
   index > 0 ? (void)(places_[layer] = index) : (void)places_.erase(layer);
 }
 
-void Images::locate(const LayerId& layer) {
+bool Images::locate(const LayerId& layer, const std::set<std::string>& but_for) {
   std::string name = layer.str() + std::string(kLayerSuffix);
   for (const Pool& pool : pools_) {
     std::error_code unknown;
-    if (std::filesystem::exists(pool.layers() / name, unknown)) return place(layer, pool.name);
+    if (but_for.contains(pool.name) || !std::filesystem::exists(pool.layers() / name, unknown)) continue;
+    place(layer, pool.name);
+    return true;
   }
+  return false;
 }
 
 const Pool& Images::pool_of(const LayerId& layer) const {

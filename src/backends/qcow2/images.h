@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,8 +48,9 @@ class Images {
 
   // Which pool a layer's file is in; one that nobody told of is in the default pool. Any thread.
   void place(const LayerId& layer, const std::string& pool);
-  // Its file may have been put, or have come back, into any pool.
-  void locate(const LayerId& layer);
+  // Its file may have been put, or have come back, into any pool; false: it is in none but perhaps in one of `but_for`,
+  // which are not looked into.
+  bool locate(const LayerId& layer, const std::set<std::string>& but_for);
   const Pool& pool_of(const LayerId& layer) const;
   std::filesystem::path file(const LayerId& layer) const { return pool_of(layer).layers() / (layer.str() + ".qcow2"); }
   std::filesystem::path draft(const LayerId& layer) const { return file(layer).string() + ".new"; }

@@ -34,8 +34,10 @@ bool Qcow2Backend::look_again() {
     damaged = graph_.damaged();
   }
   look_for_absent();
+  if (damaged.empty()) return false;
+  std::set<std::string> unusable = unusable_pools();
   bool mended = false;
-  for (const LayerId& layer : damaged) mended |= mend(layer);
+  for (const LayerId& layer : damaged) mended |= mend(layer, unusable);
   if (!mended) return false;
   MutexLock graph(graph_mutex_);
   note_damaged();
@@ -72,12 +74,13 @@ bool Qcow2Backend::is_active(const LayerId& layer) const {
   return std::ranges::any_of(manifests_, [&](const auto& entry) { return entry.second.active == layer; });
 }
 
-// A layer that can be read, and whose parent is known.
-bool Qcow2Backend::mend(const LayerId& layer) {
-  images_.locate(layer);
+// A layer that can be read, and whose parent is known. That of a pool which cannot be used stays damaged: the pool may
+// be another store's, and a disk that hangs may still let its files be read.
+bool Qcow2Backend::mend(const LayerId& layer, const std::set<std::string>& unusable) {
+  if (!images_.locate(layer, unusable)) return false;
   std::expected<Header, std::string> header = read_whole(images_.file(layer), is_active(layer));
   if (!header || (header->has_backing && !header->parent)) return false;
-  if (header->parent) discover(*header->parent);
+  if (header->parent) discover(*header->parent, unusable);
   MutexLock graph(graph_mutex_);
   std::optional<Damage> damage = graph_.damage(layer);
   if (!damage || damage->layer != layer) return false;
@@ -92,7 +95,7 @@ bool Qcow2Backend::mend(const LayerId& layer) {
 
 // Layers that nobody could know of as long as the one above them was not readable: from this one to the first that is
 // known. Those that no manifest lists as dropped are kept.
-void Qcow2Backend::discover(const LayerId& top) {
+void Qcow2Backend::discover(const LayerId& top, const std::set<std::string>& unusable) {
   struct Found {
     LayerId layer;
     std::optional<LayerId> parent;
@@ -103,8 +106,8 @@ void Qcow2Backend::discover(const LayerId& top) {
     return !is_known(layer) && std::ranges::find(found, layer, &Found::layer) == found.end();
   };
   for (std::optional<LayerId> next = top; next && is_new(*next); next = found.back().parent) {
-    images_.locate(*next);
-    std::expected<Header, std::string> header = read_whole(images_.file(*next), false);
+    std::expected<Header, std::string> header = std::unexpected("its file is not there");
+    if (images_.locate(*next, unusable)) header = read_whole(images_.file(*next), false);
     found.push_back({*next, header ? header->parent : std::nullopt, header ? "" : header.error()});
   }
   MutexLock graph(graph_mutex_);

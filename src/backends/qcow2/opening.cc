@@ -25,7 +25,10 @@ void Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool w
                               const std::function<void(qemu::QmpClient&)>& then) {
   require_sound(key, top);
   std::vector<LayerId> chain = chain_of(top);
-  if (!daemon_of(key)) find_damage(chain, writable);
+  if (!daemon_of(key)) {
+    require_answering(chain);
+    find_damage(chain, writable);
+  }
   require_sound(key, top);
   std::shared_ptr<qemu::StorageDaemon> daemon = daemons_.start(key);
   FAILPOINT("attach.after_daemon");

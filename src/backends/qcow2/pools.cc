@@ -151,11 +151,33 @@ void Qcow2Backend::require_mounted(const std::string& name) {
 
 // Before its files are changed: on a disk that hangs this would take a worker away from the others.
 void Qcow2Backend::require_answering(const std::string& name) {
-  constexpr auto kPatience = std::chrono::seconds(1);
+  note_if_silent(images_.pool(name));
   require_mounted(name);
-  const Pool& pool = images_.pool(name);
-  if (!answers(pool.name, kPatience)) note_absent(pool, true, "its disk does not answer");
-  require_present(name);
+}
+
+// Before the files of a chain are read.
+void Qcow2Backend::require_answering(const std::vector<LayerId>& chain) {
+  std::set<std::string> pools;
+  for (const LayerId& layer : chain) pools.insert(images_.pool_of(layer).name);
+  for (const std::string& pool : pools) {
+    note_if_silent(images_.pool(pool));
+    require_present(pool);
+  }
+}
+
+void Qcow2Backend::note_if_silent(const Pool& pool) {
+  constexpr auto kPatience = std::chrono::seconds(1);
+  if (!is_absent(pool.name) && !answers(pool.name, kPatience)) note_absent(pool, true, "its disk does not answer");
+}
+
+// Whose files are not to be read now.
+std::set<std::string> Qcow2Backend::unusable_pools() {
+  std::set<std::string> unusable;
+  for (const Pool& pool : images_.pools()) {
+    note_if_silent(pool);
+    if (is_absent(pool.name)) unusable.insert(pool.name);
+  }
+  return unusable;
 }
 
 bool Qcow2Backend::is_absent(const std::string& pool) const {

@@ -124,14 +124,17 @@ class Qcow2Backend final : public backends::Backend {
   bool is_absent(const std::string& pool) const VARVE_EXCLUDES(graph_mutex_);
   void require_mounted(const std::string& pool);
   void require_answering(const std::string& pool);
+  void require_answering(const std::vector<LayerId>& chain);
+  void note_if_silent(const Pool& pool);
   void require_present(const std::string& pool) const;
   void look_for_absent();
+  std::set<std::string> unusable_pools();
   void note_damaged() VARVE_REQUIRES(graph_mutex_);
   bool look_again();
   bool is_active(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
-  bool mend(const LayerId& layer);
+  bool mend(const LayerId& layer, const std::set<std::string>& unusable);
   void find_damage(const std::vector<LayerId>& chain, bool top_is_written) VARVE_EXCLUDES(graph_mutex_);
-  void discover(const LayerId& top);
+  void discover(const LayerId& top, const std::set<std::string>& unusable);
   bool is_of_no_use(const std::string& key) const;
   // True: it was changed, and is to be written down.
   bool repair_root(Manifest& manifest) const VARVE_REQUIRES(graph_mutex_);
