@@ -1,6 +1,7 @@
 """QoS specs, default types, filters of types, log levels: what administrators decide."""
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 from varve import fault, wait_until
@@ -88,3 +89,24 @@ def test_filters_are_told_and_hold(admin):
     assert admin.call("GET", "/clusters", mv="3.7") == {"clusters": []}
     fault(admin.request("GET", "/clusters/x", mv="3.7"), 404)
     assert admin.call("POST", "/workers/cleanup", {}, 202, "3.24") == {"cleaning": [], "unavailable": []}
+
+
+def test_specs_that_are_not_for_users_cannot_be_asked_for(own_server):
+    admin = own_server.start().login()
+    own_server.new_user("eve", "secret-1", "elsewhere")
+    eve = own_server.login("eve", "secret-1", "elsewhere")
+    specs = {"volume_backend_name": "qcow2", "multiattach": "<is> True"}
+    made = admin.call("POST", "/types", {"volume_type": {"name": "shared", "extra_specs": specs}}, 200)["volume_type"]["id"]
+    path = f"/types/{made}/extra_specs"
+    for key, value in specs.items():
+        assert admin.call("GET", f"{path}/{key}") == {key: value}
+    seen = {"multiattach": "<is> True"}
+    assert eve.call("GET", path) == {"extra_specs": seen} and eve.call("GET", f"{path}/multiattach") == seen
+    fault(eve.request("GET", f"{path}/volume_backend_name"), 404)
+
+    def found(client, key):
+        wanted = urllib.parse.quote(str({key: specs[key]}))
+        return [one["id"] for one in client.call("GET", f"/types?extra_specs={wanted}", mv="3.52")["volume_types"]]
+    for key in specs:
+        assert found(admin, key).count(made) == 1
+    assert found(eve, "multiattach").count(made) == 1 and not found(eve, "volume_backend_name")

@@ -25,7 +25,7 @@ struct GroupTypeCalls {
   static constexpr std::string_view kNoChange = "Specify group type name, description or a combination thereof";
   static constexpr unsigned kCreated = 202;
 
-  static const model::Metadata& specs(const GroupType& type) { return type.specs; }
+  static model::Metadata specs(const Call&, const GroupType& type) { return type.specs; }
   static json::object view(const Call& call, const GroupType& type, TypeFields = TypeFields::Shown) {
     json::object out{{"id", type.id.str()},
                      {"name", type.name},

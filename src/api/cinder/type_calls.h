@@ -66,7 +66,7 @@ template <class Kind>
 Reply show_spec(Services& s, CallPtr call) {
   auto type = co_await (s.*Kind::kCalls).show(call->actor, call->path.get("id"));
   std::string none = std::string(Kind::kTitle) + " " + type.id.str() + " has no " + std::string(Kind::kSpecsWord);
-  co_return json_reply(200, pair_of(Kind::specs(type), call->path.get("key"), none));
+  co_return json_reply(200, pair_of(Kind::specs(*call, type), call->path.get("key"), none));
 }
 
 template <class Kind>

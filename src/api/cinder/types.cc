@@ -21,7 +21,7 @@ struct VolumeTypeCalls {
   static constexpr std::string_view kNoChange = "At least one of name, description and is_public is wanted";
   static constexpr unsigned kCreated = 200;
 
-  static const model::Metadata& specs(const VolumeType& type) { return type.extra_specs; }
+  static model::Metadata specs(const Call& call, const VolumeType& type) { return visible_specs(call, type); }
   static json::object view(const Call& call, const VolumeType& type, TypeFields fields) {
     return type_view(call, type, fields);
   }
@@ -37,9 +37,10 @@ Reply list_types(Services& s, CallPtr call) {
   for (const VolumeType& type : co_await s.types.list(call->actor)) {
     bool wanted = is_public.empty() || is_public == "None" || type.is_public == parse_boolean("is_public", is_public);
     // Extra specs as a filter (3.52): what the viewer may see of them counts.
+    model::Metadata specs = wanted_specs.empty() ? model::Metadata() : visible_specs(*call, type);
     for (const auto& [key, value] : wanted_specs) {
-      auto found = type.extra_specs.find(key);
-      wanted = wanted && found != type.extra_specs.end() && found->second == value;
+      auto found = specs.find(key);
+      wanted = wanted && found != specs.end() && found->second == value;
     }
     if (wanted) items.push_back(type_view(*call, type, TypeFields::Shown));
   }
@@ -79,8 +80,7 @@ constexpr ActionRow<Services> kActions[] = {
 
 Reply show_extra_specs(Services& s, CallPtr call) {
   VolumeType type = co_await s.types.show(call->actor, call->path.get("id"));
-  json::object view = type_view(*call, type, TypeFields::Shown);
-  co_return json_reply(200, json::object{{"extra_specs", view.at("extra_specs")}});
+  co_return json_reply(200, json::object{{"extra_specs", metadata_view(visible_specs(*call, type))}});
 }
 
 constexpr Row<Services> kRows[] = {

@@ -177,17 +177,22 @@ json::object connection_view(const model::Attachment& attachment, bool flat) {
   return data;
 }
 
-json::object type_view(const Call& call, const model::VolumeType& type, TypeFields fields) {
-  json::object specs;
-  for (const auto& [key, value] : type.extra_specs) {
+model::Metadata visible_specs(const Call& call, const model::VolumeType& type) {
+  model::Metadata specs = type.extra_specs;
+  std::erase_if(specs, [&](const auto& spec) {
+    const std::string& key = spec.first;
     bool for_users = key == "RESKEY:availability_zones" || key == "multiattach" || key == "replication_enabled";
-    if (call.actor.admin || for_users) specs[key] = value;
-  }
+    return !call.actor.admin && !for_users;
+  });
+  return specs;
+}
+
+json::object type_view(const Call& call, const model::VolumeType& type, TypeFields fields) {
   json::object out{{"id", type.id.str()},
                    {"name", type.name},
                    {"is_public", type.is_public},
                    {"description", text_or_null(type.description)},
-                   {"extra_specs", std::move(specs)}};
+                   {"extra_specs", metadata_view(visible_specs(call, type))}};
   if (fields == TypeFields::Updated) return out;
   out["os-volume-type-access:is_public"] = type.is_public;
   if (fields == TypeFields::Shown) out["qos_specs_id"] = text_or_null(type.qos_spec_id);

@@ -29,6 +29,9 @@ json::object attachment_view(const model::Attachment& attachment, bool detail);
 // attachments API has it.
 json::object connection_view(const model::Attachment& attachment, bool flat);
 
+// Extra specs: those that are for users, or all of them for administrators.
+model::Metadata visible_specs(const Call& call, const model::VolumeType& type);
+
 enum class TypeFields : std::uint8_t { Shown, Created, Updated };  // each reply has less, as at Cinder
 json::object type_view(const Call& call, const model::VolumeType& type, TypeFields fields);
 
