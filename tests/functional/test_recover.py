@@ -132,28 +132,43 @@ def as_schema_12(server):
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+class Attached:
+    """A volume that a client has, as it was when varved was killed."""
+
+    def __init__(self, server, served):
+        self.server = server
+        admin = server.start().login()
+        volume = admin.create_volume()
+        self.id, self.uri = admin.attach(volume)
+        self.connection = self.connection_of(admin)
+        assert qemu_io(self.uri, "write -P 5 0 1M", "flush")
+        wait_described(server, {volume: "in-use"})
+        server.kill()
+        if not served:
+            for pid in server.storage_daemons().values():
+                os.kill(pid, signal.SIGKILL)
+
+    def connection_of(self, admin):
+        return admin.call("GET", f"/attachments/{self.id}", mv="3.54")["attachment"]["connection_info"]
+
+    def expect_back(self):
+        admin = self.server.start().login()
+        assert "was recovered" in self.server.log()
+        wait_until(lambda: qemu_io(self.uri, "read -P 5 0 1M"), 30, "the export to be at its old address")
+        assert self.connection_of(admin) == self.connection
+        admin.detach(self.id)
+
+
 @pytest.mark.parametrize("described", [True, False], ids=["described", "not described"])
 def test_attachments_come_back_from_a_damaged_database_of_an_earlier_version(own_server, described):
-    admin = own_server.start().login()
-    volume = admin.create_volume()
-    attachment, uri = admin.attach(volume)
-    connection = admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"]
-    assert qemu_io(uri, "write -P 5 0 1M", "flush")
-    wait_described(own_server, {volume: "in-use"})
-    own_server.kill()
-    for pid in own_server.storage_daemons().values():
-        os.kill(pid, signal.SIGKILL)
+    attached = Attached(own_server, served=False)
     as_schema_12(own_server)
     findings = doctor(own_server)[1]
-    assert ("attachment", attachment) in findings, f"looked at before it is migrated: {findings}"
+    assert ("attachment", attached.id) in findings, f"looked at before it is migrated: {findings}"
     damage(own_server, *page_of(own_server, "messages"))
     if not described:
         shutil.rmtree(own_server.store / "descriptions")
-    admin = own_server.start().login()
-    assert "was recovered" in own_server.log()
-    wait_until(lambda: qemu_io(uri, "read -P 5 0 1M"), 30, "the export to be at its old address")
-    assert admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"] == connection
-    admin.detach(attachment)
+    attached.expect_back()
 
 
 def as_an_earlier_version_wrote(server):
@@ -169,22 +184,10 @@ def as_an_earlier_version_wrote(server):
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
 def test_attachments_come_back_from_what_an_earlier_version_described(own_server, transport, served):
     own_server.options.append(f"nbd.transport={transport}")
-    admin = own_server.start().login()
-    volume = admin.create_volume()
-    attachment, uri = admin.attach(volume)
-    connection = admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"]
-    assert qemu_io(uri, "write -P 5 0 1M", "flush")
-    wait_described(own_server, {volume: "in-use"})
-    own_server.kill()
-    if not served:
-        for pid in own_server.storage_daemons().values():
-            os.kill(pid, signal.SIGKILL)
+    attached = Attached(own_server, served)
     lose(own_server)
     as_an_earlier_version_wrote(own_server)
-    admin = own_server.start().login()
-    wait_until(lambda: qemu_io(uri, "read -P 5 0 1M"), 30, "the export to be at its old address")
-    assert admin.call("GET", f"/attachments/{attachment}", mv="3.54")["attachment"]["connection_info"] == connection
-    admin.detach(attachment)
+    attached.expect_back()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
