@@ -11,29 +11,17 @@
 #include "api/common/body.h"
 #include "api/identity/identity_views.h"
 #include "api/identity/rows.h"
+#include "identity/kinds.h"
 
 namespace varve::api::identity_v3 {
 
 using identity::Directory;
-
-// What JSON calls one; a list has an s more.
-template <class T>
-inline constexpr std::string_view kName;
-template <>
-inline constexpr std::string_view kName<model::Domain> = "domain";
-template <>
-inline constexpr std::string_view kName<model::Project> = "project";
-template <>
-inline constexpr std::string_view kName<model::User> = "user";
-template <>
-inline constexpr std::string_view kName<model::Role> = "role";
-template <>
-inline constexpr std::string_view kName<model::Group> = "group";
+using identity::kKind;
 
 template <class T>
 http::Response one_reply(unsigned status, const Call& call, const T& row) {
   json::object body;
-  body[kName<T>] = view(call, row);
+  body[kKind<T>] = view(call, row);
   return json_reply(status, body);
 }
 
@@ -43,7 +31,7 @@ http::Response list_reply(const Call& call, const std::vector<T>& rows, const Wa
   for (const T& row : rows) {
     if (wanted(row)) items.push_back(view(call, row));
   }
-  return json_reply(200, list_view(call, std::string(kName<T>) + "s", std::move(items)));
+  return json_reply(200, list_view(call, std::string(kKind<T>) + "s", std::move(items)));
 }
 
 template <class T>
@@ -93,7 +81,7 @@ Reply show(Context& c, CallPtr call) {
 template <auto kCreate, auto kRead>
 Reply create(Context& c, CallPtr call) {
   using Spec = std::invoke_result_t<decltype(kRead), Fields&, bool>;
-  Body body(*call->request, kName<Brought<kCreate, Spec>>);
+  Body body(*call->request, kKind<Brought<kCreate, Spec>>);
   Spec spec = kRead(body.fields(), true);
   auto row = co_await (c.directory.*kCreate)(std::move(spec));
   co_return one_reply(201, *call, row);
@@ -102,7 +90,7 @@ Reply create(Context& c, CallPtr call) {
 template <auto kUpdate, auto kRead>
 Reply update(Context& c, CallPtr call) {
   using Spec = std::invoke_result_t<decltype(kRead), Fields&, bool>;
-  Body body(*call->request, kName<Brought<kUpdate, std::string, Spec>>);
+  Body body(*call->request, kKind<Brought<kUpdate, std::string, Spec>>);
   Spec spec = kRead(body.fields(), false);
   auto row = co_await (c.directory.*kUpdate)(call->path.get("id"), std::move(spec));
   co_return one_reply(200, *call, row);

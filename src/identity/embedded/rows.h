@@ -8,29 +8,12 @@
 #include <utility>
 
 #include "base/error.h"
+#include "identity/kinds.h"
 #include "store/database.h"
 
 namespace varve::identity {
 
 inline constexpr char kDefaultDomain[] = "default";
-
-// What messages call one.
-template <class T>
-inline constexpr std::string_view kKind;
-template <>
-inline constexpr std::string_view kKind<model::Domain> = "domain";
-template <>
-inline constexpr std::string_view kKind<model::Project> = "project";
-template <>
-inline constexpr std::string_view kKind<model::User> = "user";
-template <>
-inline constexpr std::string_view kKind<model::Role> = "role";
-template <>
-inline constexpr std::string_view kKind<model::Group> = "group";
-template <>
-inline constexpr std::string_view kKind<model::AccessKey> = "credential";
-template <>
-inline constexpr std::string_view kKind<model::ApplicationCredential> = "application credential";
 
 template <class T>
 concept InDomain = requires(const T& row) { row.domain_id; };
