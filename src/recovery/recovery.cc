@@ -45,9 +45,6 @@ void remove_all_parts(const fs::path& file) {
   for (const char* part : kParts) files::remove_durably(with(file, part));
 }
 
-// Undoes a dry run's transaction; never leaves this file.
-struct OnlyTried {};
-
 }  // namespace
 
 std::optional<Report> Recovery::mend() {
@@ -71,8 +68,22 @@ Report Recovery::recover() {
   report.condition = examine(file_, &report.damage);
   Remains present = remains();
   if (report.condition != Condition::Healthy) return rebuild(std::move(report), present);
-  fill(file_, present, false, report);
+  options_.dry_run ? try_to_fill(present, report) : fill(file_, present, false, report);
   return report;
+}
+
+// In a copy: to open a database of an earlier version is to change it.
+void Recovery::try_to_fill(const Remains& present, Report& report) const {
+  fs::path copy = with(file_, ".recovering");
+  remove_all_parts(copy);
+  try {
+    copy_database(file_, copy);
+    fill(copy, present, false, report);
+  } catch (const Error&) {
+    remove_all_parts(copy);
+    throw;
+  }
+  remove_all_parts(copy);
 }
 
 Remains Recovery::remains() const {
@@ -170,7 +181,7 @@ void Recovery::build(const fs::path& fresh, Report& report, const Remains& prese
 }
 
 // all: the database is a new one.
-void Recovery::fill(const fs::path& file, const Remains& present, bool all, Report& report) {
+void Recovery::fill(const fs::path& file, const Remains& present, bool all, Report& report) const {
   std::unique_ptr<store::Database> db = store::open_sqlite(file, kQueue);
   if (all) {
     db->write_blocking([&](store::Transaction& tx) {
@@ -186,13 +197,8 @@ void Recovery::fill(const fs::path& file, const Remains& present, bool all, Repo
     rows.put_volumes();
     report.restored = rows.restored();
     report.restored.catalogue = from_catalogue;
-    if (options_.dry_run && !all) throw OnlyTried();
   };
-  try {
-    db->write_blocking(volumes);
-  } catch (const OnlyTried&) {
-    log::debug("a dry run's rows are undone");
-  }
+  db->write_blocking(volumes);
 }
 
 // Finishes a change of databases that was begun: when the new one has its second name, every part of the old one moves

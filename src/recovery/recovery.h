@@ -42,8 +42,8 @@ class Recovery {
       : options_(std::move(options)), clock_(clock), rng_(rng), file_(options_.store / "varve.db") {}
 
   // What a start needs: nothing happens when the store is new, or when the database is sound and knows of all that is
-  // served. Throws
-  // Error(Unavailable), and touches nothing, when the database cannot be read for a reason that is no damage.
+  // served. Throws Error(Unavailable), and touches nothing, when the database cannot be read for a reason that is no
+  // damage.
   std::optional<Report> mend();
 
   // The same on demand; a sound database gets the rows that it lacks.
@@ -57,7 +57,8 @@ class Recovery {
   Remains remains() const;
   std::set<std::string> unknown_daemons() const;
   std::optional<Report> add_who_is_served(Report report);
-  void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report);
+  void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report) const;
+  void try_to_fill(const Remains& remains, Report& report) const;
 
   const Options options_;
   Clock& clock_;

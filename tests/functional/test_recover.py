@@ -132,6 +132,17 @@ def as_schema_12(server):
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def test_a_dry_run_leaves_a_database_of_an_earlier_version_as_it_is(own_server):
+    own_server.start().login().create_volume()
+    own_server.stop()
+    as_schema_12(own_server)
+    before = (own_server.store / "varve.db").read_bytes()
+    assert recover(own_server, "--dry-run")["volumes"] == []
+    assert (own_server.store / "varve.db").read_bytes() == before
+    assert not list(own_server.store.glob("varve.db.*"))
+    own_server.start()
+
+
 class Attached:
     """A volume that a client has, as it was when varved was killed."""
 
@@ -168,6 +179,15 @@ def test_attachments_come_back_from_a_damaged_database_of_an_earlier_version(own
     damage(own_server, *page_of(own_server, "messages"))
     if not described:
         shutil.rmtree(own_server.store / "descriptions")
+    attached.expect_back()
+
+
+def test_a_connection_that_was_lost_is_what_the_daemon_tells(own_server):
+    attached = Attached(own_server, served=True)
+    with contextlib.closing(sqlite3.connect(own_server.store / "varve.db")) as db:
+        db.execute("UPDATE attachments SET connection = NULL")
+        db.commit()
+    damage(own_server, *page_of(own_server, "messages"))
     attached.expect_back()
 
 

@@ -1,14 +1,16 @@
 """Stores that earlier versions wrote, cut off by a kill, moved to another directory: today's varved opens them, finishes
 what was begun, and every byte and name is there (tests/upgrade/README.md has how they were made). VARVE_UPGRADE_ALL tries all of them."""
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import tarfile
 
 import invariants
 import pytest
 from test_doctor import doctor
-from test_recover import lose
+from test_recover import damage, lose, page_of
 from varve import qemu_io, wait_until
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "upgrade"
@@ -171,3 +173,17 @@ def test_the_schema_is_a_new_ones(old, admin):
     new = Old.schema(type("New", (), {"server": admin.server}))
     assert old.open().schema() == new
     old.server.stop()
+
+
+@stores("schema-7")
+def test_rows_of_a_damaged_database_that_cannot_be_migrated_are_taken_as_they_are(old):
+    with contextlib.closing(sqlite3.connect(old.server.store / "varve.db")) as db:
+        db.execute("UPDATE volume_types SET extra_specs = '{garbage' WHERE name = 'SSD'")
+        db.commit()
+    damage(old.server, *page_of(old.server, "messages"))
+    old.open()
+    assert "was recovered" in old.server.log() and "rows of an earlier schema are taken as they are" in old.server.log()
+    attached = set(old.expected["attachments"].values())
+    for volume, wanted in old.expected["volumes"].items():
+        assert old.admin.call("GET", f"/volumes/{volume}")["volume"]["name"] == wanted["name"]
+        assert volume in attached or old.admin.io(volume, *old.reads(wanted["blocks"], wanted["size"])), wanted["name"]
