@@ -34,10 +34,12 @@ using GroupTypeId = Id<struct GroupTypeTag>;
 using GroupSnapshotId = Id<struct GroupSnapshotTag>;
 using QosSpecId = Id<struct QosSpecTag>;
 using EncryptionId = Id<struct EncryptionTag>;
+using ImageId = Id<struct ImageTag>;
 
 using KeyId = Id<struct KeyTag>;
 using MessageId = Id<struct MessageTag>;
 using TaskId = Id<struct TaskTag>;
+using JobId = Id<struct JobTag>;
 using LayerId = Id<struct LayerTag>;
 using ProjectId = Id<struct ProjectTag>;
 using UserId = Id<struct UserTag>;

@@ -49,7 +49,7 @@ struct UserSpec {
   std::optional<std::string> password;
   std::optional<std::string> description;
   std::optional<std::string> email;
-  model::Change<std::string> default_project_id;
+  model::Change<ProjectId> default_project_id;
   std::optional<bool> enabled;
 };
 

@@ -31,7 +31,7 @@ struct User {
   std::string name;
   std::string description;
   std::optional<std::string> email;
-  std::optional<std::string> default_project_id;
+  std::optional<ProjectId> default_project_id;
   bool enabled = true;
   std::string password_hash;
   Timestamp password_changed_at;
@@ -77,7 +77,7 @@ struct ApplicationCredential {
   std::string name;
   std::optional<std::string> description;
   std::string secret_hash;
-  std::string roles;  // names, separated by commas
+  std::vector<std::string> roles;  // names
   bool unrestricted = false;
   std::optional<Timestamp> expires_at;
 };

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "model/connection.h"
 #include "model/metadata.h"
+#include "model/payload.h"
 #include "model/source.h"
 #include "model/status.h"
 
@@ -195,11 +196,9 @@ struct Task {
   VolumeId volume_id;
   std::optional<SnapshotId> snapshot_id;
   std::optional<AttachmentId> attachment_id;
-  std::int64_t size_gib = 0;                 // extend: the size wanted
-  std::optional<std::string> resume_status;  // the status its volume returns to
-  // retype: the new type's id; delete: "cascade"; image tasks: the image's id; backup tasks: the backup's id; group
-  // snapshots: the group snapshot's id, with no volume_id; manage: the name of the image file.
-  std::optional<std::string> target;
+  std::int64_t size_gib = 0;                  // extend: the size wanted
+  std::optional<VolumeStatus> resume_status;  // the status its volume returns to
+  Payload payload;
   UserId user_id;
   std::string request_id;
   std::int64_t attempts = 0;
@@ -207,8 +206,16 @@ struct Task {
   std::optional<Timestamp> ended_at;
   std::optional<std::string> error;
   std::optional<std::string> error_code;  // to_string(ErrorCode)
-  std::optional<std::string> batch_id;    // tasks of one call that made several volumes
+  std::optional<JobId> batch_id;          // tasks of one call that made several volumes
   bool undo_left = false;                 // it failed, and what it left has not been taken away yet
+
+  // What its kind says that it has. Of a row that is damaged: one that names nothing.
+  template <class T>
+  const T& with() const {
+    static const T none;
+    const T* is = std::get_if<T>(&payload);
+    return is != nullptr ? *is : none;
+  }
 
   // Of a task that begins or ends an export: what it serves.
   Source exported() const { return {volume_id, snapshot_id}; }

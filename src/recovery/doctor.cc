@@ -33,7 +33,7 @@ struct Row {
 struct Rows {
   std::map<std::string, Row> volumes;
   std::map<std::string, Row> snapshots;
-  std::set<std::string> tasked;               // volumes, snapshots and targets of live tasks
+  std::set<std::string> tasked;               // volumes, snapshots and whatever else live tasks work with
   std::map<std::string, std::string> served;  // attachments with an export: the key of their storage daemon
   std::map<std::string, std::string> keys;    // of encrypted volumes
   std::set<std::string> damaged;              // volumes and snapshots that are known to be
@@ -154,6 +154,14 @@ class Look {
     return false;
   }
 
+  // A database that no varved of this version has opened yet has a column under its earlier name.
+  static std::string present_name(store::Connection& db, const std::string& table, const std::string& name,
+                                  const std::string& earlier) {
+    auto present =
+        store::query<std::int64_t>(db, "SELECT 1 FROM pragma_table_info(:table) WHERE name = :name", table, name);
+    return present.empty() ? earlier : name;
+  }
+
   void read_rows(const fs::path& file) {
     store::Connection db(file.string(), true);
     using std::optional;
@@ -168,18 +176,16 @@ class Look {
       rows_.snapshots[id] = {volume, status, 0, ""};
     }
     for (auto& [id] : store::query<string>(db, "SELECT id FROM damages")) rows_.damaged.insert(id);
-    for (auto& [volume, snapshot, target] : store::query<string, optional<string>, optional<string>>(
-             db, "SELECT volume_id, snapshot_id, target FROM tasks WHERE state = 'live'")) {
+    string payload = present_name(db, "tasks", "payload", "target");
+    for (auto& [volume, snapshot, works_with] : store::query<string, optional<string>, optional<string>>(
+             db, "SELECT volume_id, snapshot_id, " + payload + " FROM tasks WHERE state = 'live'")) {
       rows_.tasked.insert(volume);
       if (snapshot) rows_.tasked.insert(*snapshot);
-      if (target) rows_.tasked.insert(*target);
+      if (works_with) rows_.tasked.insert(works_with->substr(works_with->find(':') + 1));
     }
-    // A database that no varved of this version has opened yet has it under its earlier name.
-    auto connections =
-        store::query<std::int64_t>(db, "SELECT 1 FROM pragma_table_info('attachments') WHERE name = 'connection'");
-    string column = connections.empty() ? "export_uri" : "connection";
+    string connection = present_name(db, "attachments", "connection", "export_uri");
     for (auto& [id, volume, snapshot] : store::query<string, string, optional<string>>(
-             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE " + column + " IS NOT NULL")) {
+             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE " + connection + " IS NOT NULL")) {
       model::Source source{VolumeId(volume)};
       if (snapshot) source.snapshot = SnapshotId(*snapshot);
       rows_.served[id] = source.name();

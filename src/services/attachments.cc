@@ -10,6 +10,7 @@ namespace asio = boost::asio;
 using model::Attachment;
 using model::AttachmentStatus;
 using model::AttachMode;
+using model::Disconnection;
 using model::Task;
 using model::TaskKind;
 using model::Volume;
@@ -198,15 +199,15 @@ TaskId Attachments::begin_stop(store::Transaction& tx, const model::Actor& actor
   task.attachment_id = attachment.id;
   task.snapshot_id = attachment.snapshot_id;
   task.project_id = attachment.project_id;
-  if (forget) task.target = "forget";
-  task.resume_status = std::string(to_string(attachment.status));
+  Disconnection payload{forget, attachment.status};
   if (attachment.status == AttachmentStatus::Detaching) {
-    task.resume_status.reset();
+    payload.before = AttachmentStatus::Attached;
     for (const Task& other : tx.tasks().live_of(attachment.volume_id)) {
       bool ends_it = other.kind == TaskKind::StopExport && other.attachment_id == task.attachment_id;
-      if (ends_it) task.resume_status = other.resume_status;
+      if (ends_it) payload.before = other.with<Disconnection>().before;
     }
   }
+  task.payload = payload;
   Attachment present = attachment;
   present.status = AttachmentStatus::Detaching;  // from now on nobody brings its export back
   tx.attachments().update(present);
@@ -258,11 +259,6 @@ void Attachments::register_tasks() {
     return tx.attachments().find(std::nullopt, task.attachment_id.value());
   };
 
-  auto before = [](const Task& task) {
-    auto status = model::parse_attachment_status(task.resume_status.value_or("attached"));
-    return status.value_or(AttachmentStatus::Attached);
-  };
-
   auto settle = [this](store::Transaction& tx, const Task& task) {
     if (!task.snapshot_id) settle_volume(tx, task.volume_id);
   };
@@ -280,22 +276,22 @@ void Attachments::register_tasks() {
 
   tasks_.handle(TaskKind::StopExport,
                 {[this](const Task& task) { exports_.stop(task.exported(), task.attachment_id.value()); },
-                 [settle, find, before](store::Transaction& tx, const Task& task) {
+                 [settle, find](store::Transaction& tx, const Task& task) {
                    auto attachment = find(tx, task);
-                   if (attachment && task.target) {
+                   if (attachment && task.with<Disconnection>().forget) {
                      tx.attachments().remove(attachment->id);
                      settle(tx, task);
                    } else if (attachment) {
-                     attachment->status = before(task);
+                     attachment->status = task.with<Disconnection>().before;
                      attachment->connection.reset();
                      attachment->connector.reset();
                      tx.attachments().update(*attachment);
                    }
                  },
-                 [find, before](store::Transaction& tx, const Task& task, const Error&) {
+                 [find](store::Transaction& tx, const Task& task, const Error&) {
                    auto attachment = find(tx, task);
                    if (!attachment) return;
-                   attachment->status = before(task);
+                   attachment->status = task.with<Disconnection>().before;
                    tx.attachments().update(*attachment);
                  }});
 }

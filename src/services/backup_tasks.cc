@@ -79,7 +79,7 @@ boost::asio::awaitable<BackedUpVolume> Backups::described(model::Actor actor, Ba
 
 Backup Backups::backup_of(const Task& task) const {
   return db_.read_blocking(
-      [&](store::Transaction& tx) { return tx.backups().get(std::nullopt, BackupId(task.target.value())); });
+      [&](store::Transaction& tx) { return tx.backups().get(std::nullopt, task.with<BackupId>()); });
 }
 
 void Backups::run_backup(const Task& task) {
@@ -87,7 +87,7 @@ void Backups::run_backup(const Task& task) {
   BackedUpVolume described;
   std::optional<Backup> parent;
   db_.read_blocking([&](store::Transaction& tx) {
-    backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
+    backup = tx.backups().get(std::nullopt, task.with<BackupId>());
     Volume volume = tx.volumes().get(std::nullopt, task.volume_id);
     described = {volume.name,     volume.description, type_of(tx, volume).name,
                  volume.bootable, volume.metadata,    volume.image_metadata};
@@ -129,7 +129,7 @@ void Backups::undo_backup(const Task& task) {
   std::optional<Backup> backup;
   bool own_snapshot = false;
   db_.read_blocking([&](store::Transaction& tx) {
-    backup = tx.backups().find(std::nullopt, BackupId(task.target.value()));
+    backup = tx.backups().find(std::nullopt, task.with<BackupId>());
     // Its row is gone once the task has failed, and the backup may be.
     own_snapshot = backup ? !backup->snapshot_id : !tx.snapshots().find(std::nullopt, source);
   });
@@ -141,7 +141,7 @@ void Backups::undo_backup(const Task& task) {
 
 // The volume, or the snapshot that was asked for, is as it was before; the helper goes.
 void Backups::release_source(store::Transaction& tx, const Task& task) const {
-  Backup backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
+  Backup backup = tx.backups().get(std::nullopt, task.with<BackupId>());
   std::optional<model::Snapshot> snapshot = tx.snapshots().find(std::nullopt, task.snapshot_id.value());
   if (!backup.snapshot_id) {
     if (snapshot) tx.snapshots().remove(snapshot->id);
@@ -155,10 +155,10 @@ void Backups::release_source(store::Transaction& tx, const Task& task) const {
 
 // Before the volume is said to be restored into: one of which a restoration has failed can be restored into again.
 void Backups::make_empty(const Task& task) {
-  placing_.schedule(task.volume_id, std::nullopt);
+  placement_.schedule(task.volume_id, std::nullopt);
   Volume volume =
       db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, task.volume_id); });
-  placing_.create_empty(volume);
+  placement_.create_empty(volume);
 }
 
 void Backups::run_restore(const Task& task) {
@@ -182,7 +182,7 @@ void Backups::run_restore(const Task& task) {
 
 void Backups::end_restore(store::Transaction& tx, const Task& task, VolumeStatus status) const {
   end_at(tx, task, status, clock_.now());
-  std::optional<Backup> backup = tx.backups().find(std::nullopt, BackupId(task.target.value()));
+  std::optional<Backup> backup = tx.backups().find(std::nullopt, task.with<BackupId>());
   if (!backup) return;
   backup->status = BackupStatus::Available;
   tx.backups().update(*backup);
@@ -198,7 +198,7 @@ void Backups::run_remove(const Task& task) {
 
 void Backups::register_tasks() {
   auto set = [this](store::Transaction& tx, const Task& task, BackupStatus status, const Error* fault) {
-    Backup backup = tx.backups().get(std::nullopt, BackupId(task.target.value()));
+    Backup backup = tx.backups().get(std::nullopt, task.with<BackupId>());
     backup.status = status;
     backup.updated_at = clock_.now();
     if (fault != nullptr) backup.fail_reason = fault->message();
@@ -236,7 +236,7 @@ void Backups::register_tasks() {
 
   TaskHandler remove;
   remove.run = [this](const Task& task) { run_remove(task); };
-  remove.finish = [](store::Transaction& tx, const Task& task) { tx.backups().remove(BackupId(task.target.value())); };
+  remove.finish = [](store::Transaction& tx, const Task& task) { tx.backups().remove(task.with<BackupId>()); };
   remove.fail = [set](store::Transaction& tx, const Task& task, const Error& fault) {
     set(tx, task, BackupStatus::ErrorDeleting, &fault);
   };

@@ -18,13 +18,13 @@ using model::Volume;
 using model::VolumeStatus;
 
 Backups::Backups(store::Database& db, backends::Backend& backend, backups::ObjectStore& objects, keys::KeyManager& keys,
-                 Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls, Quotas& quotas, Clock& clock,
-                 Rng& rng, const Settings& settings)
+                 Placement& placement, Exports& exports, TaskRunner& tasks, Offload& calls, Quotas& quotas,
+                 Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
       objects_(objects),
       keys_(keys),
-      placing_(placing),
+      placement_(placement),
       exports_(exports),
       tasks_(tasks),
       calls_(calls),
@@ -80,7 +80,7 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
   backup.metadata = spec.metadata;
   backup.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::BackupVolume, actor, spec.volume_id);
-  task.target = backup.id.str();
+  task.payload = backup.id;
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     backup.volume_id = volume.id;
@@ -111,7 +111,7 @@ asio::awaitable<Backup> Backups::create(model::Actor actor, BackupSpec spec) {
       } else {
         require_status(volume, {VolumeStatus::Available}, "back it up (in-use: with force)");
       }
-      task.resume_status = std::string(to_string(volume.status));
+      task.resume_status = volume.status;
       task.snapshot_id = helper_of(backup, volume).id;
       tx.snapshots().insert(helper_of(backup, volume));
       move_to(volume, VolumeStatus::BackingUp);
@@ -162,7 +162,7 @@ namespace {
 bool has_task(store::Transaction& tx, const BackupId& id) {
   for (TaskKind kind :
        {TaskKind::BackupVolume, TaskKind::DeleteBackup, TaskKind::RestoreBackup, TaskKind::CreateVolumeFromBackup}) {
-    if (!tx.tasks().live_with_target(kind, id.str()).empty()) return true;
+    if (!tx.tasks().live_with(kind, id).empty()) return true;
   }
   return false;
 }
@@ -171,7 +171,7 @@ bool has_task(store::Transaction& tx, const BackupId& id) {
 
 asio::awaitable<void> Backups::remove(model::Actor actor, BackupId id, bool force) {
   Task task = tasks_.make(TaskKind::DeleteBackup, actor, VolumeId());
-  task.target = id.str();
+  task.payload = id;
   co_await db_.write([&](store::Transaction& tx) {
     Backup backup = tx.backups().get(actor.scope(), id);
     bool at_rest = backup.status == BackupStatus::Available || backup.status == BackupStatus::Error ||
@@ -220,7 +220,7 @@ Backup Backups::begin_restore(store::Transaction& tx, const model::Actor& actor,
 
 asio::awaitable<Volume> Backups::restore(model::Actor actor, BackupId id, VolumeId volume_id) {
   Task task = tasks_.make(TaskKind::RestoreBackup, actor, volume_id);
-  task.target = id.str();
+  task.payload = id;
   co_return co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), volume_id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::ErrorRestoring}, "restore a backup into it");

@@ -15,7 +15,7 @@
 #include "model/change.h"
 #include "model/page.h"
 #include "services/exports.h"
-#include "services/placing.h"
+#include "services/placement.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
 
@@ -60,8 +60,8 @@ BackedUpVolume decode_volume(const std::string& text);
 class Backups {
  public:
   Backups(store::Database& db, backends::Backend& backend, backups::ObjectStore& objects, keys::KeyManager& keys,
-          Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls, Quotas& quotas, Clock& clock, Rng& rng,
-          const Settings& settings);
+          Placement& placement, Exports& exports, TaskRunner& tasks, Offload& calls, Quotas& quotas, Clock& clock,
+          Rng& rng, const Settings& settings);
 
   boost::asio::awaitable<model::Backup> create(model::Actor actor, BackupSpec spec);
   boost::asio::awaitable<BackupDetail> show(model::Actor actor, BackupId id) const;
@@ -101,7 +101,7 @@ class Backups {
   backends::Backend& backend_;
   backups::ObjectStore& objects_;
   keys::KeyManager& keys_;
-  Placing& placing_;
+  Placement& placement_;
   Exports& exports_;
   TaskRunner& tasks_;
   Offload& calls_;  // of the object store, that a request waits for

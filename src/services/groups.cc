@@ -239,7 +239,7 @@ asio::awaitable<GroupSnapshot> Groups::create_snapshot(model::Actor actor, Group
   made.description = spec.description;
   made.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::CreateGroupSnapshot, actor, VolumeId());
-  task.target = made.id.str();
+  task.payload = made.id;
   co_await db_.write([&](store::Transaction& tx) {
     VolumeGroup group = tx.groups().get(actor.scope(), spec.group_id);
     require_available(group, "snapshot it");
@@ -330,7 +330,7 @@ asio::awaitable<void> Groups::reset_snapshot_status(model::Actor actor, GroupSna
 // was cut off are of an earlier time: they go first.
 void Groups::run_snapshot(const Task& task) {
   std::vector<Snapshot> snapshots = db_.read_blocking(
-      [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value())); });
+      [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(task.with<GroupSnapshotId>()); });
   for (const Snapshot& snapshot : snapshots) backend_.delete_snapshot(snapshot.volume_id, snapshot.id);
   std::vector<VolumeId> volumes;
   for (const Snapshot& snapshot : snapshots) volumes.push_back(snapshot.volume_id);
@@ -345,7 +345,7 @@ void Groups::run_snapshot(const Task& task) {
 }
 
 void Groups::end_snapshot(store::Transaction& tx, const Task& task, bool good) const {
-  GroupSnapshotId id(task.target.value());
+  GroupSnapshotId id = task.with<GroupSnapshotId>();
   for (Snapshot& snapshot : tx.group_snapshots().snapshots(id)) {
     if (snapshot.status != SnapshotStatus::Creating) continue;
     move_to(snapshot, good ? SnapshotStatus::Available : SnapshotStatus::Error);
@@ -364,7 +364,7 @@ void Groups::register_tasks() {
   snapshot.run = [this](const Task& task) { run_snapshot(task); };
   snapshot.undo = [this](const Task& task) {
     std::vector<Snapshot> snapshots = db_.read_blocking(
-        [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(GroupSnapshotId(task.target.value())); });
+        [&](store::Transaction& tx) { return tx.group_snapshots().snapshots(task.with<GroupSnapshotId>()); });
     for (const Snapshot& one : snapshots) {
       if (one.status != SnapshotStatus::Available) backend_.delete_snapshot(one.volume_id, one.id);
     }

@@ -60,13 +60,13 @@ class Images::Staged {
 };
 
 Images::Images(store::Database& db, backends::Backend& backend, images::ImageService& service,
-               images::Converter& converter, Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls,
+               images::Converter& converter, Placement& placement, Exports& exports, TaskRunner& tasks, Offload& calls,
                Clock& clock, std::filesystem::path staging)
     : db_(db),
       backend_(backend),
       service_(service),
       converter_(converter),
-      placing_(placing),
+      placement_(placement),
       exports_(exports),
       tasks_(tasks),
       calls_(calls),
@@ -123,7 +123,7 @@ Volume Images::volume_of(const Task& task) {
 }
 
 void Images::run_create(const Task& task) {
-  Volume volume = placing_.schedule(task.volume_id, std::nullopt);
+  Volume volume = placement_.schedule(task.volume_id, std::nullopt);
   db_.write_blocking([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
     move_to(volume, VolumeStatus::Downloading);
@@ -134,7 +134,7 @@ void Images::run_create(const Task& task) {
 
 void Images::fill(const Task& task, const Volume& volume) {
   FAILPOINT("image.before_download");
-  images::Image image = service_.show(actor_of(task), task.target.value());
+  images::Image image = service_.show(actor_of(task), task.with<ImageId>().str());
   std::uint64_t room = files::space(staging_).available;
   if (static_cast<std::uint64_t>(image.size) > room) {
     throw Error(ErrorCode::NoSpace, "image " + image.id + " has " + std::to_string(image.size) +
@@ -149,7 +149,7 @@ void Images::fill(const Task& task, const Volume& volume) {
                                              " bytes: more than the volume's " + std::to_string(volume.size_gib) +
                                              " GiB");
   }
-  placing_.create_empty(volume);
+  placement_.create_empty(volume);
   bool used = task.kind == TaskKind::ReimageVolume;
   Exports::Use write = [&](const std::string& uri, const std::function<bool()>& cut_off) {
     auto give_up = [&] { return tasks_.stopping() || cut_off(); };
@@ -166,7 +166,7 @@ void Images::fill(const Task& task, const Volume& volume) {
 asio::awaitable<void> Images::reimage(model::Actor actor, VolumeId id, std::string image_id, bool reserved) {
   images::Image image = co_await usable(actor, image_id);
   Task task = tasks_.make(TaskKind::ReimageVolume, actor, id);
-  task.target = image.id;
+  task.payload = ImageId(image.id);
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     if (reserved) {
@@ -175,7 +175,7 @@ asio::awaitable<void> Images::reimage(model::Actor actor, VolumeId id, std::stri
       require_status(volume, {VolumeStatus::Available, VolumeStatus::Error}, "re-image it");
     }
     require_size(volume.size_gib, least_size(image), "image");
-    task.resume_status = std::string(to_string(volume.status));
+    task.resume_status = volume.status;
     task.project_id = volume.project_id;
     move_to(volume, VolumeStatus::Downloading);
     volume.image_metadata = metadata_of(image);
@@ -206,11 +206,11 @@ asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSp
   auto create = [this, actor, image = spec.image] { return service_.create(actor, image); };
   made.image = co_await calls_.run(std::move(create));
   Task task = tasks_.make(TaskKind::UploadVolume, actor, id);
-  task.target = made.image.id;
+  task.payload = ImageId(made.image.id);
   auto begin = [&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require(volume);
-    task.resume_status = std::string(to_string(volume.status));
+    task.resume_status = volume.status;
     move_to(volume, VolumeStatus::Uploading);
     volume.updated_at = clock_.now();
     tx.volumes().update(volume);
@@ -233,7 +233,7 @@ asio::awaitable<Upload> Images::upload(model::Actor actor, VolumeId id, UploadSp
 
 void Images::run_upload(const Task& task) {
   Volume volume = volume_of(task);
-  images::Image image = service_.show(actor_of(task), task.target.value());
+  images::Image image = service_.show(actor_of(task), task.with<ImageId>().str());
   if (image.status == "active") return undo_helper(task);  // a run that was cut off had sent it
   SnapshotId helper = helper_of(task);
   backend_.make_way(volume.id);
@@ -247,7 +247,7 @@ void Images::run_upload(const Task& task) {
   exports_.borrow({volume.id, helper}, AttachmentId(task.id.str()), true, copy);
   FAILPOINT("image.after_copy");
   backend_.delete_snapshot(volume.id, helper);
-  service_.upload(actor_of(task), task.target.value(), staged.file(), cancelled());
+  service_.upload(actor_of(task), task.with<ImageId>().str(), staged.file(), cancelled());
   FAILPOINT("image.after_upload");
 }
 
@@ -260,12 +260,12 @@ void Images::undo_upload(const Task& task) {
   undo_helper(task);
   try {
     // One that has its bytes is whole, whoever sent them.
-    if (service_.show(actor_of(task), task.target.value()).status == "active") return;
+    if (service_.show(actor_of(task), task.with<ImageId>().str()).status == "active") return;
   } catch (const Error& fault) {
     if (fault.code() == ErrorCode::NotFound) return;
     throw;
   }
-  service_.remove(actor_of(task), task.target.value());
+  service_.remove(actor_of(task), task.with<ImageId>().str());
 }
 
 asio::awaitable<model::Metadata> Images::set_metadata(model::Actor actor, VolumeId id, model::Metadata metadata) {
@@ -304,7 +304,7 @@ void Images::register_tasks() {
   tasks_.handle(TaskKind::CreateVolumeFromImage, std::move(create));
   reimage.run = [this](const Task& task) { fill(task, volume_of(task)); };
   reimage.finish = [to](store::Transaction& tx, const Task& task) {
-    bool reserved = task.resume_status == "reserved" && !tx.attachments().of_volume(task.volume_id).empty();
+    bool reserved = task.resume_status == VolumeStatus::Reserved && !tx.attachments().of_volume(task.volume_id).empty();
     to(tx, task, reserved ? VolumeStatus::Reserved : VolumeStatus::Available);
   };
   tasks_.handle(TaskKind::ReimageVolume, std::move(reimage));

@@ -13,7 +13,7 @@
 #include "images/image_service.h"
 #include "model/actor.h"
 #include "services/exports.h"
-#include "services/placing.h"
+#include "services/placement.h"
 #include "services/tasks.h"
 
 namespace varve::services {
@@ -32,7 +32,7 @@ struct Upload {
 class Images {
  public:
   Images(store::Database& db, backends::Backend& backend, images::ImageService& service, images::Converter& converter,
-         Placing& placing, Exports& exports, TaskRunner& tasks, Offload& calls, Clock& clock,
+         Placement& placement, Exports& exports, TaskRunner& tasks, Offload& calls, Clock& clock,
          std::filesystem::path staging);
 
   // An image that a volume can be made from now. Throws Error(InvalidInput) for one that is not there, not active, or
@@ -68,7 +68,7 @@ class Images {
   backends::Backend& backend_;
   images::ImageService& service_;
   images::Converter& converter_;
-  Placing& placing_;
+  Placement& placement_;
   Exports& exports_;
   TaskRunner& tasks_;
   Offload& calls_;  // of the image service, that a request waits for

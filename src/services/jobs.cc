@@ -5,11 +5,11 @@
 
 namespace varve::services {
 
-boost::asio::awaitable<Job> Jobs::show(model::Actor actor, std::string id) const {
+boost::asio::awaitable<Job> Jobs::show(model::Actor actor, JobId id) const {
   Job job = co_await db_.read([&](store::Transaction& tx) {
     Job job{id, false, {}};
     std::vector<model::Task> tasks;
-    if (auto one = tx.tasks().find(actor.project_id, TaskId(id))) {
+    if (auto one = tx.tasks().find(actor.project_id, TaskId(id.str()))) {
       tasks.push_back(std::move(*one));
     } else {
       tasks = tx.tasks().of_batch(actor.project_id, id);
@@ -25,7 +25,7 @@ boost::asio::awaitable<Job> Jobs::show(model::Actor actor, std::string id) const
     }
     return job;
   });
-  if (job.parts.empty()) throw Error(ErrorCode::NotFound, "There is no job " + id + ".", Reason::UnknownJob);
+  if (job.parts.empty()) throw Error(ErrorCode::NotFound, "There is no job " + id.str() + ".", Reason::UnknownJob);
   co_return job;
 }
 

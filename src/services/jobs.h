@@ -19,7 +19,7 @@ struct JobPart {
 };
 
 struct Job {
-  std::string id;
+  JobId id;
   bool batch = false;
   std::vector<JobPart> parts;  // one, or those of the batch
 };
@@ -29,7 +29,7 @@ class Jobs {
   explicit Jobs(store::Database& db) : db_(db) {}
 
   // Throws Error(NotFound) for one of another project too.
-  boost::asio::awaitable<Job> show(model::Actor actor, std::string id) const;
+  boost::asio::awaitable<Job> show(model::Actor actor, JobId id) const;
 
  private:
   store::Database& db_;

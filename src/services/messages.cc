@@ -101,9 +101,12 @@ void Messages::task_failed(store::Transaction& tx, const model::Task& task, cons
   using enum TaskKind;
   bool of_volume = task.kind == CreateVolume || task.kind == RollbackVolume || task.kind == RestoreBackup;
   model::Message message = make(task.project_id, task.volume_id, of_volume ? std::nullopt : task.snapshot_id);
-  if (task.kind == BackupVolume || task.kind == DeleteBackup || task.kind == CreateGroupSnapshot) {
-    message.resource_type = task.kind == CreateGroupSnapshot ? "VOLUME_GROUP_SNAPSHOT" : "VOLUME_BACKUP";
-    message.resource_id = task.target.value();
+  if (task.kind == BackupVolume || task.kind == DeleteBackup) {
+    message.resource_type = "VOLUME_BACKUP";
+    message.resource_id = task.with<BackupId>().str();
+  } else if (task.kind == CreateGroupSnapshot) {
+    message.resource_type = "VOLUME_GROUP_SNAPSHOT";
+    message.resource_id = task.with<GroupSnapshotId>().str();
   }
   const Action& action = action_of(task.kind);
   Detail detail = detail_of(fault.code(), fault.message());

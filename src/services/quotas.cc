@@ -96,6 +96,18 @@ boost::asio::awaitable<QuotaSet> Quotas::defaults() const {
   return show(kDefaults, false);
 }
 
+boost::asio::awaitable<std::vector<ProjectUsage>> Quotas::usage_by_project() const {
+  co_return co_await db_.read([&](store::Transaction& tx) {
+    std::vector<ProjectUsage> out;
+    out.push_back({std::nullopt, tx.volumes().usage(std::nullopt, std::nullopt),
+                   tx.snapshots().usage(std::nullopt, std::nullopt)});
+    for (const ProjectId& project : tx.volumes().projects()) {
+      out.push_back({project, tx.volumes().usage(project, std::nullopt), tx.snapshots().usage(project, std::nullopt)});
+    }
+    return out;
+  });
+}
+
 boost::asio::awaitable<void> Quotas::update(ProjectId project, std::map<std::string, std::int64_t> limits) {
   co_await db_.write([&](store::Transaction& tx) {
     for (const auto& [resource, limit] : limits) {

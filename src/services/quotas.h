@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,19 @@ struct QuotaUse {
 // By resource, in the order Cinder shows them.
 using QuotaSet = std::vector<std::pair<std::string, QuotaUse>>;
 
+struct ProjectUsage {
+  std::optional<ProjectId> project;  // nullopt: all of them
+  store::Usage volumes;
+  store::Usage snapshots;
+};
+
 class Quotas {
  public:
   Quotas(store::Database& db, const Settings& settings) : db_(db), settings_(settings) {}
 
   boost::asio::awaitable<QuotaSet> show(ProjectId project, bool with_use) const;
   boost::asio::awaitable<QuotaSet> defaults() const;
+  boost::asio::awaitable<std::vector<ProjectUsage>> usage_by_project() const;  // the total first
   // Unknown resources and limits below -1 throw Error(InvalidInput); project "" sets the defaults.
   boost::asio::awaitable<void> update(ProjectId project, std::map<std::string, std::int64_t> limits);
   boost::asio::awaitable<void> reset(ProjectId project);

@@ -84,11 +84,11 @@ int Reconciler::heal_orphans() {
     int healed = 0;
     std::set<VolumeId> volumes;
     std::set<SnapshotId> snapshots;
-    std::set<std::string> targets;
+    std::set<model::Payload> payloads;
     for (const model::Task& task : tx.tasks().live()) {
       volumes.insert(task.volume_id);
       if (task.snapshot_id) snapshots.insert(*task.snapshot_id);
-      if (task.target) targets.insert(*task.target);
+      payloads.insert(task.payload);
     }
     for (model::Volume& volume : tx.volumes().transitional()) {
       if (volumes.contains(volume.id)) continue;
@@ -100,7 +100,7 @@ int Reconciler::heal_orphans() {
     }
     for (model::Snapshot& snapshot : tx.snapshots().transitional()) {
       if (snapshots.contains(snapshot.id) || volumes.contains(snapshot.volume_id)) continue;
-      if (snapshot.group_snapshot_id && targets.contains(snapshot.group_snapshot_id->str())) continue;
+      if (snapshot.group_snapshot_id && payloads.contains(*snapshot.group_snapshot_id)) continue;
       log::error("a snapshot was left without its task", {{"snapshot", snapshot.id}});
       snapshot.status = model::SnapshotStatus::Error;
       snapshot.updated_at = clock_.now();
@@ -108,7 +108,7 @@ int Reconciler::heal_orphans() {
       ++healed;
     }
     for (model::Backup& backup : tx.backups().transitional()) {
-      if (targets.contains(backup.id.str())) continue;
+      if (payloads.contains(backup.id)) continue;
       log::error("a backup was left without its task", {{"backup", backup.id}});
       backup.status = model::BackupStatus::Error;
       backup.updated_at = clock_.now();
@@ -118,7 +118,7 @@ int Reconciler::heal_orphans() {
     for (const model::VolumeGroup& group : tx.groups().transitional()) settle_group(tx, group.id, clock_.now());
     for (model::GroupSnapshot& group : tx.group_snapshots().transitional()) {
       settle_group_snapshot(tx, group.id, clock_.now());
-      if (group.status != model::GroupStatus::Creating || targets.contains(group.id.str())) continue;
+      if (group.status != model::GroupStatus::Creating || payloads.contains(group.id)) continue;
       group.status = model::GroupStatus::Error;
       tx.group_snapshots().update(group);
       ++healed;

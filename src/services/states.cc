@@ -36,7 +36,7 @@ void resume_volume(store::Transaction& tx, const model::Task& task, Timestamp no
   bool used = std::ranges::any_of(present, [](const model::Attachment& one) {
     return one.status == model::AttachmentStatus::Attached || one.status == model::AttachmentStatus::Detaching;
   });
-  bool in_use = used || (task.resume_status == "in-use" && !present.empty());
+  bool in_use = used || (task.resume_status == model::VolumeStatus::InUse && !present.empty());
   move_to(*volume, in_use ? model::VolumeStatus::InUse : model::VolumeStatus::Available);
   if (change) change(*volume);
   volume->updated_at = now;

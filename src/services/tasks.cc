@@ -179,17 +179,17 @@ std::optional<Whereabouts> TaskRunner::whereabouts(const model::Task& task) cons
 
 // A copy must see its source as it was when the copy was asked for: before what is asked of the source later.
 // A long copy out of a snapshot is in nobody's way.
-VolumeId TaskRunner::lane_of(const model::Task& task) {
+TaskRunner::LaneKey TaskRunner::lane_of(const model::Task& task) {
   using enum model::TaskKind;
-  if (task.kind == BackupVolume || task.kind == DeleteBackup || task.kind == CreateGroupSnapshot) {
-    return VolumeId(task.target.value());
-  }
-  return task.kind == model::TaskKind::CreateVolume && task.target ? VolumeId(*task.target) : task.volume_id;
+  if (task.kind == BackupVolume || task.kind == DeleteBackup) return task.with<BackupId>();
+  if (task.kind == CreateGroupSnapshot) return task.with<GroupSnapshotId>();
+  const auto* source = std::get_if<VolumeId>(&task.payload);
+  return source != nullptr ? *source : task.volume_id;
 }
 
 // The lane's task has ended: its next one may run.
-void TaskRunner::free_lane(const VolumeId& lane) {
-  auto found = lanes_.find(lane);
+void TaskRunner::free_lane(const LaneKey& key) {
+  auto found = lanes_.find(key);
   if (found == lanes_.end()) return;
   std::deque<model::Task>& behind = found->second.behind;
   if (behind.empty()) {

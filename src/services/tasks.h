@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -119,6 +120,8 @@ class TaskRunner {
     model::Task task;
     Timestamp since;
   };
+  // Whose tasks run one after the other.
+  using LaneKey = std::variant<VolumeId, BackupId, GroupSnapshotId>;
   using Waiter = std::function<void(std::optional<Error>)>;
 
   void enqueue(const model::Task& task) VARVE_EXCLUDES(mutex_);
@@ -133,8 +136,8 @@ class TaskRunner {
   Whereabouts of_first(const Lane& lane) const VARVE_REQUIRES(mutex_);
   // False: something is left.
   bool undo(const model::Task& task);
-  static VolumeId lane_of(const model::Task& task);
-  void free_lane(const VolumeId& lane) VARVE_REQUIRES(mutex_);
+  static LaneKey lane_of(const model::Task& task);
+  void free_lane(const LaneKey& key) VARVE_REQUIRES(mutex_);
   std::int64_t attempts_limit() const { return 5; }
 
   store::Database& db_;
@@ -145,7 +148,7 @@ class TaskRunner {
   std::map<model::TaskKind, TaskHandler> handlers_;
 
   mutable Mutex mutex_;
-  std::map<VolumeId, Lane> lanes_ VARVE_GUARDED_BY(mutex_);     // of volumes that have a task in a pool
+  std::map<LaneKey, Lane> lanes_ VARVE_GUARDED_BY(mutex_);      // of what has a task in a pool
   std::map<TaskId, Unended> unended_ VARVE_GUARDED_BY(mutex_);  // ran, but their end could not be written
   Timestamp next_look_ VARVE_GUARDED_BY(mutex_){};
   std::map<TaskId, Waiter> waiters_ VARVE_GUARDED_BY(mutex_);

@@ -168,7 +168,7 @@ TEST_F(TasksTest, ACloneWaitsInItsSourcesLine) {
   Task extend = begin(TaskKind::ExtendVolume, "source");
   gate.await_arrival();
   Task clone = runner_->make(TaskKind::CreateVolume, actor_, VolumeId("clone"));
-  clone.target = "source";
+  clone.payload = VolumeId("source");
   db_->write_blocking([&](store::Transaction& tx) { tx.tasks().insert(clone); });
   EXPECT_EQ(runner_->whereabouts(clone).value().before->id, extend.id);
   gate.open();

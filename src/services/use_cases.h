@@ -8,21 +8,21 @@
 #include "base/offload.h"
 #include "base/scheduler.h"
 #include "base/ticker.h"
+#include "services/adoption.h"
 #include "services/attachments.h"
 #include "services/backups.h"
-#include "services/explaining.h"
+#include "services/explanations.h"
 #include "services/group_types.h"
 #include "services/groups.h"
 #include "services/health.h"
 #include "services/images.h"
 #include "services/jobs.h"
-#include "services/managing.h"
 #include "services/messages.h"
-#include "services/operators.h"
-#include "services/placing.h"
+#include "services/placement.h"
 #include "services/pools.h"
 #include "services/quotas.h"
 #include "services/reconciler.h"
+#include "services/service_states.h"
 #include "services/snapshots.h"
 #include "services/tags.h"
 #include "services/transfers.h"
@@ -67,7 +67,7 @@ struct UseCases {
   Quotas quotas;
   VolumeTypes types;
   Pools pools;
-  Placing placing;
+  Placement placement;
   Exports exports;
   Images images;
   Backups backups;
@@ -75,16 +75,16 @@ struct UseCases {
   Groups groups;
   GroupTypes group_types;
   TypeExtras type_extras;
-  Managing managing;
+  Adoption adoption;
   Snapshots snapshots;
   Attachments attachments;
   Tags tags;
   Transfers transfers;
-  Operators operators;
+  ServiceStates service_states;
   Jobs jobs;
   Health health;
   Reconciler reconciler;
-  Explaining explaining;
+  Explanations explanations;
   Ticker ticker;
 };
 

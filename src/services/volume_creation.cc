@@ -43,7 +43,7 @@ Volume volume_of(const model::Actor& actor, const VolumeSpec& spec) {
 void take_image(const images::Image& image, Volume& volume, Task& task) {
   volume.bootable = true;
   volume.image_metadata = Images::metadata_of(image);
-  task.target = image.id;
+  task.payload = ImageId(image.id);
   task.size_gib = Images::least_size(image);
 }
 
@@ -106,12 +106,12 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
     Volume source = tx.volumes().get(std::nullopt, snapshot.volume_id);
     if (settings_.profile == Profile::Evs) require_like_source(tx, spec, source);
     take_after(source, snapshot.size_gib, "snapshot");
-    task.target = snapshot.volume_id.str();
+    task.payload = snapshot.volume_id;
   } else if (spec.source_volume_id) {
     Volume source = tx.volumes().get(actor.project_id, *spec.source_volume_id);
     require_status(source, {VolumeStatus::Available, VolumeStatus::InUse}, "clone it");
     take_after(source, source.size_gib, "source volume");
-    task.target = source.id.str();
+    task.payload = source.id;
   } else if (spec.backup_id) {
     model::Backup backup = backups_.begin_restore(tx, actor, *spec.backup_id);
     if (!spec.size_gib) volume.size_gib = backup.size_gib;
@@ -121,7 +121,7 @@ void Volumes::settle_spec(store::Transaction& tx, const model::Actor& actor, con
               Reason::BackupTooLarge);
     }
     volume.encryption_key_id = backup.encryption_key_id;
-    task.target = backup.id.str();
+    task.payload = backup.id;
   }
   if (spec.image_id) require_size(volume.size_gib, task.size_gib, "image");
   if (volume.size_gib < 1) invalid("Volume size must be given: at least 1 GiB.", Reason::InvalidSize);
@@ -205,13 +205,13 @@ asio::awaitable<CreatedVolumes> Volumes::create(model::Actor actor, VolumeSpec s
   }
   if (spec.backup_id) sources.backup = co_await backups_.described(actor, *spec.backup_id);
   Place place;
-  if (spec.count > 1) place.batch = rng_.uuid();
+  if (spec.count > 1) place.batch = JobId(rng_.uuid());
   co_return co_await db_.write([&](store::Transaction& tx) {
     CreatedVolumes created;
     for (place.number = 1; place.number <= spec.count; ++place.number) {
       auto [volume, task] = begin_create(tx, actor, spec, sources, place);
       created.volumes.push_back(std::move(volume));
-      created.job = place.batch ? TaskId(*place.batch) : task;
+      created.job = place.batch.value_or(JobId(task.str()));
     }
     return created;
   });

@@ -13,19 +13,19 @@ using model::VolumeStatus;
 
 void Volumes::run_create(const Task& task) {
   std::optional<std::string> source_pool;
-  if (task.target) {
-    db_.read_blocking(
-        [&](store::Transaction& tx) { source_pool = tx.volumes().get(std::nullopt, VolumeId(*task.target)).pool; });
+  const auto* source = std::get_if<VolumeId>(&task.payload);
+  if (source != nullptr) {
+    source_pool =
+        db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().get(std::nullopt, *source).pool; });
   }
-  Volume volume = placing_.schedule(task.volume_id, source_pool);
+  Volume volume = placement_.schedule(task.volume_id, source_pool);
   if (volume.snapshot_id) {
-    backend_.clone_snapshot(volume.id, volume.size_gib, VolumeId(task.target.value()), *volume.snapshot_id,
-                            volume.pool);
+    backend_.clone_snapshot(volume.id, volume.size_gib, task.with<VolumeId>(), *volume.snapshot_id, volume.pool);
   } else if (volume.source_volume_id) {
     backend_.make_way(*volume.source_volume_id);
     backend_.clone_volume(volume.id, volume.size_gib, *volume.source_volume_id, volume.pool);
   } else {
-    placing_.create_empty(volume);
+    placement_.create_empty(volume);
   }
 }
 
@@ -50,10 +50,11 @@ void Volumes::run_retype(const Task& task) {
   model::QosLimits qos;
   db_.read_blocking([&](store::Transaction& tx) {
     volume = tx.volumes().get(std::nullopt, task.volume_id);
-    type = tx.volume_types().find(VolumeTypeId(task.target.value()));
+    type = tx.volume_types().find(task.with<VolumeTypeId>());
     if (!type) return;
     qos = limits_of(tx, *type, volume.size_gib);
-    pools = pools_.suits(volume.pool, *type) ? std::vector{volume.pool} : placing_.candidates(tx, *type, std::nullopt);
+    pools =
+        pools_.suits(volume.pool, *type) ? std::vector{volume.pool} : placement_.candidates(tx, *type, std::nullopt);
   });
   if (!type) throw Error(ErrorCode::NotFound, "the volume type is gone");
   std::string pool = pools_.roomiest(pools);
@@ -75,7 +76,7 @@ void Volumes::run_delete(const Task& task) {
   std::optional<Volume> volume =
       db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().find(std::nullopt, task.volume_id); });
   backend_.delete_volume(task.volume_id);
-  if (volume) placing_.drop_key(*volume);
+  if (volume) placement_.drop_key(*volume);
 }
 
 void Volumes::register_tasks() {
@@ -137,7 +138,7 @@ void Volumes::register_tasks() {
   tasks_.handle(TaskKind::RetypeVolume, {[this](const Task& task) { run_retype(task); },
                                          [this](store::Transaction& tx, const Task& task) {
                                            std::function<void(Volume&)> retype = [&](Volume& volume) {
-                                             give_type(tx, VolumeTypeId(task.target.value()), volume);
+                                             give_type(tx, task.with<VolumeTypeId>(), volume);
                                            };
                                            resume_volume(tx, task, clock_.now(), retype);
                                          },
@@ -146,7 +147,7 @@ void Volumes::register_tasks() {
                                          }});
 
   tasks_.handle(TaskKind::MigrateVolume,
-                {[this](const Task& task) { move_to_pool(task.volume_id, task.target.value()); },
+                {[this](const Task& task) { move_to_pool(task.volume_id, task.with<model::PoolName>().name); },
                  [](store::Transaction&, const Task&) {},
                  [](store::Transaction& tx, const Task& task, const Error&) {
                    std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);

@@ -24,23 +24,6 @@ constexpr Seed kSeeds[] = {
     {"SSD", "Ultra-high I/O", {100, 50, 20000, 10000, 120, 50, 350}},
 };
 
-[[noreturn]] void not_found(const std::string& id) {
-  throw Error(ErrorCode::NotFound, "Volume type " + id + " could not be found.");
-}
-
-model::VolumeType get(store::Transaction& tx, const std::string& id) {
-  std::optional<model::VolumeType> type = tx.volume_types().find(VolumeTypeId(id));
-  if (!type) not_found(id);
-  return std::move(*type);
-}
-
-void require_free_name(store::Transaction& tx, const std::string& name, const std::string& own_id) {
-  std::optional<model::VolumeType> other = tx.volume_types().find_by_name(name);
-  if (other && other->id.str() != own_id) {
-    throw Error(ErrorCode::Conflict, "Volume Type " + name + " already exists.");
-  }
-}
-
 }  // namespace
 
 void VolumeTypes::seed() {
@@ -145,68 +128,10 @@ model::VolumeType VolumeTypes::resolve(store::Transaction& tx, const model::Acto
   return std::move(*type);
 }
 
-boost::asio::awaitable<model::VolumeType> VolumeTypes::create(TypeSpec spec) {
-  model::VolumeType type;
-  type.id = VolumeTypeId(rng_.uuid());
-  type.name = spec.name;
-  type.description = spec.description;
-  type.is_public = spec.is_public;
-  type.extra_specs = spec.specs;
-  type.created_at = clock_.now();
-  co_await db_.write([&](store::Transaction& tx) {
-    require_free_name(tx, type.name, type.id.str());
-    tx.volume_types().insert(type);
-  });
-  co_return type;
-}
-
-boost::asio::awaitable<model::VolumeType> VolumeTypes::update(std::string id, TypeChange change) {
-  co_return co_await db_.write([&](store::Transaction& tx) {
-    model::VolumeType type = get(tx, id);
-    if (change.name) {
-      require_free_name(tx, *change.name, id);
-      type.name = *change.name;
-    }
-    if (change.description) type.description = *change.description;
-    if (change.is_public) type.is_public = *change.is_public;
-    type.updated_at = clock_.now();
-    tx.volume_types().update(type);
-    return type;
-  });
-}
-
-boost::asio::awaitable<void> VolumeTypes::remove(std::string id) {
-  co_await db_.write([&](store::Transaction& tx) {
-    model::VolumeType type = get(tx, id);
-    if (tx.volume_types().in_use(type.id)) {
-      throw Error(ErrorCode::InvalidState,
-                  "Target volume type is still in use: volumes of type " + type.name + " exist.");
-    }
-    if (type.name == settings_.default_volume_type) {
-      throw Error(ErrorCode::Forbidden, "The volume type " + id + " is the default volume type and cannot be deleted.");
-    }
-    tx.volume_types().remove(type.id);
-  });
-}
-
-boost::asio::awaitable<void> VolumeTypes::merge_specs(std::string id, model::Metadata specs) {
-  co_await db_.write([&](store::Transaction& tx) {
-    model::VolumeType type = get(tx, id);
-    for (const auto& [key, value] : specs) type.extra_specs[key] = value;
-    type.updated_at = clock_.now();
-    tx.volume_types().update(type);
-  });
-}
-
-boost::asio::awaitable<void> VolumeTypes::remove_spec(std::string id, std::string key) {
-  co_await db_.write([&](store::Transaction& tx) {
-    model::VolumeType type = get(tx, id);
-    if (type.extra_specs.erase(key) == 0) {
-      throw Error(ErrorCode::NotFound, "Volume Type " + id + " has no extra specs with key " + key + ".");
-    }
-    type.updated_at = clock_.now();
-    tx.volume_types().update(type);
-  });
+void VolumeTypes::require_removable(const model::VolumeType& type) const {
+  if (type.name != settings_.default_volume_type) return;
+  throw Error(ErrorCode::Forbidden,
+              "The volume type " + type.id.str() + " is the default volume type and cannot be deleted.");
 }
 
 }  // namespace varve::services

@@ -6,19 +6,17 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/rng.h"
 #include "model/actor.h"
 #include "services/settings.h"
-#include "services/type_change.h"
+#include "services/types_of.h"
 #include "store/database.h"
 
 namespace varve::services {
 
-class VolumeTypes {
+class VolumeTypes : public TypesOf<model::VolumeType> {
  public:
   VolumeTypes(store::Database& db, Clock& clock, Rng& rng, const Settings& settings)
-      : db_(db), clock_(clock), rng_(rng), settings_(settings) {}
+      : TypesOf(db, clock, rng), settings_(settings) {}
 
   // A new store gets the five types of EVS.
   void seed();
@@ -28,14 +26,8 @@ class VolumeTypes {
   boost::asio::awaitable<model::VolumeType> named(model::Actor actor, std::string name_or_id) const;
   boost::asio::awaitable<model::VolumeType> default_type(model::Actor actor) const;  // of its project
 
-  // Administrators only; the API checks that.
-  boost::asio::awaitable<model::VolumeType> create(TypeSpec spec);
-  boost::asio::awaitable<model::VolumeType> update(std::string id, TypeChange change);
-  boost::asio::awaitable<void> remove(std::string id);
-  boost::asio::awaitable<void> merge_specs(std::string id, model::Metadata specs);
-  boost::asio::awaitable<void> remove_spec(std::string id, std::string key);
-
-  // Projects that may use a private type. A public one throws Error(InvalidInput).
+  // Projects that may use a private type; for administrators, which the API checks. A public one throws
+  // Error(InvalidInput).
   boost::asio::awaitable<std::vector<ProjectId>> access(std::string id) const;
   boost::asio::awaitable<void> grant(std::string id, ProjectId project);
   boost::asio::awaitable<void> revoke(std::string id, ProjectId project);
@@ -46,9 +38,8 @@ class VolumeTypes {
                             const std::optional<std::string>& name_or_id) const;
 
  private:
-  store::Database& db_;
-  Clock& clock_;
-  Rng& rng_;
+  void require_removable(const model::VolumeType& type) const override;
+
   const Settings& settings_;
 };
 

@@ -24,8 +24,8 @@ VolumeDetail Volumes::detail_of(store::Transaction& tx, const Volume& volume) co
 }
 
 Volumes::Volumes(store::Database& db, backends::Backend& backend, Pools& pools, Exports& exports, TaskRunner& tasks,
-                 Quotas& quotas, VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock,
-                 Rng& rng, const Settings& settings)
+                 Quotas& quotas, VolumeTypes& types, Images& images, Backups& backups, Placement& placement,
+                 Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
       pools_(pools),
@@ -35,7 +35,7 @@ Volumes::Volumes(store::Database& db, backends::Backend& backend, Pools& pools, 
       types_(types),
       images_(images),
       backups_(backups),
-      placing_(placing),
+      placement_(placement),
       clock_(clock),
       rng_(rng),
       settings_(settings) {
@@ -235,7 +235,7 @@ asio::awaitable<TaskId> Volumes::extend(model::Actor actor, VolumeId id, std::in
     quotas_.require_growth(tx, volume.project_id, type_of(tx, volume), new_size_gib, new_size_gib - volume.size_gib);
     // An extension that failed has hidden whether it is attached.
     bool attached = volume.status == VolumeStatus::InUse || !tx.attachments().of_volume(id).empty();
-    task.resume_status = attached ? "in-use" : "available";
+    task.resume_status = attached ? VolumeStatus::InUse : VolumeStatus::Available;
     move_to(volume, VolumeStatus::Extending);
     tx.volumes().update(volume);
     task.project_id = volume.project_id;
@@ -294,7 +294,7 @@ void require_movable(store::Transaction& tx, const Volume& volume) {
 asio::awaitable<TaskId> Volumes::migrate(model::Actor actor, VolumeId id, std::string pool) {
   if (pool.empty() || pools_.find(pool) == nullptr) invalid("there is no pool '" + pool.substr(0, 100) + "'.");
   Task task = tasks_.make(TaskKind::MigrateVolume, actor, id);
-  task.target = pool;
+  task.payload = model::PoolName{pool};
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::InUse}, "migrate it");
@@ -327,7 +327,7 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
       invalid("Retype cannot change encryption.", Reason::RetypeNotAllowed);
     }
     if (!pools_.suits(volume.pool, type)) {
-      placing_.candidates(tx, type, volume.pool);
+      placement_.candidates(tx, type, volume.pool);
       if (!may_migrate) {
         invalid("type " + type.name + " is in another pool; the volume moves there with migration_policy on-demand.",
                 Reason::RetypeNotAllowed);
@@ -335,8 +335,8 @@ asio::awaitable<TaskId> Volumes::retype(model::Actor actor, VolumeId id, std::st
       require_movable(tx, volume);
     }
     quotas_.require_volume_of_type(tx, volume.project_id, type, volume.size_gib);
-    task.resume_status = std::string(to_string(volume.status));
-    task.target = type.id.str();
+    task.resume_status = volume.status;
+    task.payload = type.id;
     move_to(volume, VolumeStatus::Retyping);
     tx.volumes().update(volume);
     task.project_id = volume.project_id;

@@ -16,7 +16,7 @@
 #include "services/backups.h"
 #include "services/exports.h"
 #include "services/images.h"
-#include "services/placing.h"
+#include "services/placement.h"
 #include "services/pools.h"
 #include "services/quotas.h"
 #include "services/tasks.h"
@@ -54,7 +54,7 @@ struct VolumeSpec {
 
 // What create() made. job: the task of the one volume, or the batch of several.
 struct CreatedVolumes {
-  TaskId job;
+  JobId job;
   std::vector<VolumeDetail> volumes;
 };
 
@@ -82,7 +82,7 @@ struct VolumeSummary {
 class Volumes {
  public:
   Volumes(store::Database& db, backends::Backend& backend, Pools& pools, Exports& exports, TaskRunner& tasks,
-          Quotas& quotas, VolumeTypes& types, Images& images, Backups& backups, Placing& placing, Clock& clock,
+          Quotas& quotas, VolumeTypes& types, Images& images, Backups& backups, Placement& placement, Clock& clock,
           Rng& rng, const Settings& settings);
 
   // All of them or none.
@@ -136,7 +136,7 @@ class Volumes {
   };
   // Which of a batch it is; a batch of one has no id.
   struct Place {
-    std::optional<std::string> batch;
+    std::optional<JobId> batch;
     std::int64_t number = 1;
   };
   std::pair<VolumeDetail, TaskId> begin_create(store::Transaction& tx, const model::Actor& actor,
@@ -154,7 +154,7 @@ class Volumes {
   VolumeTypes& types_;
   Images& images_;
   Backups& backups_;
-  Placing& placing_;
+  Placement& placement_;
   Clock& clock_;
   Rng& rng_;
   const Settings& settings_;

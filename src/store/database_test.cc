@@ -224,13 +224,14 @@ TEST_F(DatabaseTest, TellsWhatACommitTouched) {
   EXPECT_TRUE(seen.volumes.empty());
 }
 
+model::Task task(const std::string& id) {
+  model::Task out;
+  out.id = TaskId(id);
+  out.volume_id = VolumeId("v1");
+  return out;
+}
+
 TEST_F(DatabaseTest, TellsOfTheTasksThatWereCommittedAndOfNoOthers) {
-  auto task = [](const std::string& id) {
-    model::Task out;
-    out.id = TaskId(id);
-    out.volume_id = VolumeId("v1");
-    return out;
-  };
   std::string begun;
   Database::Subscription commits = db_->on_commit([&](const Touched& touched) {
     for (const model::Task& one : touched.begun) begun += one.id.str() + " ";
@@ -273,6 +274,12 @@ TEST_F(DatabaseTest, ARowComesBackFromItsPlainForm) {
 }
 
 // Migration 8: the first types never meant to make their volumes multiattach; one that an operator made does.
+// The table of tasks as the version before had it.
+void without_payloads(Connection& raw) {
+  raw.script("ALTER TABLE tasks ADD COLUMN target TEXT");
+  raw.script("ALTER TABLE tasks DROP COLUMN payload");
+}
+
 TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
   auto put = [&](const char* name, model::Metadata specs) {
     db_->write_blocking([&](Transaction& tx) {
@@ -294,6 +301,7 @@ TEST_F(DatabaseTest, TheFirstTypesAreNotMultiattach) {
     raw.script("DROP INDEX messages_by_resource");
     raw.script("DROP INDEX tasks_undo_left");
     raw.script("ALTER TABLE tasks DROP COLUMN undo_left");
+    without_payloads(raw);
     raw.script("DROP INDEX tasks_live");
     raw.script("ALTER TABLE tasks ADD COLUMN owner TEXT NOT NULL DEFAULT ''");
     raw.script("ALTER TABLE tasks ADD COLUMN lease_until INTEGER NOT NULL DEFAULT 0");
@@ -324,6 +332,7 @@ TEST_F(DatabaseTest, UrisBecomeConnections) {
   {
     Connection raw((directory_ / "varve.db").string(), false);
     run(raw, "DELETE FROM schema_version WHERE version >= :v", std::int64_t{13});
+    without_payloads(raw);
     raw.script("ALTER TABLE attachments DROP COLUMN connection");
     raw.script("ALTER TABLE attachments ADD COLUMN export_uri TEXT");
     raw.script("UPDATE attachments SET export_uri = 'nbd+unix:///unix?socket=/a/nbd.sock' WHERE id = 'unix'");
@@ -345,6 +354,130 @@ TEST_F(DatabaseTest, UrisBecomeConnections) {
   expected = {"nbd", {{"export_name", "six"}, {"host", "[::1]"}, {"port", std::int64_t{10901}}}};
   expected.fields["uri"] = "nbd://[::1]:10901/six";
   EXPECT_EQ(connection("six"), expected);
+}
+
+TEST_F(DatabaseTest, EveryPayloadComesBack) {
+  std::vector<model::Payload> all{std::monostate(),
+                                  VolumeId("v"),
+                                  SnapshotId("s"),
+                                  ImageId("i"),
+                                  BackupId("b"),
+                                  GroupSnapshotId("g"),
+                                  VolumeTypeId("t"),
+                                  model::PoolName{"fast"},
+                                  model::FoundName{"a:b.raw"},
+                                  model::Disconnection{true, model::AttachmentStatus::Reserved},
+                                  model::Disconnection{false, model::AttachmentStatus::Attached}};
+  ASSERT_EQ(all.size(), std::variant_size_v<model::Payload> + 1);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    model::Task one = task(std::to_string(i));
+    one.payload = all[i];
+    db_->write_blocking([&](Transaction& tx) { tx.tasks().insert(one); });
+    model::Task read =
+        db_->read_blocking([&](Transaction& tx) { return tx.tasks().find(std::nullopt, one.id).value(); });
+    EXPECT_EQ(read.payload, all[i]) << i;
+  }
+}
+
+TEST_F(DatabaseTest, ADamagedPayloadIsNothingAndItsTaskIsRead) {
+  db_->write_blocking([&](Transaction& tx) {
+    tx.tasks().insert(task("t"));
+    run(tx.connection(), "UPDATE tasks SET payload = :text", std::string("what:ever"));
+  });
+  model::Task read =
+      db_->read_blocking([&](Transaction& tx) { return tx.tasks().find(std::nullopt, TaskId("t")).value(); });
+  EXPECT_EQ(read.payload, model::Payload());
+  EXPECT_TRUE(read.with<BackupId>().empty());
+}
+
+TEST_F(DatabaseTest, TargetsBecomePayloads) {
+  using enum model::TaskKind;
+  using Status = model::AttachmentStatus;
+  struct Before {
+    model::TaskKind kind;
+    std::optional<std::string> target;
+    std::optional<std::string> resume;
+    model::Payload payload;
+  };
+  std::vector<Before> rows{{CreateVolume, "v", {}, VolumeId("v")},
+                           {CreateVolume, {}, {}, {}},
+                           {CreateVolumeFromImage, "i", {}, ImageId("i")},
+                           {ReimageVolume, "i", "reserved", ImageId("i")},
+                           {UploadVolume, "i", "in-use", ImageId("i")},
+                           {CreateVolumeFromBackup, "b", {}, BackupId("b")},
+                           {BackupVolume, "b", "available", BackupId("b")},
+                           {RestoreBackup, "b", {}, BackupId("b")},
+                           {DeleteBackup, "b", {}, BackupId("b")},
+                           {RetypeVolume, "t", "available", VolumeTypeId("t")},
+                           {MigrateVolume, "fast", {}, model::PoolName{"fast"}},
+                           {ManageVolume, "a.raw", {}, model::FoundName{"a.raw"}},
+                           {ManageSnapshot, "s", {}, SnapshotId("s")},
+                           {CreateGroupSnapshot, "g", {}, GroupSnapshotId("g")},
+                           {DeleteVolume, {}, {}, {}},
+                           {StopExport, "forget", "reserved", model::Disconnection{true, Status::Reserved}},
+                           {StopExport, {}, {}, model::Disconnection{false, Status::Attached}}};
+  db_->write_blocking([&](Transaction& tx) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      model::Task one = task(std::to_string(i));
+      one.kind = rows[i].kind;
+      tx.tasks().insert(one);
+    }
+  });
+  db_.reset();
+  {
+    Connection raw((directory_ / "varve.db").string(), false);
+    run(raw, "DELETE FROM schema_version WHERE version >= :v", std::int64_t{14});
+    without_payloads(raw);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      run(raw, "UPDATE tasks SET target = :target, resume_status = :status WHERE id = :id", rows[i].target,
+          rows[i].resume, std::to_string(i));
+    }
+  }
+  db_ = open_sqlite(directory_ / "varve.db", 10);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    model::Task read = db_->read_blocking(
+        [&](Transaction& tx) { return tx.tasks().find(std::nullopt, TaskId(std::to_string(i))).value(); });
+    EXPECT_EQ(read.payload, rows[i].payload) << i;
+    auto resume = rows[i].kind == StopExport ? std::nullopt : rows[i].resume;
+    EXPECT_EQ(read.resume_status.has_value(), resume.has_value()) << i;
+    if (read.resume_status) EXPECT_EQ(to_string(*read.resume_status), resume) << i;
+  }
+}
+
+TEST_F(DatabaseTest, RolesOfACredentialAreAList) {
+  model::User user;
+  user.id = UserId("u");
+  model::Project project;
+  project.id = ProjectId("p");
+  model::Domain domain;
+  domain.id = user.domain_id = project.domain_id = "d";
+  model::ApplicationCredential credential;
+  credential.id = "c";
+  credential.user_id = user.id;
+  credential.project_id = project.id;
+  credential.roles = {"member", "reader,admin", "a \"quoted\" \\one"};
+  auto read = [&] {
+    return db_->read_blocking(
+        [](Transaction& tx) { return tx.identities().find<model::ApplicationCredential>("c").value().roles; });
+  };
+  db_->write_blocking([&](Transaction& tx) {
+    tx.identities().insert(domain);
+    tx.identities().insert(user);
+    tx.identities().insert(project);
+    tx.identities().insert(credential);
+  });
+  EXPECT_EQ(read(), credential.roles);
+  for (const auto& [before, after] : std::map<std::string, std::vector<std::string>>{
+           {"", {}}, {"member", {"member"}}, {"member,a\"b,c\\d", {"member", "a\"b", "c\\d"}}}) {
+    db_.reset();
+    {
+      Connection raw((directory_ / "varve.db").string(), false);
+      run(raw, "DELETE FROM schema_version WHERE version >= :v", std::int64_t{15});
+      run(raw, "UPDATE application_credentials SET roles = :roles", before);
+    }
+    db_ = open_sqlite(directory_ / "varve.db", 10);
+    EXPECT_EQ(read(), after) << before;
+  }
 }
 
 TEST_F(DatabaseTest, RefusesANewerSchema) {

@@ -27,6 +27,14 @@ std::string encode_metadata_pair(const model::Pair& pair);
 std::string encode_connection(const model::Connection& connection);
 model::Connection decode_connection(const std::string& text);
 
+// ["a", "b"]
+std::string encode_names(const std::vector<std::string>& names);
+std::vector<std::string> decode_names(const std::string& text);
+
+// A word for what it is, a colon, and which: "backup:ID", "pool:NAME", "forget:attached". Nothing is an empty text.
+std::string encode_payload(const model::Payload& payload);
+model::Payload decode_payload(const std::string& text);
+
 // Converts one field to and from a column.
 template <class T>
 struct Codec;
@@ -80,6 +88,25 @@ struct Codec<model::Connection> {
   static constexpr ColumnType type = ColumnType::Text;
   static Value encode(const model::Connection& field) { return {type, false, 0, encode_connection(field)}; }
   static model::Connection decode(const Row& row, std::size_t column) { return decode_connection(row.text(column)); }
+};
+
+template <>
+struct Codec<model::Payload> {
+  static constexpr ColumnType type = ColumnType::Text;
+  static Value encode(const model::Payload& field) {
+    bool nothing = std::holds_alternative<std::monostate>(field);
+    return {type, nothing, 0, encode_payload(field)};
+  }
+  static model::Payload decode(const Row& row, std::size_t column) {
+    return row.null(column) ? model::Payload() : decode_payload(row.text(column));
+  }
+};
+
+template <>
+struct Codec<std::vector<std::string>> {
+  static constexpr ColumnType type = ColumnType::Text;
+  static Value encode(const std::vector<std::string>& field) { return {type, false, 0, encode_names(field)}; }
+  static std::vector<std::string> decode(const Row& row, std::size_t column) { return decode_names(row.text(column)); }
 };
 
 // Ids, with commas between them.

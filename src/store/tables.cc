@@ -111,9 +111,9 @@ Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type
   Usage coming = usage_of(query<Int, Int>(
       db_,
       "SELECT COUNT(*), COALESCE(SUM(v.size_gib), 0) FROM tasks t JOIN volumes v ON v.id = t.volume_id "
-      "WHERE t.state = 'live' AND t.kind = 'volume.retype' AND t.target = :type AND v.volume_type_id <> :present "
+      "WHERE t.state = 'live' AND t.kind = 'volume.retype' AND t.payload = :type AND v.volume_type_id <> :present "
       "AND v.project_id = :project",
-      type->str(), *type, *scope));
+      model::Payload(*type), *type, *scope));
   usage.count += coming.count;
   usage.gib += coming.gib;
   return usage;
@@ -369,15 +369,15 @@ void Tasks::note_undone(const TaskId& id) {
   run(db_, "UPDATE tasks SET undo_left = 0 WHERE id = :id", id);
 }
 
-std::vector<model::Task> Tasks::live_with_target(model::TaskKind kind, const std::string& target) {
-  return select<model::Task>(db_, "WHERE state = 'live' AND kind = :kind AND target = :target", kind, target);
+std::vector<model::Task> Tasks::live_with(model::TaskKind kind, const model::Payload& payload) {
+  return select<model::Task>(db_, "WHERE state = 'live' AND kind = :kind AND payload = :payload", kind, payload);
 }
 
 std::optional<model::Task> Tasks::find(const Scope& scope, const TaskId& id) {
   return find_scoped<model::Task>(db_, scope, id);
 }
 
-std::vector<model::Task> Tasks::of_batch(const Scope& scope, const std::string& batch) {
+std::vector<model::Task> Tasks::of_batch(const Scope& scope, const JobId& batch) {
   std::vector<model::Task> tasks = select<model::Task>(db_, "WHERE batch_id = :batch ORDER BY created_at, id", batch);
   if (scope) std::erase_if(tasks, [&](const model::Task& task) { return task.project_id != *scope; });
   return tasks;
@@ -412,8 +412,8 @@ bool Tasks::snapshot_is_source(const SnapshotId& id) {
 
 bool Tasks::volume_is_source(const VolumeId& id) {
   return !query<std::int64_t>(
-              db_, "SELECT 1 FROM tasks WHERE state = 'live' AND kind = 'volume.create' AND target = :volume LIMIT 1",
-              id)
+              db_, "SELECT 1 FROM tasks WHERE state = 'live' AND kind = 'volume.create' AND payload = :volume LIMIT 1",
+              model::Payload(id))
               .empty();
 }
 

@@ -77,7 +77,7 @@ struct Table<model::Task> {
   static void columns(auto& t, auto&& f) {
     f("id", t.id), f("kind", t.kind), f("state", t.state), f("project_id", t.project_id), f("volume_id", t.volume_id);
     f("snapshot_id", t.snapshot_id), f("attachment_id", t.attachment_id), f("size_gib", t.size_gib);
-    f("resume_status", t.resume_status), f("target", t.target), f("request_id", t.request_id);
+    f("resume_status", t.resume_status), f("payload", t.payload), f("request_id", t.request_id);
     f("attempts", t.attempts), f("created_at", t.created_at);
     f("ended_at", t.ended_at), f("error", t.error), f("error_code", t.error_code), f("batch_id", t.batch_id);
     f("user_id", t.user_id), f("undo_left", t.undo_left);
@@ -217,12 +217,12 @@ class Tasks {
   std::vector<model::Task> live();
   std::vector<model::Task> to_undo();  // that failed and left something
   void note_undone(const TaskId& id);
-  std::vector<model::Task> live_with_target(model::TaskKind kind, const std::string& target);
+  std::vector<model::Task> live_with(model::TaskKind kind, const model::Payload& payload);
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);
-  std::vector<model::Task> of_batch(const Scope& scope, const std::string& batch);  // oldest first
-  std::vector<model::Task> live_of(const VolumeId& volume);                         // oldest first
-  std::vector<model::Task> failed_of(const VolumeId& volume);                       // newest first; a hundred at most
-  bool works_on(const VolumeId& id);                                                // a live task has this volume
+  std::vector<model::Task> of_batch(const Scope& scope, const JobId& batch);  // oldest first
+  std::vector<model::Task> live_of(const VolumeId& volume);                   // oldest first
+  std::vector<model::Task> failed_of(const VolumeId& volume);                 // newest first; a hundred at most
+  bool works_on(const VolumeId& id);                                          // a live task has this volume
   bool works_on(const SnapshotId& id);
   bool snapshot_is_source(const SnapshotId& id);  // a live task makes a volume from it
   bool volume_is_source(const VolumeId& id);

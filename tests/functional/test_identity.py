@@ -82,6 +82,25 @@ def test_what_limits_an_application_credential_is_a_list(server, admin, limits):
     assert reply.status_code == 400, reply.text
 
 
+def test_a_role_whose_name_holds_a_comma_is_one_role(server, admin):
+    """Its credential must not get the roles that the name seems to list, which its user has as well."""
+    odd = admin.session.post(f"{server.url}/identity/v3/roles", json={"role": {"name": "member,admin"}}, timeout=30)
+    assert odd.status_code == 201, odd.text
+    user, project = admin.info["user"]["id"], admin.info["project"]["id"]
+    server.identity("PUT", f"/projects/{project}/users/{user}/roles/{odd.json()['role']['id']}")
+    owner = server.login()
+    body = {"application_credential": {"name": "odd", "roles": [{"name": "member,admin"}]}}
+    made = owner.session.post(f"{server.url}/identity/v3/users/{user}/application_credentials", json=body, timeout=30)
+    assert made.status_code == 201, made.text
+    made = made.json()["application_credential"]
+    assert [role["name"] for role in made["roles"]] == ["member,admin"]
+    body = {"auth": {"identity": {"methods": ["application_credential"],
+                                  "application_credential": {"id": made["id"], "secret": made["secret"]}}}}
+    token = requests.post(auth_url(server) + "/auth/tokens", json=body, timeout=30)
+    assert token.status_code == 201, token.text
+    assert [role["name"] for role in token.json()["token"]["roles"]] == ["member,admin"]
+
+
 def test_tokens_are_shown_rescoped_and_revoked(server, member):
     session = requests.Session()
     session.headers["X-Auth-Token"] = member.token

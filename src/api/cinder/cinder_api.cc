@@ -17,8 +17,8 @@ Tables<Services> tables() {
   Tables<Services> out;
   for (Rows rows :
        {volumes_rows(), volume_actions_rows(), snapshots_rows(), attachments_rows(), types_rows(), type_extras_rows(),
-        admin_rows(), operation_rows(), transfers_rows(), messages_rows(), backups_rows(), groups_rows(),
-        consistency_groups_rows(), group_types_rows(), managing_rows(), explaining_rows()}) {
+        quotas_rows(), extensions_rows(), services_and_hosts_rows(), transfers_rows(), messages_rows(), backups_rows(),
+        groups_rows(), consistency_groups_rows(), group_types_rows(), adoption_rows(), explanations_rows()}) {
     out.push_back({rows, kInProject});
   }
   for (Rows rows : {versions_rows(), default_types_rows(), images_rows()}) out.push_back({rows, kAtRoot});

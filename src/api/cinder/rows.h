@@ -17,8 +17,9 @@ Rows attachments_rows();
 Rows types_rows();
 Rows type_extras_rows();
 Rows default_types_rows();
-Rows admin_rows();
-Rows operation_rows();
+Rows quotas_rows();
+Rows extensions_rows();
+Rows services_and_hosts_rows();
 Rows transfers_rows();
 Rows messages_rows();
 Rows images_rows();
@@ -26,7 +27,7 @@ Rows backups_rows();
 Rows groups_rows();
 Rows consistency_groups_rows();
 Rows group_types_rows();
-Rows managing_rows();
-Rows explaining_rows();
+Rows adoption_rows();
+Rows explanations_rows();
 
 }  // namespace varve::api::cinder

@@ -104,7 +104,7 @@ Reply report_status(Services& s, CallPtr call, Arguments given) {
 }
 
 Reply unmanage(Services& s, CallPtr call, Arguments) {
-  co_await s.managing.unmanage_snapshot(call->actor, SnapshotId(call->path.get("id")));
+  co_await s.adoption.unmanage_snapshot(call->actor, SnapshotId(call->path.get("id")));
   co_return empty_reply(202);
 }
 

@@ -9,7 +9,7 @@
 #include "api/common/body.h"
 #include "api/common/replies.h"
 #include "api/common/resource_views.h"
-#include "services/type_change.h"
+#include "services/types_of.h"
 
 namespace varve::api::cinder {
 

@@ -254,7 +254,7 @@ Reply migrate_completion(Services& s, CallPtr call, Arguments given) {
 
 Reply unmanage(Services& s, CallPtr call, Arguments given) {
   given.expect_none();
-  co_await s.managing.unmanage_volume(call->actor, volume_of(*call));
+  co_await s.adoption.unmanage_volume(call->actor, volume_of(*call));
   co_return empty_reply(202);
 }
 

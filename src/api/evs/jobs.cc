@@ -107,7 +107,7 @@ json::object batch_view(const Job& job) {
   }
   if (failed != nullptr) state = TaskState::Failed;
   if (live) state = TaskState::Live;
-  json::object out{{"status", status_of(state)}, {"job_id", job.id}, {"job_type", "batchCreateVolume"}};
+  json::object out{{"status", status_of(state)}, {"job_id", job.id.str()}, {"job_type", "batchCreateVolume"}};
   out["entities"] = json::object{{"sub_jobs", std::move(parts)}};
   out["begin_time"] = job_time(begin);
   out["end_time"] = end && !live ? job_time(*end) : "";
@@ -122,7 +122,7 @@ json::object batch_view(const Job& job) {
 }
 
 Reply show_job(Services& s, CallPtr call) {
-  Job job = co_await s.jobs.show(call->actor, call->path.get("id"));
+  Job job = co_await s.jobs.show(call->actor, JobId(call->path.get("id")));
   co_return json_reply(200, job.batch ? batch_view(job) : part_view(job.parts.front()));
 }
 

@@ -77,8 +77,8 @@ json::object evs_volume_view(const Call& call, const VolumeDetail& detail, const
   return out;
 }
 
-http::Response job_reply(unsigned status, const TaskId& job) {
-  return json_reply(status, json::object{{"job_id", job.str()}});
+http::Response job_reply(unsigned status, const std::string& job) {
+  return json_reply(status, json::object{{"job_id", job}});
 }
 
 void require_one_source(const Fields& fields) {
@@ -134,7 +134,7 @@ services::VolumeSpec read_spec(Body& body, const services::Settings& settings) {
 Reply create_volumes(Services& s, CallPtr call) {
   Body body(*call->request, "volume", kCreateReasons, Reason::NoVolumeInBody);
   services::CreatedVolumes made = co_await s.volumes.create(call->actor, read_spec(body, s.settings));
-  co_return job_reply(200, made.job);
+  co_return job_reply(200, made.job.str());
 }
 
 template <bool kDetail>
@@ -178,7 +178,7 @@ Reply update_volume(Services& s, CallPtr call) {
 
 Reply delete_volume(Services& s, CallPtr call) {
   TaskId job = co_await s.volumes.remove(call->actor, path_id(*call), true, false);
-  co_return job_reply(200, job);
+  co_return job_reply(200, job.str());
 }
 
 Reply extend_volume(Services& s, CallPtr call) {
@@ -189,7 +189,7 @@ Reply extend_volume(Services& s, CallPtr call) {
   body.fields().finish();
   if (!size) throw Error(ErrorCode::InvalidInput, "'new_size' is a required property.", Reason::InvalidSize);
   TaskId job = co_await s.volumes.extend(call->actor, id, *size);
-  co_return job_reply(200, job);
+  co_return job_reply(200, job.str());
 }
 
 Reply retype_volume(Services& s, CallPtr call) {
@@ -197,7 +197,7 @@ Reply retype_volume(Services& s, CallPtr call) {
   std::string type = body.fields().required_text("new_type");
   body.fields().finish();
   TaskId job = co_await s.volumes.retype(call->actor, VolumeId(call->path.get("id")), type, true);
-  co_return job_reply(202, job);
+  co_return job_reply(202, job.str());
 }
 
 // How much of a volume made from a snapshot no longer needs it.

@@ -116,7 +116,7 @@ json::object view(const Call& call, const model::User& user) {
                    {"enabled", user.enabled},     {"password_expires_at", nullptr},
                    {"options", json::object()},   {"links", self_link(call, "users/" + user.id.str())}};
   if (user.email) out["email"] = *user.email;
-  if (user.default_project_id) out["default_project_id"] = *user.default_project_id;
+  if (user.default_project_id) out["default_project_id"] = user.default_project_id->str();
   return out;
 }
 
@@ -141,9 +141,8 @@ json::object view(const Call& call, const model::Role& role) {
 json::object credential_view(const Call& call, const model::ApplicationCredential& credential,
                              const std::vector<model::Role>& roles) {
   json::array granted;
-  std::string names = "," + credential.roles + ",";
   for (const model::Role& role : roles) {
-    if (names.find("," + role.name + ",") != std::string::npos) {
+    if (std::ranges::find(credential.roles, role.name) != credential.roles.end()) {
       granted.push_back(json::object{{"id", role.id}, {"name", role.name}, {"domain_id", nullptr}});
     }
   }

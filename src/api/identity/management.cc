@@ -29,7 +29,10 @@ identity::UserSpec read_user(Fields& fields, bool all) {
   spec.password = fields.text("password", kPassword);
   spec.description = fields.text("description", kDescription);
   spec.email = fields.text("email");
-  spec.default_project_id = fields.nullable_text("default_project_id");
+  if (auto project = fields.nullable_text("default_project_id")) {
+    spec.default_project_id.emplace();
+    if (*project) spec.default_project_id->emplace(**project);
+  }
   spec.enabled = fields.boolean("enabled");
   for (const char* ignored : {"options", "tenantId", "federated"}) fields.ignore(ignored);
   fields.finish();

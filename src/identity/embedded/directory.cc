@@ -212,7 +212,7 @@ asio::awaitable<NewCredential> EmbeddedIdentity::create_credential(std::shared_p
   }
   for (const std::string& name : spec.roles) {
     if (!owner->has_role(name)) throw Error(ErrorCode::InvalidInput, "The token does not have the role " + name + ".");
-    credential.roles += (credential.roles.empty() ? "" : ",") + name;
+    credential.roles.push_back(name);
   }
   credential.secret_hash = co_await hash(made.secret);
   co_await change([&](store::Transaction& tx) {

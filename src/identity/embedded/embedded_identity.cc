@@ -87,7 +87,7 @@ void EmbeddedIdentity::make_administrator(store::Transaction& tx, const std::str
     user->name = "admin";
   }
   user->enabled = true;
-  user->default_project_id = project->id.str();
+  user->default_project_id = project->id;
   user->password_hash = password_hash;
   user->password_changed_at = clock_.now();
   known ? identities.update(*user) : identities.insert(*user);
@@ -202,7 +202,7 @@ std::shared_ptr<const Identity> EmbeddedIdentity::resolve(store::Transaction& tx
   if (!claims.application_credential_id.empty()) {
     auto credential = identities.find<ApplicationCredential>(claims.application_credential_id);
     if (!credential || (credential->expires_at && *credential->expires_at <= clock_.now())) unauthorized();
-    std::vector<std::string> granted = split(credential->roles, ',');
+    std::vector<std::string> granted = credential->roles;
     std::erase_if(granted, [&](const std::string& name) {
       auto implied = with_implied(tx, names);
       return std::none_of(implied.begin(), implied.end(), [&](const Role& role) { return role.name == name; });
@@ -296,8 +296,8 @@ void EmbeddedIdentity::scope(store::Transaction& tx, const ScopeRequest& wanted,
     claims.system = true;
   } else if (wanted.kind == Kind::Default && user.default_project_id) {
     // As Keystone does: a default project without a role in it gives an unscoped token.
-    if (!tx.identities().role_names(user.id, "project", *user.default_project_id).empty()) {
-      claims.project_id = *user.default_project_id;
+    if (!tx.identities().role_names(user.id, "project", user.default_project_id->str()).empty()) {
+      claims.project_id = user.default_project_id->str();
     }
   }
 }

@@ -56,7 +56,7 @@ boost::asio::awaitable<std::shared_ptr<const Identity>> EmbeddedIdentity::authen
     claims.project_id = request.project_id;
     if (claims.project_id.empty()) {
       std::optional<model::User> user = tx.identities().find<model::User>(key->user_id.str());
-      claims.project_id = user ? user->default_project_id.value_or("") : "";
+      claims.project_id = user ? user->default_project_id.value_or(ProjectId()).str() : "";
     }
     claims.issued_at = now;
     claims.expires_at = now + kSkew;

@@ -23,7 +23,7 @@ bool owned(const View& view, const model::Volume& volume) {
 bool owned(const View& view, const model::Snapshot& snapshot) {
   return any_live(view, [&](const Task& task) {
     if (task.kind == TaskKind::CreateGroupSnapshot)
-      return snapshot.group_snapshot_id && task.target == snapshot.group_snapshot_id->str();
+      return snapshot.group_snapshot_id && task.payload == model::Payload(*snapshot.group_snapshot_id);
     bool with_volume = task.kind == TaskKind::DeleteVolume && task.volume_id == snapshot.volume_id;
     return with_volume || task.snapshot_id == snapshot.id;
   });
@@ -39,7 +39,7 @@ bool owned(const View& view, const model::GroupSnapshot& group) {
   bool by_snapshot = std::ranges::any_of(view.snapshots, [&](const model::Snapshot& snapshot) {
     return snapshot.group_snapshot_id == group.id && model::is_transitional(snapshot.status);
   });
-  return by_snapshot || any_live(view, [&](const Task& task) { return task.target == group.id.str(); });
+  return by_snapshot || any_live(view, [&](const Task& task) { return task.payload == model::Payload(group.id); });
 }
 
 bool owned(const View& view, const model::Attachment& attachment) {

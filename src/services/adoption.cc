@@ -1,4 +1,4 @@
-#include "services/managing.h"
+#include "services/adoption.h"
 
 #include <algorithm>
 
@@ -16,7 +16,7 @@ using model::TaskKind;
 using model::Volume;
 using model::VolumeStatus;
 
-Managing::Managing(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
+Adoption::Adoption(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
                    VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings)
     : db_(db),
       backend_(backend),
@@ -30,7 +30,7 @@ Managing::Managing(store::Database& db, backends::Backend& backend, Pools& pools
   register_tasks();
 }
 
-asio::awaitable<std::vector<Manageable>> Managing::all(std::string pool, bool snapshots) const {
+asio::awaitable<std::vector<Manageable>> Adoption::all(std::string pool, bool snapshots) const {
   std::vector<Manageable> out;
   for (Found& found : co_await pools_.found(pool)) {
     if (found.snapshot.has_value() == snapshots) out.push_back({std::move(found), std::nullopt});
@@ -46,15 +46,15 @@ asio::awaitable<std::vector<Manageable>> Managing::all(std::string pool, bool sn
   co_return out;
 }
 
-asio::awaitable<std::vector<Manageable>> Managing::volumes(std::string pool) const {
+asio::awaitable<std::vector<Manageable>> Adoption::volumes(std::string pool) const {
   return all(pool, false);
 }
 
-asio::awaitable<std::vector<Manageable>> Managing::snapshots(std::string pool) const {
+asio::awaitable<std::vector<Manageable>> Adoption::snapshots(std::string pool) const {
   return all(pool, true);
 }
 
-asio::awaitable<Found> Managing::require(std::string source, bool snapshot) const {
+asio::awaitable<Found> Adoption::require(std::string source, bool snapshot) const {
   for (const Pool& pool : pools_.all()) {
     std::vector<Manageable> present = co_await all(pool.name, snapshot);
     for (const Manageable& one : present) {
@@ -67,7 +67,7 @@ asio::awaitable<Found> Managing::require(std::string source, bool snapshot) cons
   invalid("Unable to manage existing: there is no " + source.substr(0, 100) + ".");
 }
 
-asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolumeSpec spec) {
+asio::awaitable<Volume> Adoption::manage_volume(model::Actor actor, ManageVolumeSpec spec) {
   Found found = co_await require(spec.source, false);
   if (found.pool != spec.pool) invalid("Unable to manage existing: " + spec.source + " is in pool " + found.pool + ".");
   Volume volume;
@@ -86,9 +86,9 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
     throw Error(ErrorCode::InvalidInput, "Availability zone '" + volume.availability_zone + "' is invalid.");
   }
   Task task = tasks_.make(TaskKind::ManageVolume, actor, volume.id);
-  task.target = spec.source;
+  task.payload = model::FoundName{spec.source};
   co_await db_.write([&](store::Transaction& tx) {
-    for (const Task& other : tx.tasks().live_with_target(TaskKind::ManageVolume, spec.source)) {
+    for (const Task& other : tx.tasks().live_with(TaskKind::ManageVolume, task.payload)) {
       invalid("Unable to manage existing: " + spec.source + " is being managed as " + other.volume_id.str() + ".");
     }
     model::VolumeType type = types_.resolve(tx, actor, spec.volume_type);
@@ -101,7 +101,7 @@ asio::awaitable<Volume> Managing::manage_volume(model::Actor actor, ManageVolume
   co_return volume;
 }
 
-asio::awaitable<Snapshot> Managing::manage_snapshot(model::Actor actor, ManageSnapshotSpec spec) {
+asio::awaitable<Snapshot> Adoption::manage_snapshot(model::Actor actor, ManageSnapshotSpec spec) {
   require_user_name(spec.name);
   Found found = co_await require(spec.source, true);
   if (found.volume != spec.volume_id) invalid("Unable to manage existing: " + spec.source + " is of another volume.");
@@ -116,7 +116,7 @@ asio::awaitable<Snapshot> Managing::manage_snapshot(model::Actor actor, ManageSn
   snapshot.created_at = clock_.now();
   Task task = tasks_.make(TaskKind::ManageSnapshot, actor, spec.volume_id);
   task.snapshot_id = snapshot.id;
-  task.target = found.snapshot->str();
+  task.payload = *found.snapshot;
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), spec.volume_id);
     snapshot.project_id = task.project_id = volume.project_id;
@@ -127,7 +127,7 @@ asio::awaitable<Snapshot> Managing::manage_snapshot(model::Actor actor, ManageSn
   co_return snapshot;
 }
 
-asio::awaitable<void> Managing::unmanage_volume(model::Actor actor, VolumeId id) {
+asio::awaitable<void> Adoption::unmanage_volume(model::Actor actor, VolumeId id) {
   co_await db_.write([&](store::Transaction& tx) {
     Volume volume = tx.volumes().get(actor.scope(), id);
     require_status(volume, {VolumeStatus::Available, VolumeStatus::Error}, "unmanage it");
@@ -147,7 +147,7 @@ asio::awaitable<void> Managing::unmanage_volume(model::Actor actor, VolumeId id)
   });
 }
 
-asio::awaitable<void> Managing::unmanage_snapshot(model::Actor actor, SnapshotId id) {
+asio::awaitable<void> Adoption::unmanage_snapshot(model::Actor actor, SnapshotId id) {
   co_await db_.write([&](store::Transaction& tx) {
     Snapshot snapshot = tx.snapshots().get(actor.scope(), id);
     if (snapshot.status != SnapshotStatus::Available && snapshot.status != SnapshotStatus::Error) {
@@ -162,12 +162,12 @@ asio::awaitable<void> Managing::unmanage_snapshot(model::Actor actor, SnapshotId
   });
 }
 
-void Managing::register_tasks() {
+void Adoption::register_tasks() {
   auto to = [this](store::Transaction& tx, const Task& task, VolumeStatus status) {
     end_at(tx, task, status, clock_.now());
   };
   TaskHandler volume;
-  volume.run = [this](const Task& task) { backend_.adopt_volume(task.volume_id, task.target.value()); };
+  volume.run = [this](const Task& task) { backend_.adopt_volume(task.volume_id, task.with<model::FoundName>().name); };
   volume.finish = [to](store::Transaction& tx, const Task& task) { to(tx, task, VolumeStatus::Available); };
   volume.fail = [to](store::Transaction& tx, const Task& task, const Error&) { to(tx, task, VolumeStatus::Error); };
   tasks_.handle(TaskKind::ManageVolume, std::move(volume));
@@ -181,7 +181,7 @@ void Managing::register_tasks() {
   };
   TaskHandler snapshot;
   snapshot.run = [this](const Task& task) {
-    backend_.rename_snapshot(task.volume_id, SnapshotId(task.target.value()), task.snapshot_id.value());
+    backend_.rename_snapshot(task.volume_id, task.with<SnapshotId>(), task.snapshot_id.value());
   };
   snapshot.finish = [end](store::Transaction& tx, const Task& task) { end(tx, task, SnapshotStatus::Available); };
   snapshot.fail = [end](store::Transaction& tx, const Task& task, const Error&) {

@@ -1,4 +1,4 @@
-#include "services/explaining.h"
+#include "services/explanations.h"
 
 #include <algorithm>
 #include <span>
@@ -26,7 +26,7 @@ std::string_view to_string(Explained kind) {
 }
 
 // What is explained, as far as the rules below need it.
-struct Explaining::Object {
+struct Explanations::Object {
   Explained kind = Explained::Volume;
   std::string id;
   std::string status;
@@ -159,8 +159,8 @@ std::string_view waited_for(Whereabouts::For what) {
 
 }  // namespace
 
-Explaining::Object Explaining::read(store::Transaction& tx, const model::Actor& actor, Explained kind,
-                                    const std::string& id) {
+Explanations::Object Explanations::read(store::Transaction& tx, const model::Actor& actor, Explained kind,
+                                        const std::string& id) {
   Object out;
   out.kind = kind;
   out.id = id;
@@ -215,11 +215,11 @@ bool concerns(const Task& task, Explained kind, const std::string& id,
       // A backup of one of its snapshots leaves the volume alone.
       return task.kind != BackupVolume || task.resume_status.has_value();
     case Explained::Snapshot:
-      if (task.kind == CreateGroupSnapshot) return group_snapshot && task.target == group_snapshot->str();
+      if (task.kind == CreateGroupSnapshot) return group_snapshot && task.payload == model::Payload(*group_snapshot);
       if (task.kind == DeleteVolume) return true;
       return task.snapshot_id == SnapshotId(id) && task.kind != CreateVolume;
     case Explained::Backup:
-      return task.target == id &&
+      return task.payload == model::Payload(BackupId(id)) &&
              is_one_of(task.kind, std::vector{BackupVolume, RestoreBackup, CreateVolumeFromBackup, DeleteBackup});
     case Explained::Attachment:
       return task.attachment_id == AttachmentId(id);
@@ -230,15 +230,15 @@ bool concerns(const Task& task, Explained kind, const std::string& id,
 }  // namespace
 
 // A restoration's volume need not be the backup's.
-std::optional<Task> Explaining::live_task(store::Transaction& tx, const Object& object) {
+std::optional<Task> Explanations::live_task(store::Transaction& tx, const Object& object) {
   std::vector<Task> tasks = tx.tasks().live_of(object.volume);
-  auto add = [&](TaskKind kind, const std::string& target) {
-    for (Task& task : tx.tasks().live_with_target(kind, target)) tasks.push_back(std::move(task));
+  auto add = [&](TaskKind kind, const model::Payload& payload) {
+    for (Task& task : tx.tasks().live_with(kind, payload)) tasks.push_back(std::move(task));
   };
   if (object.is(Explained::Backup)) {
-    for (TaskKind kind : {DeleteBackup, RestoreBackup, CreateVolumeFromBackup}) add(kind, object.id);
+    for (TaskKind kind : {DeleteBackup, RestoreBackup, CreateVolumeFromBackup}) add(kind, BackupId(object.id));
   }
-  if (object.group_snapshot) add(CreateGroupSnapshot, object.group_snapshot->str());
+  if (object.group_snapshot) add(CreateGroupSnapshot, *object.group_snapshot);
   std::optional<Task> found;
   for (Task& task : tasks) {
     if (!concerns(task, object.kind, object.id, object.group_snapshot)) continue;
@@ -250,7 +250,7 @@ std::optional<Task> Explaining::live_task(store::Transaction& tx, const Object& 
   return found;
 }
 
-void Explaining::find_reason(store::Transaction& tx, const Object& object, Explanation& out) const {
+void Explanations::find_reason(store::Transaction& tx, const Object& object, Explanation& out) const {
   std::optional<model::Damage> damage;
   if (!object.is(Explained::Backup)) {
     damage = tx.damages().find(object.bytes());
@@ -293,7 +293,7 @@ void Explaining::find_reason(store::Transaction& tx, const Object& object, Expla
   out.reason = "Nothing is known of why: an administrator may have set the status, or it is too long ago.";
 }
 
-void Explaining::look_at_storage(const Task& task, const Object& object, Explanation& out) const {
+void Explanations::look_at_storage(const Task& task, const Object& object, Explanation& out) const {
   int layers = backend_.layers_awaited(object.volume);
   if (object.source && task.kind == CreateVolume) layers = std::max(layers, backend_.layers_awaited(*object.source));
   if (layers > 0) {
@@ -307,7 +307,7 @@ void Explaining::look_at_storage(const Task& task, const Object& object, Explana
   out.ends_with = "the storage's answer, or the time-out for it, with which the task fails";
 }
 
-void Explaining::look_at_work(const Task& task, const Object& object, Explanation& out) const {
+void Explanations::look_at_work(const Task& task, const Object& object, Explanation& out) const {
   Whereabouts unknown;
   unknown.state = Whereabouts::State::Running;  // it begins or ends at this moment
   unknown.since = task.created_at;
@@ -329,7 +329,7 @@ void Explaining::look_at_work(const Task& task, const Object& object, Explanatio
 }
 
 // Clients wait for what should be served; nothing of that is in a status.
-void Explaining::look_at_exports(const Object& object, Explanation& out) const {
+void Explanations::look_at_exports(const Object& object, Explanation& out) const {
   for (const model::Source& source : object.served) {
     if (auto missing = restorer_.find(source)) {
       out.missing_export = missing;
@@ -377,7 +377,7 @@ std::string summary_of(const Explanation& told) {
 
 }  // namespace
 
-boost::asio::awaitable<Explanation> Explaining::explain(model::Actor actor, Explained kind, std::string id) const {
+boost::asio::awaitable<Explanation> Explanations::explain(model::Actor actor, Explained kind, std::string id) const {
   Explanation out;
   co_await db_.read([&](store::Transaction& tx) {
     out = {};

@@ -47,10 +47,10 @@ struct Explanation {
   Detail detail;
 };
 
-class Explaining {
+class Explanations {
  public:
-  Explaining(store::Database& db, const backends::Backend& backend, const TaskRunner& tasks, const Exports& exports,
-             const Restorer& restorer, const Messages& messages)
+  Explanations(store::Database& db, const backends::Backend& backend, const TaskRunner& tasks, const Exports& exports,
+               const Restorer& restorer, const Messages& messages)
       : db_(db), backend_(backend), tasks_(tasks), exports_(exports), restorer_(restorer), messages_(messages) {}
 
   // Throws Error(NotFound) for what the actor does not see.

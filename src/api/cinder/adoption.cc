@@ -64,9 +64,9 @@ Reply list_manageable(Services& s, CallPtr call) {
   const char* kind = snapshots ? "manageable-snapshots" : "manageable-volumes";
   std::vector<Manageable> all;
   if (snapshots) {
-    all = co_await s.managing.snapshots(pool);
+    all = co_await s.adoption.snapshots(pool);
   } else {
-    all = co_await s.managing.volumes(pool);
+    all = co_await s.adoption.volumes(pool);
   }
   co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
 }
@@ -86,7 +86,7 @@ Reply manage_volume(Services& s, CallPtr call) {
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   spec.bootable = fields.boolean("bootable").value_or(false);
   fields.finish();
-  model::Volume made = co_await s.managing.manage_volume(call->actor, std::move(spec));
+  model::Volume made = co_await s.adoption.manage_volume(call->actor, std::move(spec));
   services::VolumeDetail detail = co_await s.volumes.show(call->actor, made.id);
   json::object view = volume_view(*call, detail, s.settings, false);
   co_return json_reply(202, json::object{{"volume", std::move(view)}});
@@ -102,7 +102,7 @@ Reply manage_snapshot(Services& s, CallPtr call) {
   spec.description = fields.text("description");
   spec.metadata = fields.metadata("metadata").value_or(model::Metadata());
   fields.finish();
-  model::Snapshot made = co_await s.managing.manage_snapshot(call->actor, std::move(spec));
+  model::Snapshot made = co_await s.adoption.manage_snapshot(call->actor, std::move(spec));
   json::object view = snapshot_view(*call, made, SnapshotFields::Plain);
   co_return json_reply(202, json::object{{"snapshot", std::move(view)}});
 }
@@ -124,7 +124,7 @@ constexpr Row<Services> kRows[] = {
 
 }  // namespace
 
-Rows managing_rows() {
+Rows adoption_rows() {
   return kRows;
 }
 

@@ -40,9 +40,9 @@ struct Manageable {
   std::optional<std::string> owner;  // the id of the row that has it already
 };
 
-class Managing {
+class Adoption {
  public:
-  Managing(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
+  Adoption(store::Database& db, backends::Backend& backend, Pools& pools, TaskRunner& tasks, Quotas& quotas,
            VolumeTypes& types, Clock& clock, Rng& rng, const Settings& settings);
 
   boost::asio::awaitable<std::vector<Manageable>> volumes(std::string pool) const;

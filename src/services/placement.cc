@@ -1,4 +1,4 @@
-#include "services/placing.h"
+#include "services/placement.h"
 
 #include <algorithm>
 
@@ -7,8 +7,8 @@
 
 namespace varve::services {
 
-std::vector<std::string> Placing::candidates(store::Transaction& tx, const model::VolumeType& type,
-                                             const std::optional<std::string>& preferred) const {
+std::vector<std::string> Placement::candidates(store::Transaction& tx, const model::VolumeType& type,
+                                               const std::optional<std::string>& preferred) const {
   std::vector<Pool> open = pools_.all();
   std::string closed;
   std::erase_if(open, [&](const Pool& pool) {
@@ -29,7 +29,7 @@ std::vector<std::string> Placing::candidates(store::Transaction& tx, const model
   throw Error(ErrorCode::NoSpace, "no pool suits the type: it wants " + pools_.lack(open.front().name, type));
 }
 
-model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::string>& preferred) {
+model::Volume Placement::schedule(const VolumeId& id, const std::optional<std::string>& preferred) {
   auto [present, pools] = db_.read_blocking([&](store::Transaction& tx) {
     model::Volume volume = tx.volumes().get(std::nullopt, id);
     model::VolumeType type = type_of(tx, volume);
@@ -45,7 +45,7 @@ model::Volume Placing::schedule(const VolumeId& id, const std::optional<std::str
   });
 }
 
-void Placing::create_empty(const model::Volume& volume) {
+void Placement::create_empty(const model::Volume& volume) {
   backends::Placement placement{volume.pool, std::nullopt};
   if (volume.encryption_key_id) {
     placement.key = *volume.encryption_key_id;
@@ -55,7 +55,7 @@ void Placing::create_empty(const model::Volume& volume) {
   backend_.create_volume(volume.id, volume.size_gib, placement);
 }
 
-void Placing::drop_key(const model::Volume& volume) {
+void Placement::drop_key(const model::Volume& volume) {
   if (!volume.encryption_key_id) return;
   bool needed = db_.read_blocking([&](store::Transaction& tx) {
     return tx.volumes().another_uses_key(*volume.encryption_key_id, volume.id) ||

@@ -50,7 +50,7 @@ Reply list_services(Services& s, CallPtr call) {
     bool wanted = (wanted_binary.empty() || wanted_binary == service.binary) &&
                   (wanted_host.empty() || is_host(wanted_host, host));
     if (!wanted) continue;
-    ServiceState state = co_await s.operators.service(service.state);
+    ServiceState state = co_await s.service_states.service(service.state);
     json::object entry{{"binary", service.binary},
                        {"host", host},
                        {"zone", s.settings.availability_zones.front()},
@@ -90,14 +90,14 @@ Reply update_service(Services& s, CallPtr call) {
   if (meant.empty()) unknown_service(host, binary);
   ServiceState state;
   for (const KnownService& service : meant) {
-    state = co_await s.operators.service(service.state);
+    state = co_await s.service_states.service(service.state);
     if (freezing) {
       state.frozen = action == "freeze";
     } else {
       state.disabled = action != "enable";
       state.disabled_reason = reason;
     }
-    co_await s.operators.set_service(state);
+    co_await s.service_states.set_service(state);
   }
   if (freezing) co_return empty_reply(202);
   json::object reply{{"host", host}, {"service", binary}, {"binary", binary}};
@@ -110,7 +110,7 @@ Reply update_service(Services& s, CallPtr call) {
 Reply list_hosts(Services& s, CallPtr call) {
   json::array items;
   for (const KnownService& service : known_services(s)) {
-    bool disabled = (co_await s.operators.service(service.state)).disabled;
+    bool disabled = (co_await s.service_states.service(service.state)).disabled;
     items.push_back(json::object{{"service", service.binary},
                                  {"host_name", service.host},
                                  {"zone", s.settings.availability_zones.front()},
@@ -126,7 +126,7 @@ Reply show_host(Services& s, CallPtr call) {
   std::string host = call->path.get("host");
   pool_of_host(host, s);
   json::array items;
-  for (const services::ProjectUsage& one : co_await s.operators.usage_by_project()) {
+  for (const services::ProjectUsage& one : co_await s.quotas.usage_by_project()) {
     json::object resource{{"host", host},
                           {"project", one.project ? one.project->str() : "(total)"},
                           {"volume_count", std::to_string(one.volumes.count)},
@@ -179,7 +179,7 @@ Reply pools(Services& s, CallPtr call) {
     if (with_detail) {
       auto capacity = co_await s.pools.room(known.name);
       bool is_default = known.name == s.pools.all().front().name;
-      std::int64_t provisioned = co_await s.operators.provisioned(known.name, is_default);
+      std::int64_t provisioned = co_await s.service_states.provisioned(known.name, is_default);
       json::object capabilities{{"pool_name", known.name},
                                 {"total_capacity_gb", static_cast<double>(capacity.total) / kGib},
                                 {"free_capacity_gb", static_cast<double>(capacity.available) / kGib},
@@ -322,7 +322,7 @@ constexpr Row<Services> kRows[] = {
 
 }  // namespace
 
-Rows operation_rows() {
+Rows services_and_hosts_rows() {
   return kRows;
 }
 

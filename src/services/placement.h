@@ -11,9 +11,9 @@
 
 namespace varve::services {
 
-class Placing {
+class Placement {
  public:
-  Placing(store::Database& db, backends::Backend& backend, Pools& pools, keys::KeyManager& keys)
+  Placement(store::Database& db, backends::Backend& backend, Pools& pools, keys::KeyManager& keys)
       : db_(db), backend_(backend), pools_(pools), keys_(keys) {}
 
   // Where a volume of the type may be, as rows name it: the preferred pool alone if it suits, else all that do; never

@@ -80,22 +80,22 @@ http::Response explained(const Call& call, const Explanation& told) {
 }
 
 Reply explain_volume(Services& s, CallPtr call) {
-  Explanation told = co_await s.explaining.explain(call->actor, Explained::Volume, call->path.get("id"));
+  Explanation told = co_await s.explanations.explain(call->actor, Explained::Volume, call->path.get("id"));
   co_return explained(*call, told);
 }
 
 Reply explain_snapshot(Services& s, CallPtr call) {
-  Explanation told = co_await s.explaining.explain(call->actor, Explained::Snapshot, call->path.get("id"));
+  Explanation told = co_await s.explanations.explain(call->actor, Explained::Snapshot, call->path.get("id"));
   co_return explained(*call, told);
 }
 
 Reply explain_backup(Services& s, CallPtr call) {
-  Explanation told = co_await s.explaining.explain(call->actor, Explained::Backup, call->path.get("id"));
+  Explanation told = co_await s.explanations.explain(call->actor, Explained::Backup, call->path.get("id"));
   co_return explained(*call, told);
 }
 
 Reply explain_attachment(Services& s, CallPtr call) {
-  Explanation told = co_await s.explaining.explain(call->actor, Explained::Attachment, call->path.get("id"));
+  Explanation told = co_await s.explanations.explain(call->actor, Explained::Attachment, call->path.get("id"));
   co_return explained(*call, told);
 }
 
@@ -108,7 +108,7 @@ constexpr Row<Services> kRows[] = {
 
 }  // namespace
 
-Rows explaining_rows() {
+Rows explanations_rows() {
   return kRows;
 }
 
