@@ -1,10 +1,16 @@
 #include "qemu/qmp_client.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <boost/json.hpp>
 #include <cerrno>
 #include <cstring>
@@ -13,8 +19,11 @@
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/unique_fd.h"
 
 namespace varve::qemu {
+
+namespace asio = boost::asio;
 
 namespace {
 
@@ -40,24 +49,31 @@ milliseconds since(steady_clock::time_point when) {
 
 }  // namespace
 
-QmpClient::QmpClient(std::filesystem::path socket, std::string name, const Patience& patience, Peer peer)
-    : path_(std::move(socket)), name_(std::move(name)), patience_(patience), unsettled_(peer == Peer::Adopted) {
+QmpClient::QmpClient(std::shared_ptr<Listener> listener, std::filesystem::path socket, std::string name,
+                     const Patience& patience, Peer peer)
+    : path_(std::move(socket)),
+      name_(std::move(name)),
+      patience_(patience),
+      unsettled_(peer == Peer::Adopted),
+      listener_(std::move(listener)),
+      socket_(listener_->io()),
+      pause_(std::make_shared<asio::steady_timer>(listener_->io())) {
   asked_[kGreeting] = {steady_now()};
-  thread_ = Thread("qmp", [this] { run(); });
+  asio::co_spawn(listener_->io(), talk(), asio::detached);
 }
 
 QmpClient::~QmpClient() {
   close();
-  thread_.join();
+  MutexLock lock(mutex_);
+  changed_.wait(mutex_, [&]() VARVE_REQUIRES(mutex_) { return ended_; });
 }
 
+// talk() looks at closing_ before it begins to wait, on the thread that ends the wait.
 void QmpClient::close() {
-  {
-    MutexLock lock(mutex_);
-    closing_ = true;
-    if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
-  }
-  changed_.notify_all();
+  MutexLock lock(mutex_);
+  closing_ = true;
+  if (descriptor_ >= 0) ::shutdown(descriptor_, SHUT_RDWR);
+  asio::post(listener_->io(), [pause = pause_] { pause->cancel(); });
 }
 
 json::value QmpClient::execute(std::string_view command, json::object arguments) {
@@ -373,33 +389,37 @@ void QmpClient::send(std::string_view text) {
 // -1: there is none yet.
 int QmpClient::descriptor() const {
   MutexLock lock(mutex_);
-  return socket_.get();
+  return descriptor_;
 }
 
-// The thread. Nothing that it meets may end varved.
-void QmpClient::run() {
+asio::awaitable<void> QmpClient::talk() {
   try {
-    connect();
-    read();
+    co_await connect();
+    co_await read();
   } catch (const std::exception& fault) {
     log::error("the talk with a storage daemon broke off", {{"daemon", name_}, {"error", fault.what()}});
   }
-  {
-    MutexLock lock(mutex_);
-    lost_ = true;
-    if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
-  }
-  changed_.notify_all();
+  MutexLock lock(mutex_);
+  lost_ = ended_ = true;
+  if (descriptor_ >= 0) ::shutdown(descriptor_, SHUT_RDWR);
+  changed_.notify_all();  // with the lock: once it is free there may be no client
 }
 
 // A daemon that is stopped has room for few connections, and then for none.
-void QmpClient::connect() {
-  while (!try_connect()) {
-    MutexLock lock(mutex_);
-    if (changed_.wait_for(mutex_, kConnectAgain, [&]() VARVE_REQUIRES(mutex_) { return closing_; })) return;
+asio::awaitable<void> QmpClient::connect() {
+  while (!is_closing() && !try_connect()) {
+    boost::system::error_code cancelled;
+    pause_->expires_after(kConnectAgain);
+    co_await pause_->async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
   }
 }
 
+bool QmpClient::is_closing() const {
+  MutexLock lock(mutex_);
+  return closing_;
+}
+
+// Asio takes a socket whose peer has no room for a connection for one that is connecting.
 bool QmpClient::try_connect() {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
@@ -410,29 +430,24 @@ bool QmpClient::try_connect() {
   if (!fd || fault::fails(fault::Kind::Connect) ||
       ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return false;
-  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
+  socket_.assign(asio::local::stream_protocol(), fd.get());
+  fd.release();
   MutexLock lock(mutex_);
-  socket_ = std::move(fd);
-  if (closing_) ::shutdown(socket_.get(), SHUT_RDWR);
+  descriptor_ = socket_.native_handle();
+  if (closing_) ::shutdown(descriptor_, SHUT_RDWR);
   return true;
 }
 
-void QmpClient::read() {
-  const int socket = descriptor();
-  if (socket < 0) return;
+asio::awaitable<void> QmpClient::read() {
+  if (!socket_.is_open()) co_return;
   std::string buffer;
-  char chunk[16384];
+  boost::system::error_code fault;
   for (;;) {
-    ssize_t got = ::recv(socket, chunk, sizeof chunk, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0 || buffer.size() > kMaxLine) return;
-    buffer.append(chunk, static_cast<std::size_t>(got));
-    std::size_t start = 0;
-    for (std::size_t end = buffer.find('\n'); end != std::string::npos; end = buffer.find('\n', start)) {
-      dispatch(std::string_view(buffer).substr(start, end - start));
-      start = end + 1;
-    }
-    buffer.erase(0, start);
+    std::size_t line = co_await asio::async_read_until(socket_, asio::dynamic_buffer(buffer, kMaxLine), '\n',
+                                                       asio::redirect_error(asio::use_awaitable, fault));
+    if (fault) co_return;
+    dispatch(std::string_view(buffer).substr(0, line));
+    buffer.erase(0, line);
   }
 }
 

@@ -1,6 +1,7 @@
 // A connection to the QMP monitor of a QEMU storage daemon (docs/interop/qmp-spec in QEMU's tree).
 //
-// Any thread may call; each waits for its own reply. A thread of the client connects, negotiates and reads.
+// Any thread but the listener's may call; each waits for its own reply. On the listener's the client connects,
+// negotiates and reads.
 //
 // A daemon answers in the order it is asked. One that has owed an answer for longer than Timeouts::answer is stalled:
 // who waits for it and who calls it then gets Error(Unavailable) at once, until the late answer comes. What was asked
@@ -8,6 +9,9 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <chrono>
@@ -20,8 +24,7 @@
 #include <string_view>
 
 #include "base/mutex.h"
-#include "base/thread.h"
-#include "base/unique_fd.h"
+#include "qemu/listener.h"
 #include "qemu/timeouts.h"
 
 namespace varve::qemu {
@@ -41,8 +44,10 @@ enum class Peer : std::uint8_t {
 
 class QmpClient {
  public:
-  // Returns at once, and tries to connect until it is destroyed. name: the daemon's, for messages.
-  QmpClient(std::filesystem::path socket, std::string name, const Patience& patience, Peer peer);
+  // Returns at once, and tries to connect until it is destroyed. name: the daemon's, for messages. The patience is
+  // there as long as anybody calls.
+  QmpClient(std::shared_ptr<Listener> listener, std::filesystem::path socket, std::string name,
+            const Patience& patience, Peer peer);
   ~QmpClient();
   QmpClient(const QmpClient&) = delete;
   QmpClient& operator=(const QmpClient&) = delete;
@@ -93,10 +98,11 @@ class QmpClient {
   };
 
   void close() VARVE_EXCLUDES(mutex_);
-  void run();
-  void connect();
+  boost::asio::awaitable<void> talk();
+  boost::asio::awaitable<void> connect();
+  bool is_closing() const VARVE_EXCLUDES(mutex_);
   bool try_connect();
-  void read();
+  boost::asio::awaitable<void> read();
   void dispatch(std::string_view line);
   void heard(json::object message) VARVE_REQUIRES(mutex_);
   json::value call(std::string_view command, json::object arguments) VARVE_EXCLUDES(mutex_);
@@ -123,7 +129,7 @@ class QmpClient {
 
   mutable Mutex mutex_;
   Condition changed_;
-  UniqueFd socket_ VARVE_GUARDED_BY(mutex_);  // set once, before ready_
+  int descriptor_ VARVE_GUARDED_BY(mutex_) = -1;  // of socket_, from before ready_
   std::uint64_t next_id_ VARVE_GUARDED_BY(mutex_) = 1;
   // By id, so that the first without a reply is the oldest.
   std::map<std::uint64_t, Asked> asked_ VARVE_GUARDED_BY(mutex_);
@@ -132,14 +138,18 @@ class QmpClient {
   bool ready_ VARVE_GUARDED_BY(mutex_) = false;                            // negotiated
   bool lost_ VARVE_GUARDED_BY(mutex_) = false;
   bool closing_ VARVE_GUARDED_BY(mutex_) = false;
-  bool told_ VARVE_GUARDED_BY(mutex_) = false;  // the log knows that it is stalled
+  bool ended_ VARVE_GUARDED_BY(mutex_) = false;  // talk() has
+  bool told_ VARVE_GUARDED_BY(mutex_) = false;   // the log knows that it is stalled
 
   Mutex send_mutex_;  // one command after the other
   Mutex settle_mutex_ VARVE_ACQUIRED_BEFORE(mutex_);
   std::atomic<bool> unsettled_;  // may have jobs that nobody waits for
   // Not before, as it failed.
   std::chrono::steady_clock::time_point settle_again_ VARVE_GUARDED_BY(settle_mutex_){};
-  Thread thread_;
+  const std::shared_ptr<Listener> listener_;
+  // Used on the listener's thread.
+  boost::asio::local::stream_protocol::socket socket_;
+  std::shared_ptr<boost::asio::steady_timer> pause_;  // before the next try to connect
 };
 
 }  // namespace varve::qemu

@@ -40,11 +40,13 @@ bool redoable(const std::string& key) {
 
 }  // namespace
 
-StorageDaemon::StorageDaemon(std::string key, fs::path directory, Process process, const Patience& patience, Peer peer)
+StorageDaemon::StorageDaemon(std::shared_ptr<Listener> listener, std::string key, fs::path directory, Process process,
+                             const Patience& patience, Peer peer)
     : key_(std::move(key)),
       directory_(std::move(directory)),
       process_(std::move(process)),
-      qmp_(directory_ / kSocket, key_ + " (process " + std::to_string(process_.pid()) + ")", patience, peer) {}
+      qmp_(std::move(listener), directory_ / kSocket, key_ + " (process " + std::to_string(process_.pid()) + ")",
+           patience, peer) {}
 
 StorageDaemons::StorageDaemons(fs::path root, std::string program, const Timeouts& timeouts)
     : root_(std::move(root)),
@@ -105,7 +107,8 @@ StorageDaemons::Daemon StorageDaemons::find_locked(const KeyedMutex::Lock& one) 
   std::optional<Process> process = process_of(root_, key);
   if (!process || !is_within_reach(key, *process)) return nullptr;
   log::info("storage daemon adopted", {{"daemon", key}, {"pid", process->pid()}});
-  return keep(std::make_shared<StorageDaemon>(key, root_ / key, std::move(*process), patience_, Peer::Adopted));
+  return keep(
+      std::make_shared<StorageDaemon>(listener_, key, root_ / key, std::move(*process), patience_, Peer::Adopted));
 }
 
 // Of one whose socket somebody has removed nothing can be asked any more, while it keeps its images locked: it is told
@@ -343,7 +346,7 @@ StorageDaemons::Daemon StorageDaemons::try_spawn(const std::string& key) {
                 "the storage daemon " + key + " does not start: " + fault + " " + said);
   }
   log::info("storage daemon started", {{"daemon", key}, {"pid", process->pid()}});
-  return std::make_shared<StorageDaemon>(key, directory, std::move(*process), patience_, Peer::New);
+  return std::make_shared<StorageDaemon>(listener_, key, directory, std::move(*process), patience_, Peer::New);
 }
 
 // With --daemonize the parent returns when the monitor listens. "": it does.

@@ -29,7 +29,8 @@ namespace varve::qemu {
 
 class StorageDaemon {
  public:
-  StorageDaemon(std::string key, std::filesystem::path directory, Process process, const Patience& patience, Peer peer);
+  StorageDaemon(std::shared_ptr<Listener> listener, std::string key, std::filesystem::path directory, Process process,
+                const Patience& patience, Peer peer);
 
   const std::string& key() const { return key_; }
   const std::filesystem::path& directory() const { return directory_; }
@@ -122,6 +123,7 @@ class StorageDaemons {
   const std::filesystem::path root_;
   const std::string program_;
   Patience patience_;
+  const std::shared_ptr<Listener> listener_ = std::make_shared<Listener>();
   std::function<bool()> make_room_;
   KeyedMutex locks_;  // a key's: who starts and stops its daemon
 
