@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "exports/nbd/connection.h"
+#include "store/identity_tables.h"
 #include "store/plain_rows.h"
 
 namespace varve::recovery {

@@ -14,6 +14,7 @@
 #include "recovery/database_file.h"
 #include "recovery/rows.h"
 #include "store/database.h"
+#include "store/mapping.h"
 #include "store/plain_rows.h"
 
 namespace varve::recovery {

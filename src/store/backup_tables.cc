@@ -5,6 +5,14 @@
 
 namespace varve::store {
 
+void Backups::insert(const model::Backup& backup) {
+  store::insert(db_, backup);
+}
+
+void Backups::update(const model::Backup& backup) {
+  store::update(db_, backup);
+}
+
 void Backups::remove(const BackupId& id) {
   run(db_, "DELETE FROM backups WHERE id = :id", id);
 }

@@ -21,11 +21,13 @@
 #include "base/scheduler.h"
 #include "store/backup_tables.h"
 #include "store/group_tables.h"
-#include "store/identity_tables.h"
 #include "store/tables.h"
+#include "store/touched.h"
 #include "store/type_tables.h"
 
 namespace varve::store {
+
+class Identities;
 
 class Transaction {
  public:
@@ -47,7 +49,7 @@ class Transaction {
   Transfers transfers() { return Transfers(db_); }
   Messages messages() { return Messages(db_); }
   Quotas quotas() { return Quotas(db_); }
-  Identities identities() { return Identities(db_); }
+  Identities identities();                  // identity_tables.h
   Connection& connection() { return db_; }  // for rows of any table (plain_rows.h)
 
  private:
@@ -65,29 +67,25 @@ class Database {
 
   template <class F>
   boost::asio::awaitable<Result<F>> write(F fn) {
-    Outcome<F> outcome(fn);
-    co_await commit([&outcome](Transaction& tx) { outcome.run(tx); });
-    co_return outcome.take();
+    return committed<Result<F>>(std::move(fn));
   }
 
   template <class F>
   Result<F> write_blocking(F fn) {
-    Outcome<F> outcome(fn);
-    commit_blocking([&outcome](Transaction& tx) { outcome.run(tx); });
+    Outcome<Result<F>> outcome;
+    commit_blocking([&](Transaction& tx) { outcome.run(fn, tx); });
     return outcome.take();
   }
 
   template <class F>
   boost::asio::awaitable<Result<F>> read(F fn) {
-    Outcome<F> outcome(fn);
-    co_await view([&outcome](Transaction& tx) { outcome.run(tx); });
-    co_return outcome.take();
+    return viewed<Result<F>>(std::move(fn));
   }
 
   template <class F>
   Result<F> read_blocking(F fn) {
-    Outcome<F> outcome(fn);
-    view_blocking([&outcome](Transaction& tx) { outcome.run(tx); });
+    Outcome<Result<F>> outcome;
+    view_blocking([&](Transaction& tx) { outcome.run(fn, tx); });
     return outcome.take();
   }
 
@@ -116,26 +114,33 @@ class Database {
 
  private:
   // The last run's result.
-  template <class F>
-  class Outcome {
-   public:
-    explicit Outcome(F& fn) : fn_(fn) {}
-    void run(Transaction& tx) {
-      if constexpr (std::is_void_v<Result<F>>) {
-        fn_(tx);
-      } else {
-        result_.emplace(fn_(tx));
-      }
-    }
-    Result<F> take() {
-      if constexpr (!std::is_void_v<Result<F>>) return std::move(*result_);
-    }
-
-   private:
-    struct Nothing {};
-    F& fn_;
-    std::optional<std::conditional_t<std::is_void_v<Result<F>>, Nothing, Result<F>>> result_;
+  template <class T>
+  struct Outcome {
+    std::optional<T> result;
+    void run(auto& fn, Transaction& tx) { result.emplace(fn(tx)); }
+    T take() { return std::move(*result); }
   };
+
+  // A coroutine a type of result, not one a call: they are what takes a compiler's time.
+  template <class T>
+  boost::asio::awaitable<T> committed(std::function<T(Transaction&)> fn) {
+    Outcome<T> outcome;
+    co_await commit([&](Transaction& tx) { outcome.run(fn, tx); });
+    co_return outcome.take();
+  }
+
+  template <class T>
+  boost::asio::awaitable<T> viewed(std::function<T(Transaction&)> fn) {
+    Outcome<T> outcome;
+    co_await view([&](Transaction& tx) { outcome.run(fn, tx); });
+    co_return outcome.take();
+  }
+};
+
+template <>
+struct Database::Outcome<void> {
+  void run(auto& fn, Transaction& tx) { fn(tx); }
+  void take() {}
 };
 
 // Opens (and creates, mode 0600) the file, migrates it, starts the writer. The destructor finishes the queue.

@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "store/identity_tables.h"
+#include "store/mapping.h"
 #include "store/migrations.h"
 #include "store/plain_rows.h"
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "store/mapping.h"
+#include "store/columns.h"
 #include "store/tables.h"
 
 namespace varve::store {

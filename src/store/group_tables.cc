@@ -5,6 +5,14 @@
 
 namespace varve::store {
 
+void GroupTypes::insert(const model::GroupType& type) {
+  store::insert(db_, type);
+}
+
+void GroupTypes::update(const model::GroupType& type) {
+  store::update(db_, type);
+}
+
 void GroupTypes::remove(const GroupTypeId& id) {
   run(db_, "DELETE FROM group_types WHERE id = :id", id);
 }
@@ -23,6 +31,14 @@ model::Page<model::GroupType> GroupTypes::list(const model::PageQuery& query) {
 
 bool GroupTypes::in_use(const GroupTypeId& id) {
   return !query<std::int64_t>(db_, "SELECT 1 FROM volume_groups WHERE group_type_id = :type LIMIT 1", id).empty();
+}
+
+void VolumeGroups::insert(const model::VolumeGroup& group) {
+  store::insert(db_, group);
+}
+
+void VolumeGroups::update(const model::VolumeGroup& group) {
+  store::update(db_, group);
 }
 
 void VolumeGroups::remove(const GroupId& id) {
@@ -54,6 +70,14 @@ std::vector<model::Volume> VolumeGroups::volumes(const GroupId& id) {
 std::int64_t VolumeGroups::count(const ProjectId& project) {
   return std::get<0>(
       query<std::int64_t>(db_, "SELECT COUNT(*) FROM volume_groups WHERE project_id = :project", project).front());
+}
+
+void GroupSnapshots::insert(const model::GroupSnapshot& snapshot) {
+  store::insert(db_, snapshot);
+}
+
+void GroupSnapshots::update(const model::GroupSnapshot& snapshot) {
+  store::update(db_, snapshot);
 }
 
 void GroupSnapshots::remove(const GroupSnapshotId& id) {

@@ -1,6 +1,12 @@
 #include "store/identity_tables.h"
 
+#include "store/database.h"
+
 namespace varve::store {
+
+Identities Transaction::identities() {
+  return Identities(db_);
+}
 
 void Identities::assign(const RoleAssignment& a) {
   if (a.group_id.empty()) {

@@ -125,6 +125,7 @@ class Identities {
   }
   // Of what stands in no domain.
   template <class T>
+    requires(!requires(T row) { row.domain_id; })
   std::optional<T> find_by_name(const std::string& name) {
     return select_one<T>(db_, "WHERE name = :name", name);
   }

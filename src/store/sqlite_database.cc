@@ -17,6 +17,7 @@
 #include "base/scheduler.h"
 #include "base/unique_fd.h"
 #include "store/database.h"
+#include "store/mapping.h"
 #include "store/migrations.h"
 #include "store/place.h"
 #include "store/reserve.h"

@@ -276,6 +276,14 @@ std::vector<model::Attachment> Attachments::exported() {
   return select<model::Attachment>(db_, "WHERE connection IS NOT NULL ORDER BY volume_id, created_at, id");
 }
 
+void VolumeTypes::insert(const model::VolumeType& type) {
+  store::insert(db_, type);
+}
+
+void VolumeTypes::update(const model::VolumeType& type) {
+  store::update(db_, type);
+}
+
 void VolumeTypes::remove(const VolumeTypeId& id) {
   run(db_, "DELETE FROM volume_types WHERE id = :id", id);
 }
@@ -352,6 +360,10 @@ void ServiceStates::set(const model::ServiceState& state) {
   if (!update(db_, state)) insert(db_, state);
 }
 
+void Tasks::update(const model::Task& task) {
+  store::update(db_, task);
+}
+
 void Tasks::insert(const model::Task& task) {
   store::insert(db_, task);
   db_.touched().begun.push_back(task);
@@ -421,6 +433,10 @@ void Tasks::forget_ended_before(Timestamp time) {
   run(db_, "DELETE FROM tasks WHERE state <> 'live' AND ended_at < :time", time);
 }
 
+void Transfers::insert(const model::Transfer& transfer) {
+  store::insert(db_, transfer);
+}
+
 void Transfers::remove(const TransferId& id) {
   run(db_, "DELETE FROM transfers WHERE id = :id", id);
 }
@@ -437,6 +453,10 @@ model::Transfer Transfers::get(const Scope& scope, const TransferId& id) {
 
 model::Page<model::Transfer> Transfers::list(const model::PageQuery& query) {
   return select_page<model::Transfer>(db_, query);
+}
+
+void Messages::insert(const model::Message& message) {
+  store::insert(db_, message);
 }
 
 void Messages::remove(const MessageId& id) {

@@ -11,113 +11,12 @@
 
 #include "model/page.h"
 #include "model/resources.h"
-#include "store/mapping.h"
-#include "store/sql.h"
 
 namespace varve::store {
 
+class Connection;
+
 using Scope = std::optional<ProjectId>;
-
-template <>
-struct Table<model::Volume> {
-  static constexpr std::string_view name = "volumes";
-  static void columns(auto& v, auto&& f) {
-    f("id", v.id), f("project_id", v.project_id), f("user_id", v.user_id), f("name", v.name);
-    f("description", v.description), f("status", v.status), f("size_gib", v.size_gib);
-    f("volume_type_id", v.volume_type_id), f("availability_zone", v.availability_zone), f("bootable", v.bootable);
-    f("multiattach", v.multiattach), f("read_only", v.read_only), f("read_only_set", v.read_only_set);
-    f("snapshot_id", v.snapshot_id);
-    f("source_volume_id", v.source_volume_id), f("metadata", v.metadata), f("tags", v.tags);
-    f("pool", v.pool), f("migration_status", v.migration_status), f("group_id", v.group_id);
-    f("encryption_key_id", v.encryption_key_id), f("image_metadata", v.image_metadata);
-    f("dedicated_storage_id", v.dedicated_storage_id), f("enterprise_project_id", v.enterprise_project_id);
-    f("created_at", v.created_at), f("updated_at", v.updated_at);
-  }
-};
-
-template <>
-struct Table<model::Snapshot> {
-  static constexpr std::string_view name = "snapshots";
-  static void columns(auto& s, auto&& f) {
-    f("id", s.id), f("project_id", s.project_id), f("user_id", s.user_id), f("volume_id", s.volume_id);
-    f("name", s.name), f("description", s.description), f("status", s.status), f("size_gib", s.size_gib);
-    f("metadata", s.metadata), f("tags", s.tags), f("group_snapshot_id", s.group_snapshot_id),
-        f("progress", s.progress), f("created_at", s.created_at), f("updated_at", s.updated_at);
-  }
-};
-
-template <>
-struct Table<model::Attachment> {
-  static constexpr std::string_view name = "attachments";
-  static void columns(auto& a, auto&& f) {
-    f("id", a.id), f("project_id", a.project_id), f("user_id", a.user_id), f("volume_id", a.volume_id);
-    f("snapshot_id", a.snapshot_id), f("instance_id", a.instance_id), f("host_name", a.host_name),
-        f("mountpoint", a.mountpoint), f("mode", a.mode);
-    f("status", a.status), f("connector", a.connector), f("connection", a.connection), f("created_at", a.created_at);
-    f("updated_at", a.updated_at), f("attached_at", a.attached_at);
-  }
-};
-
-template <>
-struct Table<model::VolumeType> {
-  static constexpr std::string_view name = "volume_types";
-  static void columns(auto& t, auto&& f) {
-    f("id", t.id), f("name", t.name), f("description", t.description), f("is_public", t.is_public);
-    f("extra_specs", t.extra_specs), f("iops_base", t.qos.iops_base), f("iops_per_gib", t.qos.iops_per_gib);
-    f("iops_max", t.qos.iops_max), f("iops_burst", t.qos.iops_burst), f("mibps_base", t.qos.mibps_base);
-    f("mibps_per_100_gib", t.qos.mibps_per_100_gib), f("mibps_max", t.qos.mibps_max);
-    f("qos_spec_id", t.qos_spec_id);
-    f("created_at", t.created_at), f("updated_at", t.updated_at);
-  }
-};
-
-template <>
-struct Table<model::Task> {
-  static constexpr std::string_view name = "tasks";
-  static void columns(auto& t, auto&& f) {
-    f("id", t.id), f("kind", t.kind), f("state", t.state), f("project_id", t.project_id), f("volume_id", t.volume_id);
-    f("snapshot_id", t.snapshot_id), f("attachment_id", t.attachment_id), f("size_gib", t.size_gib);
-    f("resume_status", t.resume_status), f("payload", t.payload), f("request_id", t.request_id);
-    f("attempts", t.attempts), f("created_at", t.created_at);
-    f("ended_at", t.ended_at), f("error", t.error), f("error_code", t.error_code), f("batch_id", t.batch_id);
-    f("user_id", t.user_id), f("undo_left", t.undo_left);
-  }
-};
-
-template <>
-struct Table<model::ServiceState> {
-  static constexpr std::string_view name = "service_states";
-  static void columns(auto& s, auto&& f) {
-    f("id", s.id), f("disabled", s.disabled), f("disabled_reason", s.disabled_reason), f("frozen", s.frozen);
-  }
-};
-
-template <>
-struct Table<model::Transfer> {
-  static constexpr std::string_view name = "transfers";
-  static void columns(auto& t, auto&& f) {
-    f("id", t.id), f("project_id", t.project_id), f("volume_id", t.volume_id), f("name", t.name);
-    f("key_hash", t.key_hash), f("no_snapshots", t.no_snapshots), f("created_at", t.created_at);
-  }
-};
-
-template <>
-struct Table<model::Message> {
-  static constexpr std::string_view name = "messages";
-  static void columns(auto& m, auto&& f) {
-    f("id", m.id), f("project_id", m.project_id), f("event_id", m.event_id), f("level", m.level), f("text", m.text);
-    f("resource_type", m.resource_type), f("resource_id", m.resource_id), f("request_id", m.request_id);
-    f("created_at", m.created_at), f("expires_at", m.expires_at);
-  }
-};
-
-template <>
-struct Table<model::Damage> {
-  static constexpr std::string_view name = "damages";
-  static void columns(auto& d, auto&& f) {
-    f("id", d.id), f("volume_id", d.volume_id), f("reason", d.reason), f("found_at", d.found_at);
-  }
-};
 
 // Rows and gigabytes of a project, or of one volume type in it.
 struct Usage {
@@ -191,8 +90,8 @@ class Attachments {
 class VolumeTypes {
  public:
   explicit VolumeTypes(Connection& db) : db_(db) {}
-  void insert(const model::VolumeType& type) { store::insert(db_, type); }
-  void update(const model::VolumeType& type) { store::update(db_, type); }
+  void insert(const model::VolumeType& type);
+  void update(const model::VolumeType& type);
   void remove(const VolumeTypeId& id);
   std::vector<model::VolumeType> all();
   std::optional<model::VolumeType> find(const VolumeTypeId& id);
@@ -213,7 +112,7 @@ class Tasks {
   explicit Tasks(Connection& db) : db_(db) {}
   // Who listens for commits (the task runner) runs it after the commit.
   void insert(const model::Task& task);
-  void update(const model::Task& task) { store::update(db_, task); }
+  void update(const model::Task& task);
   std::vector<model::Task> live();
   std::vector<model::Task> to_undo();  // that failed and left something
   void note_undone(const TaskId& id);
@@ -258,7 +157,7 @@ class ServiceStates {
 class Transfers {
  public:
   explicit Transfers(Connection& db) : db_(db) {}
-  void insert(const model::Transfer& transfer) { store::insert(db_, transfer); }
+  void insert(const model::Transfer& transfer);
   void remove(const TransferId& id);
   void remove_of_volume(const VolumeId& volume);
   model::Transfer get(const Scope& scope, const TransferId& id);
@@ -271,7 +170,7 @@ class Transfers {
 class Messages {
  public:
   explicit Messages(Connection& db) : db_(db) {}
-  void insert(const model::Message& message) { store::insert(db_, message); }
+  void insert(const model::Message& message);
   void remove(const MessageId& id);
   model::Message get(const Scope& scope, const MessageId& id);
   model::Page<model::Message> list(const model::PageQuery& query);

@@ -5,6 +5,14 @@
 
 namespace varve::store {
 
+void QosSpecs::insert(const model::QosSpec& spec) {
+  store::insert(db_, spec);
+}
+
+void QosSpecs::update(const model::QosSpec& spec) {
+  store::update(db_, spec);
+}
+
 void QosSpecs::remove(const QosSpecId& id) {
   run(db_, "DELETE FROM qos_specs WHERE id = :id", id);
 }
@@ -29,6 +37,14 @@ model::Page<model::QosSpec> QosSpecs::list(const model::PageQuery& query) {
 
 std::vector<model::VolumeType> QosSpecs::types(const QosSpecId& id) {
   return select<model::VolumeType>(db_, "WHERE qos_spec_id = :spec ORDER BY name", id);
+}
+
+void TypeEncryptions::insert(const model::TypeEncryption& encryption) {
+  store::insert(db_, encryption);
+}
+
+void TypeEncryptions::update(const model::TypeEncryption& encryption) {
+  store::update(db_, encryption);
 }
 
 void TypeEncryptions::remove(const EncryptionId& id) {

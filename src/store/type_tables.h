@@ -11,30 +11,11 @@
 
 namespace varve::store {
 
-template <>
-struct Table<model::QosSpec> {
-  static constexpr std::string_view name = "qos_specs";
-  static void columns(auto& q, auto&& f) {
-    f("id", q.id), f("name", q.name), f("consumer", q.consumer), f("specs", q.specs), f("created_at", q.created_at);
-    f("updated_at", q.updated_at);
-  }
-};
-
-template <>
-struct Table<model::TypeEncryption> {
-  static constexpr std::string_view name = "type_encryptions";
-  static void columns(auto& e, auto&& f) {
-    f("id", e.id), f("volume_type_id", e.volume_type_id), f("provider", e.provider);
-    f("control_location", e.control_location), f("cipher", e.cipher), f("key_size", e.key_size);
-    f("created_at", e.created_at), f("updated_at", e.updated_at);
-  }
-};
-
 class QosSpecs {
  public:
   explicit QosSpecs(Connection& db) : db_(db) {}
-  void insert(const model::QosSpec& spec) { store::insert(db_, spec); }
-  void update(const model::QosSpec& spec) { store::update(db_, spec); }
+  void insert(const model::QosSpec& spec);
+  void update(const model::QosSpec& spec);
   void remove(const QosSpecId& id);
   std::optional<model::QosSpec> find(const QosSpecId& id);
   model::QosSpec get(const QosSpecId& id);
@@ -49,8 +30,8 @@ class QosSpecs {
 class TypeEncryptions {
  public:
   explicit TypeEncryptions(Connection& db) : db_(db) {}
-  void insert(const model::TypeEncryption& encryption) { store::insert(db_, encryption); }
-  void update(const model::TypeEncryption& encryption) { store::update(db_, encryption); }
+  void insert(const model::TypeEncryption& encryption);
+  void update(const model::TypeEncryption& encryption);
   void remove(const EncryptionId& id);
   std::optional<model::TypeEncryption> of_type(const VolumeTypeId& type);
 

@@ -2,6 +2,7 @@
 import base64
 import json
 import shutil
+import time
 import uuid
 
 import pytest
@@ -237,6 +238,7 @@ def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(o
     store.write_text("")
     failed = admin.create_backup(volume, wait=False, snapshot_id=snapshot)
     wait_until(lambda: admin.call("GET", f"/backups/{failed}")["backup"]["status"] == "error", 60, "the backup's end")
+    failed_at = time.monotonic()
     store.unlink()
     away.rename(store)
     (store / failed).write_text("not a directory")
@@ -246,7 +248,8 @@ def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(o
     told = admin.call("GET", f"/backups/{failed}/explain")["explanation"]
     assert not told["settled"] and "yet to be taken away" in told["waits_for"] and told["reason"] in told["summary"], told
     (store / failed).unlink()
-    wait_until(lambda: "what a failed task left was taken away" in own_server.log(), 30, "the remains to go")
+    pauses = time.monotonic() - failed_at  # each is twice the one before: the next is no longer than all so far
+    wait_until(lambda: "what a failed task left was taken away" in own_server.log(), 30 + pauses, "the remains to go")
     told = admin.call("GET", f"/backups/{failed}/explain")["explanation"]
     assert told["settled"] and not told["waits_for"] and told["reason"], told
     own_server.stop()

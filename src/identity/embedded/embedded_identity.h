@@ -16,6 +16,7 @@
 #include "identity/embedded/signatures.h"
 #include "identity/embedded/tokens.h"
 #include "store/database.h"
+#include "store/identity_tables.h"
 
 namespace varve::identity {
 

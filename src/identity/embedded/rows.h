@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "identity/kinds.h"
 #include "store/database.h"
+#include "store/identity_tables.h"
 
 namespace varve::identity {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "store/mapping.h"
+#include "store/columns.h"
 
 namespace varve::sim {
 
