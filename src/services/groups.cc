@@ -345,7 +345,7 @@ void Groups::run_snapshot(const Task& task) {
 }
 
 void Groups::end_snapshot(store::Transaction& tx, const Task& task, bool good) const {
-  GroupSnapshotId id = task.with<GroupSnapshotId>();
+  const GroupSnapshotId& id = task.with<GroupSnapshotId>();
   for (Snapshot& snapshot : tx.group_snapshots().snapshots(id)) {
     if (snapshot.status != SnapshotStatus::Creating) continue;
     move_to(snapshot, good ? SnapshotStatus::Available : SnapshotStatus::Error);
