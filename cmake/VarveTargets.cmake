@@ -19,7 +19,7 @@ target_link_libraries(varve_options INTERFACE Boost::headers spdlog::spdlog Open
 function(varve_layer name dir)
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   if(sources)
     add_library(varve_${name} STATIC ${sources})

@@ -209,7 +209,7 @@ struct Task {
   std::optional<JobId> batch_id;          // tasks of one call that made several volumes
   bool undo_left = false;                 // it failed, and what it left has not been taken away yet
 
-  // What its kind says that it has. Of a row that is damaged: one that names nothing.
+  // What its kind says that it has. Of a row that is damaged: an empty one.
   template <class T>
   const T& with() const {
     static const T none;

@@ -414,6 +414,11 @@ asio::awaitable<void> QmpClient::connect() {
   }
 }
 
+bool QmpClient::is_ready() const {
+  MutexLock lock(mutex_);
+  return ready_;
+}
+
 bool QmpClient::is_closing() const {
   MutexLock lock(mutex_);
   return closing_;
@@ -457,6 +462,7 @@ void QmpClient::dispatch(std::string_view line) {
   if (fault || !parsed.is_object()) return;
   json::object& message = parsed.as_object();
   if (message.contains("QMP")) {
+    if (is_ready()) return;  // a daemon greets once, and its buffer is empty then: the answer is not waited for
     send(R"({"execute": "qmp_capabilities", "id": 0})"
          "\n");
     return;

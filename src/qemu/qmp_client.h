@@ -100,6 +100,7 @@ class QmpClient {
   void close() VARVE_EXCLUDES(mutex_);
   boost::asio::awaitable<void> talk();
   boost::asio::awaitable<void> connect();
+  bool is_ready() const VARVE_EXCLUDES(mutex_);
   bool is_closing() const VARVE_EXCLUDES(mutex_);
   bool try_connect();
   boost::asio::awaitable<void> read();

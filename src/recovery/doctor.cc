@@ -177,10 +177,14 @@ class Look {
     }
     for (auto& [id] : store::query<string>(db, "SELECT id FROM damages")) rows_.damaged.insert(id);
     string payload = present_name(db, "tasks", "payload", "target");
-    for (auto& [volume, snapshot, works_with] : store::query<string, optional<string>, optional<string>>(
-             db, "SELECT volume_id, snapshot_id, " + payload + " FROM tasks WHERE state = 'live'")) {
+    for (auto& [id, volume, snapshot, works_with] : store::query<string, string, optional<string>, optional<string>>(
+             db, "SELECT id, volume_id, snapshot_id, " + payload + " FROM tasks WHERE state = 'live'")) {
       rows_.tasked.insert(volume);
       if (snapshot) rows_.tasked.insert(*snapshot);
+      // What a task copies is served under the name of its snapshot, or of one that it made and called after itself.
+      for (const string& copied : {snapshot.value_or(id), id}) {
+        rows_.tasked.insert(model::Source{VolumeId(volume), SnapshotId(copied)}.name());
+      }
       if (works_with) rows_.tasked.insert(works_with->substr(works_with->find(':') + 1));
     }
     string connection = present_name(db, "attachments", "connection", "export_uri");

@@ -118,9 +118,9 @@ void Backups::run_backup(const Task& task) {
     backend_.delete_snapshot(task.volume_id, source);
   }
   db_.write_blocking([&](store::Transaction& tx) {
-    backup.object_count = 0;
-    for (const backups::Chunk& chunk : done->chunks) backup.object_count += chunk.archive == 0 ? 1 : 0;
-    tx.backups().update(backup);
+    Backup present = tx.backups().get(std::nullopt, backup.id);  // it may have been renamed meanwhile
+    present.object_count = std::ranges::count(done->chunks, 0, &backups::Chunk::archive);
+    tx.backups().update(present);
   });
 }
 

@@ -146,7 +146,7 @@ asio::awaitable<void> Snapshots::remove(model::Actor actor, SnapshotId id, bool 
       throw Error(ErrorCode::InvalidState, "Invalid snapshot: Snapshot " + id.str() + " has " +
                                                std::to_string(attachments) + " attachments; delete them first.");
     }
-    snapshot.status = SnapshotStatus::Deleting;
+    snapshot.status = SnapshotStatus::Deleting;  // no move of the tables: by force, from any status
     snapshot.updated_at = clock_.now();
     tx.snapshots().update(snapshot);
     Task task = tasks_.make(TaskKind::DeleteSnapshot, actor, snapshot.volume_id);

@@ -35,7 +35,8 @@ class TypesOf {
 
   boost::asio::awaitable<Type> create(TypeSpec spec);
   boost::asio::awaitable<Type> update(std::string id, TypeChange change);
-  boost::asio::awaitable<void> remove(std::string id);  // Error(InvalidState) while it is in use
+  // Error(InvalidState) while it is in use, Error(Forbidden) when it must stay.
+  boost::asio::awaitable<void> remove(std::string id);
   boost::asio::awaitable<void> merge_specs(std::string id, model::Metadata specs);
   boost::asio::awaitable<void> remove_spec(std::string id, std::string key);
 

@@ -146,15 +146,21 @@ void Volumes::register_tasks() {
                                            resume_volume(tx, task, clock_.now());
                                          }});
 
-  tasks_.handle(TaskKind::MigrateVolume,
-                {[this](const Task& task) { move_to_pool(task.volume_id, task.with<model::PoolName>().name); },
-                 [](store::Transaction&, const Task&) {},
-                 [](store::Transaction& tx, const Task& task, const Error&) {
-                   std::optional<Volume> volume = tx.volumes().find(std::nullopt, task.volume_id);
-                   if (!volume) return;
-                   volume->migration_status = "error";
-                   tx.volumes().update(*volume);
-                 }});
+  tasks_.handle(TaskKind::MigrateVolume, {[this](const Task& task) {
+                                            // An empty name is a pool's too.
+                                            const auto* pool = std::get_if<model::PoolName>(&task.payload);
+                                            if (pool == nullptr)
+                                              throw Error(ErrorCode::Internal, "the row of the task is damaged");
+                                            move_to_pool(task.volume_id, pool->name);
+                                          },
+                                          [](store::Transaction&, const Task&) {},
+                                          [](store::Transaction& tx, const Task& task, const Error&) {
+                                            std::optional<Volume> volume =
+                                                tx.volumes().find(std::nullopt, task.volume_id);
+                                            if (!volume) return;
+                                            volume->migration_status = "error";
+                                            tx.volumes().update(*volume);
+                                          }});
 }
 
 }  // namespace varve::services

@@ -26,8 +26,8 @@ class VolumeTypes : public TypesOf<model::VolumeType> {
   boost::asio::awaitable<model::VolumeType> named(model::Actor actor, std::string name_or_id) const;
   boost::asio::awaitable<model::VolumeType> default_type(model::Actor actor) const;  // of its project
 
-  // Projects that may use a private type; for administrators, which the API checks. A public one throws
-  // Error(InvalidInput).
+  // Projects that may use a private type; for administrators, which the API checks. Of one that is
+  // public access() throws Error(NotFound), grant() Error(Conflict).
   boost::asio::awaitable<std::vector<ProjectId>> access(std::string id) const;
   boost::asio::awaitable<void> grant(std::string id, ProjectId project);
   boost::asio::awaitable<void> revoke(std::string id, ProjectId project);

@@ -198,7 +198,7 @@ TaskId Volumes::begin_remove(store::Transaction& tx, const model::Actor& actor, 
     move_to(snapshot, Deleting);
     tx.snapshots().update(snapshot);
   }
-  volume.status = VolumeStatus::Deleting;
+  volume.status = VolumeStatus::Deleting;  // no move of the tables: by force, from any status
   volume.updated_at = clock_.now();
   tx.volumes().update(volume);
   tx.transfers().remove_of_volume(id);  // by force, from `awaiting-transfer`

@@ -1,5 +1,5 @@
-// The columns of each table of the block-storage side: in the order of the SELECT, named as the schema names them. For
-// store/ itself: who uses the tables sees their classes only.
+// The columns of each table of the block-storage side: in the order of the SELECT, named as the schema names them. Who
+// uses the tables sees their classes only.
 #pragma once
 
 #include <string_view>

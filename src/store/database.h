@@ -3,11 +3,11 @@
 // A transaction is a function of a Transaction&: plain synchronous code without effects outside of it, since it may run
 // again. What it returns is returned. What it throws undoes its own changes, nobody else's, and reaches the caller.
 // write(): returns after the commit is on disk (synchronous=FULL). Many callers share one commit: one writer thread
-// drains the queue into one SQLite transaction, each function in a savepoint of its own. read(): a consistent view;
-// SQLite answers on the calling thread, in microseconds. A full disk fails single writes with Error(NoSpace) and stops
-// nothing: the writer goes on, and room has been kept for those that free space (reserve.h). Sees every write that was
-// acknowledged before it. Any thread. A coroutine resumes on its own executor; the _blocking ones are for threads that
-// are not an io_context's.
+// drains the queue into one SQLite transaction, each function in a savepoint of its own. read(): a consistent view,
+// which has every write that was acknowledged before it; SQLite answers on the calling thread, in microseconds. A full
+// disk fails single writes with Error(NoSpace) and stops nothing: the writer goes on, and room has been kept for those
+// that free space (reserve.h). Any thread. A coroutine resumes on its own executor; the _blocking ones are for threads
+// that are not an io_context's.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -225,6 +225,19 @@ def test_bad_requests_are_refused(admin, body):
     assert reply.status_code in (400, 404), reply.text
 
 
+def test_a_backup_is_renamed_while_it_is_made(own_server):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 512M")
+    backup = admin.create_backup(volume, wait=False)
+    wait_until(lambda: [key for key in own_server.storage_daemons() if key.startswith("snapshot-")], 30, "the copy to begin")
+    admin.call("PUT", f"/backups/{backup}", {"backup": {"name": "another"}}, 200, "3.9")
+    wait_until(lambda: admin.call("GET", f"/backups/{backup}")["backup"]["status"] == "available", 60, "the backup")
+    made = admin.call("GET", f"/backups/{backup}")["backup"]
+    assert made["name"] == "another" and made["object_count"] > 0
+    own_server.stop()
+
+
 def test_what_a_failed_backup_left_is_taken_away_and_no_other_backup_disturbed(own_server):
     """Of one snapshot, while the failed one's objects cannot be removed."""
     own_server.options += ["tasks.retry_s=1"]

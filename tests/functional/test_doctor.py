@@ -112,6 +112,22 @@ def test_an_attachment_that_nobody_serves_is_told(store):
     wait_until(lambda: doctor(server) == (0, {}), 30, "it to be served again")
 
 
+def test_what_a_backup_reads_is_wanted(own_server):
+    """The helper snapshot that it is read from has a storage daemon, and no attachment."""
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 512M")
+    backup = admin.create_backup(volume, wait=False)
+    wait_until(lambda: [key for key in own_server.storage_daemons() if key.startswith("snapshot-")], 30, "the helper to be served")
+    os.kill(own_server.process.pid, signal.SIGSTOP)
+    try:
+        assert doctor(own_server) == (0, {})
+    finally:
+        os.kill(own_server.process.pid, signal.SIGCONT)
+    wait_until(lambda: admin.call("GET", f"/backups/{backup}")["backup"]["status"] == "available", 60, "the backup")
+    own_server.stop()
+
+
 def test_a_missing_key_is_told(store):
     server, admin, *_ = store
     made = admin.call("POST", "/types", {"volume_type": {"name": "secret"}}, 200)["volume_type"]["id"]
