@@ -118,6 +118,9 @@ class Backend {
 
   // No volume will have this key any more.
   virtual void forget_key(const KeyId& key) = 0;
+  // Do bytes need it that are not deleted? Also true when that is not known. It may be known here alone: rows can be of
+  // an earlier day than the bytes.
+  virtual bool uses_key(const KeyId& key) = 0;
 
   virtual bool has_volume(const VolumeId& volume) = 0;
   virtual std::vector<VolumeId> volumes() = 0;

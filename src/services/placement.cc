@@ -61,7 +61,7 @@ void Placement::drop_key(const model::Volume& volume) {
     return tx.volumes().another_uses_key(*volume.encryption_key_id, volume.id) ||
            tx.backups().uses_key(*volume.encryption_key_id);
   });
-  if (needed) return;
+  if (needed || backend_.uses_key(*volume.encryption_key_id)) return;
   keys_.remove(*volume.encryption_key_id);
   backend_.forget_key(*volume.encryption_key_id);
 }

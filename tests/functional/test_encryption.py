@@ -4,7 +4,7 @@ import subprocess
 import uuid
 
 import pytest
-from varve import fault, qemu_io, wait_until
+from varve import BINARY, fault, qemu_io, wait_until
 
 MARK = b"VARVE-SECRET-MARK"
 
@@ -124,3 +124,28 @@ def test_types_keep_their_word(server, secret_type):
     fault(admin.request("POST", f"/types/{secret_type}/encryption", {"encryption": {"provider": "x", "control_location": "aside"}}), 400)
     assert "encrypted" in fault(admin.request("POST", f"/volumes/{used}/action", {"os-unmanage": {}}), 400)
     admin.delete_volume(used)
+
+
+def test_a_key_that_bytes_need_stays_when_no_row_does(own_server):
+    """An older database was put back: it does not know the clone, whose bytes are of the same key."""
+    admin = own_server.start().login()
+    kind = admin.create_encrypted_type("kept")
+    volume = admin.create_volume(volume_type="kept")
+    assert kind and admin.io(volume, "write -P 1 0 1M")
+    own_server.stop()
+    older = (own_server.store / "varve.db").read_bytes()
+    admin = own_server.start().login()
+    clone = admin.create_volume(source_volid=volume)
+    assert admin.io(clone, "write -P 2 1M 1M")
+    own_server.stop()
+    for path in own_server.store.glob("varve.db*"):
+        path.unlink()
+    (own_server.store / "varve.db").write_bytes(older)
+    admin = own_server.start().login()
+    assert admin.request("GET", f"/volumes/{clone}").status_code == 404
+    admin.delete_volume(volume)
+    own_server.stop()
+    subprocess.run([str(BINARY), "recover", "-o", f"store.directory={own_server.store}"], check=True, capture_output=True, timeout=60)
+    admin = own_server.start().login()
+    assert admin.io(clone, "read -P 1 0 1M", "read -P 2 1M 1M")
+    own_server.stop()

@@ -62,6 +62,7 @@ class FakeBackend final : public backends::Backend {
   void close(const model::Source& source) override;
   void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
   void forget_key(const KeyId&) override {}
+  bool uses_key(const KeyId&) override { return false; }  // nothing is encrypted
   bool has_volume(const VolumeId& volume) override;
   std::vector<VolumeId> volumes() override;
   void expect(std::set<VolumeId>) override {}

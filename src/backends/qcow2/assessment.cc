@@ -86,12 +86,20 @@ class Assessor {
 
   void need(const Manifest& manifest) {
     for (const LayerId& layer : manifest.referred()) refer(layer);
-    // The overlay of a switch that was begun: once it has its name, the client may have written to it.
-    if (manifest.intent &&
-        (survey_.layers.contains(manifest.intent->overlay) || survey_.quarantined.contains(manifest.intent->overlay))) {
+    // The overlay of a switch that was begun: once it has its name, the client may have written to it. Nor can it be
+    // said that there is none as long as its pool was not seen.
+    if (manifest.intent && (is_in_place(manifest.intent->overlay) || may_be_away(manifest))) {
       add_needed(manifest.intent->overlay);
       note_reachable(manifest.intent->overlay);
     }
+  }
+
+  bool is_in_place(const LayerId& layer) const {
+    return survey_.layers.contains(layer) || survey_.quarantined.contains(layer);
+  }
+
+  bool may_be_away(const Manifest& manifest) const {
+    return !survey_.drafts.contains(manifest.intent->overlay) && survey_.absent_pools.contains(manifest.overlay_pool());
   }
 
   void refer(const LayerId& id) {

@@ -87,6 +87,20 @@ TEST_F(AssessmentTest, AnActiveLayerThatAnotherVolumeReadsIsDamageOfWhoWouldWrit
   EXPECT_TRUE(told.graph.removable({}).empty());
 }
 
+TEST_F(AssessmentTest, AnOverlayWhosePoolIsAwayIsDamagedAndNotThoughtNeverMade) {
+  Manifest& switched = manifest("v", "a");
+  switched.intent = Intent{.overlay = LayerId("o"), .snapshot = SnapshotId("s"), .pool = "fast"};
+  survey_.layers = {{LayerId("a"), file()}};
+  EXPECT_FALSE(assess(survey_).graph.contains(LayerId("o")));
+  survey_.absent_pools["other"] = "its disk is away";
+  EXPECT_FALSE(assess(survey_).graph.contains(LayerId("o")));
+  survey_.absent_pools["fast"] = "its disk is away";
+  EXPECT_TRUE(assess(survey_).graph.damage(LayerId("o")));
+  switched.intent->pool.clear();
+  switched.pool = "fast";
+  EXPECT_TRUE(assess(survey_).graph.damage(LayerId("o")));
+}
+
 TEST_F(AssessmentTest, AVolumeThatWasBeingGivenAnotherIdHasTwoManifests) {
   manifest("v", "a");
   manifest("w", "a").taken_from = VolumeId("v");

@@ -83,7 +83,8 @@ void Qcow2Backend::report(const Survey& found, const Assessment& told) {
     log::error("a volume is damaged: its manifest cannot be read", {{"volume", volume}, {"reason", why}});
   }
   for (const auto& [volume, manifest] : told.manifests) {
-    for (const LayerId& top : manifest.referred()) {
+    for (const LayerId& top : manifest.tops()) {
+      if (!told.graph.contains(top)) continue;
       if (auto fault = told.graph.damage(top)) {
         log::error("a volume is damaged", {{"volume", volume}, {"layer", fault->layer}, {"reason", fault->reason}});
       }

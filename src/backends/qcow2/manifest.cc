@@ -92,6 +92,17 @@ std::set<LayerId> Manifest::referred() const {
   return out;
 }
 
+std::set<LayerId> Manifest::tops() const {
+  std::set<LayerId> out = referred();
+  if (intent) out.insert(intent->overlay);
+  return out;
+}
+
+std::string Manifest::overlay_pool() const {
+  const std::string& name = intent && !intent->pool.empty() ? intent->pool : pool;
+  return name.empty() ? kDefaultPool : name;
+}
+
 std::string serialize(const Manifest& manifest) {
   json::object out{{"version", kVersion}, {"volume", manifest.volume.str()}};
   out["size_gib"] = manifest.size_gib;

@@ -33,6 +33,8 @@ struct FrozenLayer {
   std::int64_t size_gib = 0;
 };
 
+inline constexpr char kDefaultPool[] = "default";  // which manifests leave out
+
 struct Intent {
   LayerId overlay;
   SnapshotId snapshot;  // empty: only freeze
@@ -54,6 +56,10 @@ struct Manifest {
 
   // The layers that it refers to: the active one and those of the snapshots.
   std::set<LayerId> referred() const;
+  // And the overlay of a switch that was begun, which may not be there.
+  std::set<LayerId> tops() const;
+  // Where that overlay is made, by the pool's name.
+  std::string overlay_pool() const;
 };
 
 std::string serialize(const Manifest& manifest);

@@ -19,8 +19,8 @@ void Qcow2Backend::note_damaged() {
   damaged_.clear();
   if (graph_.damaged().empty()) return;
   for (const auto& [id, manifest] : manifests_) {
-    for (const LayerId& top : manifest.referred()) {
-      if (graph_.damage(top)) damaged_.insert(id);
+    for (const LayerId& top : manifest.tops()) {
+      if (graph_.contains(top) && graph_.damage(top)) damaged_.insert(id);
     }
   }
 }
@@ -77,7 +77,7 @@ bool Qcow2Backend::is_active(const LayerId& layer) const {
 // A layer that can be read, and whose parent is known. That of a pool which cannot be used stays damaged: the pool may
 // be another store's, and a disk that hangs may still let its files be read.
 bool Qcow2Backend::mend(const LayerId& layer, const std::set<std::string>& unusable) {
-  if (!images_.locate(layer, unusable)) return false;
+  if (!images_.locate(layer, unusable)) return forget_overlay(layer, unusable);
   std::expected<Header, std::string> header = read_whole(images_.file(layer), is_active(layer));
   if (!header || (header->has_backing && !header->parent)) return false;
   if (header->parent) discover(*header->parent, unusable);
@@ -90,6 +90,18 @@ bool Qcow2Backend::mend(const LayerId& layer, const std::set<std::string>& unusa
   }
   graph_.mend(layer, header->parent);
   log::warning("a damaged layer is whole again", {{"layer", layer}});
+  return true;
+}
+
+// The overlay of a switch that was begun, whose pool is here again and does not have it: it was never made.
+bool Qcow2Backend::forget_overlay(const LayerId& layer, const std::set<std::string>& unusable) {
+  MutexLock graph(graph_mutex_);
+  auto is_of = [&](const auto& entry) {
+    const Manifest& manifest = entry.second;
+    return manifest.intent && manifest.intent->overlay == layer && !unusable.contains(manifest.overlay_pool());
+  };
+  if (std::ranges::none_of(manifests_, is_of) || graph_.children(layer) > 0) return false;
+  graph_.remove(layer);
   return true;
 }
 

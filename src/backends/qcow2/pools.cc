@@ -91,7 +91,7 @@ void take(const Pool& pool, const fs::path& store) {
 
 std::vector<Pool> Qcow2Backend::pools_of(const Config& config) {
   std::vector<Pool> pools;
-  pools.push_back({{"default", config.directory}, {}});
+  pools.push_back({{kDefaultPool, config.directory}, {}});
   for (const auto& [name, directory] : config.pools) pools.push_back({{name, directory}, {}});
   return pools;
 }

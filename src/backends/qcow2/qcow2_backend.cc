@@ -121,7 +121,9 @@ void Qcow2Backend::note_dropped(Manifest& changed) const {
   if (before != manifests_.end()) {
     changed.dropped.insert(before->second.dropped.begin(), before->second.dropped.end());
     for (const LayerId& layer : before->second.referred()) changed.dropped.insert(layer);
-    if (before->second.intent) changed.dropped.insert(before->second.intent->overlay);
+    // Of one that is not known it is not known either that it is rubbish.
+    const std::optional<Intent>& intent = before->second.intent;
+    if (intent && graph_.contains(intent->overlay)) changed.dropped.insert(intent->overlay);
   }
   std::set<LayerId> kept = changed.referred();
   if (changed.intent) kept.insert(changed.intent->overlay);
@@ -451,7 +453,8 @@ void Qcow2Backend::restore_manifest(const VolumeId& volume) {
 }
 
 // Rolls an intent forward: the overlay becomes the active layer. Whether or not the switch had happened, the overlay
-// reads the same as the layer below; without the overlay's file nothing had happened yet, and the intent is dropped.
+// reads the same as the layer below; without the overlay's file nothing had happened yet, and the intent is dropped. As
+// long as the overlay's pool is away the file is damaged (assessment.cc), and the intent stays.
 void Qcow2Backend::finish_intent(const VolumeId& volume) {
   Manifest present = manifest(volume);
   Intent intent = *present.intent;

@@ -68,6 +68,7 @@ class Qcow2Backend final : public backends::Backend {
   void close(const model::Source& source) override;
   void set_qos(const VolumeId& volume, const model::QosLimits& qos) override;
   void forget_key(const KeyId& key) override { images_.forget_key(key); }
+  bool uses_key(const KeyId& key) override;
   bool has_volume(const VolumeId& volume) override;
   std::vector<VolumeId> volumes() override;
   std::optional<std::string> damage(const model::Source& source) override;
@@ -133,6 +134,7 @@ class Qcow2Backend final : public backends::Backend {
   bool look_again();
   bool is_active(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
   bool mend(const LayerId& layer, const std::set<std::string>& unusable);
+  bool forget_overlay(const LayerId& layer, const std::set<std::string>& unusable) VARVE_EXCLUDES(graph_mutex_);
   void find_damage(const std::vector<LayerId>& chain, bool top_is_written) VARVE_EXCLUDES(graph_mutex_);
   void discover(const LayerId& top, const std::set<std::string>& unusable);
   bool is_of_no_use(const std::string& key) const;

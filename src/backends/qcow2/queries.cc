@@ -1,5 +1,7 @@
 // What can be asked of the backend.
 
+#include <algorithm>
+
 #include "backends/qcow2/holds.h"
 #include "base/error.h"
 #include "base/files.h"
@@ -39,6 +41,12 @@ std::optional<std::string> Qcow2Backend::damage(const model::Source& source) {
   std::optional<Damage> fault = graph_.damage(top);
   if (!fault) return std::nullopt;
   return "layer " + fault->layer.str() + ": " + fault->reason;
+}
+
+bool Qcow2Backend::uses_key(const KeyId& key) {
+  MutexLock graph(graph_mutex_);
+  if (!unreadable_.empty() || !lost_.empty()) return true;
+  return std::ranges::any_of(manifests_, [&](const auto& entry) { return entry.second.key == key; });
 }
 
 bool Qcow2Backend::stands_below(const LayerId& layer) const {
@@ -92,7 +100,7 @@ backends::Capacity Qcow2Backend::capacity(const std::string& pool) {
 model::Metadata Qcow2Backend::capabilities(const std::string& pool) const {
   const Pool* found = images_.find_pool(pool);  // one that is not configured any more may still have volumes
   std::string name = found == nullptr ? pool : found->name;
-  return {{"volume_backend_name", name == "default" ? "qcow2" : name},
+  return {{"volume_backend_name", name == kDefaultPool ? "qcow2" : name},
           {"storage_protocol", "nbd"},
           {"vendor_name", "Varve"},
           {"driver_version", "1.0"},

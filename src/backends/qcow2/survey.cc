@@ -62,9 +62,12 @@ bool is_missing(const fs::path& directory) {
   return !fs::exists(directory, fault) && !fault;
 }
 
-// By the manifest of a volume.
+// By the manifest of a volume: it is in the pool, or was moving there.
 bool is_named(const Survey& survey, const std::string& pool) {
-  auto names = [&](const auto& entry) { return entry.second.manifest && entry.second.manifest->pool == pool; };
+  auto names = [&](const auto& entry) {
+    const auto& manifest = entry.second.manifest;
+    return manifest && (manifest->pool == pool || (manifest->intent && manifest->intent->pool == pool));
+  };
   return std::ranges::any_of(survey.manifests, names) || std::ranges::any_of(survey.tombstones, names);
 }
 

@@ -1,0 +1,60 @@
+"""A pool that is not there when varved starts: what may be in it is waited for, and nobody writes to where it belongs."""
+import contextlib
+import json
+import os
+import signal
+from unittest.mock import ANY
+
+import pytest
+import requests
+from test_doctor import doctor
+from varve import qemu_io, wait_until
+
+
+@pytest.mark.parametrize("serving", [True, False], ids=["served on", "daemon gone"])
+@pytest.mark.parametrize("mount", [True, False], ids=["empty mount point", "nothing there"])
+@pytest.mark.parametrize("work", ["snapshot", "move", "move to others"])
+def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own_server, work, mount, serving):
+    """varved was cut off just after the client's writes had moved to a new layer, whose pool is not mounted at the next start."""
+    server = own_server.add_pool("fast")
+    fast, away = server.directory / "fast", server.directory / "away"
+    admin = server.start().login()
+    for name in ("fast", "qcow2"):
+        admin.call("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}}, 200)
+    volume = admin.create_volume(volume_type="fast" if work == "snapshot" else "qcow2")
+    if work == "move to others":
+        admin.create_volume(volume_type="fast")
+    _, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 1 0 1M", "flush")
+    server.stop()
+    admin = server.start({"VARVE_FAILPOINTS": "snapshot.create.after_switch=kill"}).login()
+    with contextlib.suppress(requests.ConnectionError):
+        if work == "snapshot":
+            admin.create_snapshot(volume, wait=False)
+        else:
+            admin.call("POST", f"/volumes/{volume}/action", {"os-retype": {"new_type": "fast", "migration_policy": "on-demand"}}, 202)
+    server.process.wait(30)
+    overlay = server.manifests()[volume]["intent"]["overlay"]
+    assert qemu_io(uri, "write -P 2 0 1M", "flush")
+    if not serving:
+        for pid in server.storage_daemons().values():
+            os.kill(pid, signal.SIGKILL)
+    fast.rename(away)
+    if mount:
+        fast.mkdir()
+    admin = server.start().login()
+    path = f"/volumes/{volume}/explain"
+    wait_until(lambda: overlay in json.dumps(admin.call("GET", path)), 20, "the damage to be told")
+    assert server.manifests()[volume]["intent"]["overlay"] == overlay
+    assert not mount or not list(fast.iterdir())
+    if mount:
+        fast.rmdir()
+    away.rename(fast)
+    wait_until(lambda: "intent" not in server.manifests()[volume], 30, "the switch to be finished")
+    for _ in range(2):
+        wait_until(lambda: qemu_io(uri, "read -P 2 0 1M", readonly=True), 30, "what was written last")
+        admin = server.restart().login()
+    assert (fast / "layers" / f"{overlay}.qcow2").exists() and not server.quarantined()
+    # The move failed for its owner, and was finished all the same: that its row says otherwise is told.
+    assert doctor(server) == ((0, {}) if work == "snapshot" else (1, {("volume", volume): ANY}))
+    server.stop()
