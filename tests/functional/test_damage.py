@@ -251,7 +251,7 @@ def test_volumes_of_a_pool_that_is_not_configured_are_listed(own_server):
     own_server.stop()
     own_server.options.append(configured)
     admin = own_server.start().login()
-    admin.wait_volume(volume)
+    wait_until(lambda: status(admin, "volume", volume) == "available", 30, "the end of the damage")
     own_server.stop()
 
 
