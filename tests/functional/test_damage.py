@@ -4,6 +4,8 @@ import sqlite3
 
 import invariants
 import pytest
+from test_doctor import doctor
+from test_recover import recover
 from varve import fault, wait_until
 
 
@@ -277,4 +279,60 @@ def test_a_damaged_column_is_the_trouble_of_its_row(own_server, table, column):
         admin.delete_volume(volume)
     invariants.settle(own_server)
     invariants.check(own_server)
+    own_server.stop()
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "zeros"])
+def test_what_cannot_be_read_does_not_take_the_place_of_what_can(own_server, harm):
+    """A rollback to a snapshot whose file was harmed, which nobody knows yet: it fails, and the present bytes stay."""
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 8M")
+    first = admin.create_snapshot(volume)
+    assert admin.io(volume, "write -P 2 0 1M")
+    second = admin.create_snapshot(volume)
+    admin.rollback(volume, first)
+    assert admin.io(volume, "write -P 3 0 4M")
+    present = active(own_server, volume)
+    harmed = own_server.layer_files()[own_server.manifests()[volume]["snapshots"][second]["layer"]]
+    whole = harmed.read_bytes()
+    if harm == "gone":
+        harmed.unlink()
+    else:
+        harmed.write_bytes(whole[:70000] if harm == "cut" else bytes(4096) + whole[4096:])
+    admin.action(volume, "revert", {"snapshot_id": second}, 202, mv="3.40")
+    wait_until(lambda: status(admin, "snapshot", second) == "error", 30, "the damage to be told")
+    wait_until(lambda: status(admin, "volume", volume) == "error_rollbacking", 30, "the rollback to fail")
+    assert present.exists()
+    harmed.write_bytes(whole)
+    wait_until(lambda: status(admin, "snapshot", second) == "available", 30, "the snapshot to be whole")
+    admin.rollback(volume, second)
+    assert admin.io(volume, "read -P 2 0 1M", "read -P 1 1M 7M")
+    own_server.stop()
+
+
+@pytest.mark.parametrize("recovered", [False, True])
+def test_a_manifest_of_before_an_extension_hides_nothing(own_server, recovered):
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    path = own_server.store / "volumes" / f"{volume}.json"
+    before = path.read_bytes()
+    admin.action(volume, "os-extend", {"new_size": 2}, 202)
+    admin.wait_volume(volume)
+    assert admin.io(volume, "write -P 2 1536M 1M")
+    own_server.stop()
+    path.write_bytes(before)
+    if recovered:
+        recover(own_server)
+    admin = own_server.start().login()
+    snapshot = admin.create_snapshot(volume)
+    assert admin.io(volume, "read -P 2 1536M 1M")
+    admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    invariants.settle(own_server)
+    assert admin.io(volume, "read -P 2 1536M 1M")
+    own_server.stop()
+    recover(own_server)
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["size"] == 2
+    assert doctor(own_server) == (0, {})
     own_server.stop()

@@ -12,9 +12,9 @@ from varve import qemu_io, wait_until
 
 
 @pytest.mark.parametrize("serving", [True, False], ids=["served on", "daemon gone"])
-@pytest.mark.parametrize("mount", [True, False], ids=["empty mount point", "nothing there"])
+@pytest.mark.parametrize("gone", ["nothing there", "empty mount point", "not configured"])
 @pytest.mark.parametrize("work", ["snapshot", "move", "move to others"])
-def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own_server, work, mount, serving):
+def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own_server, work, gone, serving):
     """varved was cut off just after the client's writes had moved to a new layer, whose pool is not mounted at the next start."""
     server = own_server.add_pool("fast")
     fast, away = server.directory / "fast", server.directory / "away"
@@ -40,16 +40,20 @@ def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own
         for pid in server.storage_daemons().values():
             os.kill(pid, signal.SIGKILL)
     fast.rename(away)
-    if mount:
+    if gone == "empty mount point":
         fast.mkdir()
+    configured = server.options.pop() if gone == "not configured" else None
     admin = server.start().login()
     path = f"/volumes/{volume}/explain"
     wait_until(lambda: overlay in json.dumps(admin.call("GET", path)), 20, "the damage to be told")
     assert server.manifests()[volume]["intent"]["overlay"] == overlay
-    assert not mount or not list(fast.iterdir())
-    if mount:
+    if gone == "empty mount point":
+        assert not list(fast.iterdir())
         fast.rmdir()
     away.rename(fast)
+    if configured:
+        server.options.append(configured)
+        admin = server.restart().login()
     wait_until(lambda: "intent" not in server.manifests()[volume], 30, "the switch to be finished")
     for _ in range(2):
         wait_until(lambda: qemu_io(uri, "read -P 2 0 1M", readonly=True), 30, "what was written last")

@@ -20,6 +20,7 @@ class Assessor {
   Assessment run() {
     take_manifests();
     for (auto& [id, manifest] : out_.manifests) need(manifest);
+    for (auto& [id, manifest] : out_.manifests) take_size(manifest);
     for (auto& [id, manifest] : out_.manifests) own_what_is_between(manifest);
     take_dropped();
     take_the_rest();
@@ -92,6 +93,16 @@ class Assessor {
       add_needed(manifest.intent->overlay);
       note_reachable(manifest.intent->overlay);
     }
+  }
+
+  // What its client sees is as large as the active layer: the manifest is of before an extension, or that was cut off.
+  // An overlay of the size that it tells would hide the rest.
+  void take_size(Manifest& manifest) {
+    const LayerFile* active = locate(manifest.active);
+    if (active == nullptr || !active->header) return;
+    constexpr std::uint64_t kGib = 1ULL << 30;
+    auto gib = static_cast<std::int64_t>((active->header->virtual_size + kGib - 1) / kGib);
+    manifest.size_gib = std::max(manifest.size_gib, gib);
   }
 
   bool is_in_place(const LayerId& layer) const {

@@ -20,7 +20,8 @@ struct Assessment {
   // Every layer that is needed, dropped or lies around. Needed ones are referred to once by each manifest and snapshot;
   // those that nobody needs, in place or in quarantine, are kept by a reference, and so is what they stand on.
   LayerGraph graph;
-  std::map<VolumeId, Manifest> manifests;         // readable ones, with all that is known as dropped
+  std::map<VolumeId, Manifest> manifests;         // readable ones, with all that is known as dropped, none smaller
+                                                  // than its active layer
   std::map<VolumeId, std::set<LayerId>> deleted;  // tombstones, and which of their layers are still there
   std::map<VolumeId, std::string> unreadable;     // manifests, and why
   std::map<LayerId, VolumeId> dropped;            // by whom; the file is there

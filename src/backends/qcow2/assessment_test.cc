@@ -101,6 +101,17 @@ TEST_F(AssessmentTest, AnOverlayWhosePoolIsAwayIsDamagedAndNotThoughtNeverMade) 
   EXPECT_TRUE(assess(survey_).graph.damage(LayerId("o")));
 }
 
+TEST_F(AssessmentTest, AVolumeIsNotSmallerThanWhatIsActive) {
+  manifest("v", "a");
+  manifest("w", "b").size_gib = 3;
+  LayerFile grown = file();
+  grown.header->virtual_size = (2ULL << 30) - 512;
+  survey_.layers = {{LayerId("a"), grown}, {LayerId("b"), grown}};
+  Assessment told = assess(survey_);
+  EXPECT_EQ(told.manifests.at(VolumeId("v")).size_gib, 2);
+  EXPECT_EQ(told.manifests.at(VolumeId("w")).size_gib, 3);
+}
+
 TEST_F(AssessmentTest, AVolumeThatWasBeingGivenAnotherIdHasTwoManifests) {
   manifest("v", "a");
   manifest("w", "a").taken_from = VolumeId("v");

@@ -49,7 +49,7 @@ void Qcow2Backend::load() {
   report(found, told);
   tidy(found, told);
   for (const Manifest& repaired : take_in(found, std::move(told))) {
-    attempt("repair the root", repaired.volume.str(), [&] { write_down(repaired); });
+    attempt("repair a manifest", repaired.volume.str(), [&] { write_down(repaired); });
   }
 }
 
@@ -67,7 +67,10 @@ std::vector<Manifest> Qcow2Backend::take_in(const Survey& found, Assessment told
   std::vector<Manifest> repaired;
   for (auto& [id, manifest] : manifests_) {
     if (manifest.intent) unfinished_[id] = manifest.intent->overlay;
-    if (repair_root(manifest)) repaired.push_back(manifest);
+    bool is_larger = manifest.size_gib != found.manifests.at(id).manifest->size_gib;
+    if (is_larger)
+      log::warning("a volume is larger than its manifest says", {{"volume", id}, {"gib", manifest.size_gib}});
+    if (repair_root(manifest) || is_larger) repaired.push_back(manifest);
     if (!manifest.root.empty()) dependents_.insert(id);
     note_depth(id);
   }

@@ -12,7 +12,18 @@ namespace varve::qcow2 {
 
 namespace {
 constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(5);
+
+// It is certain that no file of the layer is there; before and after the look the pool's disk is.
+bool is_empty_of(const Pool& pool, const LayerId& layer) {
+  if (!files::exists(pool.layers())) return false;
+  for (const auto& directory : {pool.layers(), pool.quarantine()}) {
+    for (const auto& file : files::list(directory)) {
+      if (file.filename().string().starts_with(layer.str())) return false;
+    }
+  }
+  return files::exists(pool.layers());
 }
+}  // namespace
 
 // The volumes that need a layer which is damaged.
 void Qcow2Backend::note_damaged() {
@@ -45,8 +56,10 @@ bool Qcow2Backend::look_again() {
   return true;
 }
 
-// Before it is opened, and when QEMU could not: what of it cannot be read is damaged from now on.
+// Before it is opened or rolled back to, and when QEMU could not open it: what of it cannot be read is damaged from now
+// on. Throws Error(Unavailable) when that is not known, as a pool does not answer.
 void Qcow2Backend::find_damage(const std::vector<LayerId>& chain, bool top_is_written) {
+  require_answering(chain);
   bool found = false;
   for (const LayerId& layer : chain) {
     bool is_written = top_is_written && layer == chain.front();
@@ -93,14 +106,25 @@ bool Qcow2Backend::mend(const LayerId& layer, const std::set<std::string>& unusa
   return true;
 }
 
-// The overlay of a switch that was begun, whose pool is here again and does not have it: it was never made.
+// The overlay of a switch that was begun, whose pool is here again and does not have it: it was never made. Should the
+// pool go again, or not tell, nothing is known.
 bool Qcow2Backend::forget_overlay(const LayerId& layer, const std::set<std::string>& unusable) {
+  std::optional<std::string> pool;
+  {
+    MutexLock graph(graph_mutex_);
+    for (const auto& [id, manifest] : manifests_) {
+      if (manifest.intent && manifest.intent->overlay == layer) pool = manifest.overlay_pool();
+    }
+    if (!pool || graph_.children(layer) > 0) return false;
+  }
+  try {
+    if (unusable.contains(*pool) || !is_empty_of(images_.pool(*pool), layer)) return false;
+  } catch (const Error& fault) {
+    log::warning("a layer is looked for in vain", {{"layer", layer}, {"error", fault.message()}});
+    return false;
+  }
   MutexLock graph(graph_mutex_);
-  auto is_of = [&](const auto& entry) {
-    const Manifest& manifest = entry.second;
-    return manifest.intent && manifest.intent->overlay == layer && !unusable.contains(manifest.overlay_pool());
-  };
-  if (std::ranges::none_of(manifests_, is_of) || graph_.children(layer) > 0) return false;
+  if (!graph_.contains(layer) || graph_.children(layer) > 0) return false;
   graph_.remove(layer);
   return true;
 }

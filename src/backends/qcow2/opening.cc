@@ -26,7 +26,6 @@ void Qcow2Backend::open_chain(const std::string& key, const LayerId& top, bool w
   require_sound(key, top);
   std::vector<LayerId> chain = chain_of(top);
   if (!daemon_of(key)) {
-    require_answering(chain);
     find_damage(chain, writable);
   }
   require_sound(key, top);

@@ -501,6 +501,8 @@ void Qcow2Backend::rollback(const VolumeId& volume, const SnapshotId& snapshot) 
   auto found = changed.snapshots.find(snapshot);
   if (found == changed.snapshots.end()) missing("snapshot", snapshot.str());
   LayerId frozen = found->second.layer;
+  // What is sound now is let go of: its place must not be taken by what cannot be read.
+  find_damage(chain_of(frozen), false);
   require_sound("the snapshot " + snapshot.str(), frozen);
   Draft overlay(*this, new_layer(changed.pool), changed.size_gib, frozen, changed.key);
   FAILPOINT("volume.rollback.after_overlay");

@@ -104,11 +104,13 @@ void survey_quarantine(Survey& out, const PoolDirectories& pool) {
 // Pools that manifests name and the configuration does not.
 void note_unconfigured(Survey& out, const std::vector<PoolDirectories>& pools) {
   for (const auto& [id, file] : out.manifests) {
-    if (!file.manifest || file.manifest->pool.empty() || out.absent_pools.contains(file.manifest->pool)) continue;
-    const std::string& name = file.manifest->pool;
-    if (std::ranges::find(pools, name, &PoolDirectories::name) != pools.end()) continue;
-    out.absent_pools[name] = "it is not among the configured pools (qcow2.pools), but volumes are in it";
-    out.unlisted.push_back("the pool " + name + ": " + out.absent_pools[name]);
+    if (!file.manifest) continue;
+    for (const std::string& name : {file.manifest->pool, file.manifest->overlay_pool()}) {
+      if (name.empty() || name == kDefaultPool || out.absent_pools.contains(name)) continue;
+      if (std::ranges::find(pools, name, &PoolDirectories::name) != pools.end()) continue;
+      out.absent_pools[name] = "it is not among the configured pools (qcow2.pools), but volumes are in it";
+      out.unlisted.push_back("the pool " + name + ": " + out.absent_pools[name]);
+    }
   }
 }
 
