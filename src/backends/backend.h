@@ -46,7 +46,8 @@ struct Found {
   std::int64_t size_gib = 0;
   std::optional<VolumeId> volume;  // of a snapshot: its volume; of a volume: itself
   std::optional<SnapshotId> snapshot;
-  std::string refusal;  // why it cannot be taken; "": it can
+  std::string refusal;       // why it cannot be taken; "": it can
+  std::optional<KeyId> key;  // with which it is encrypted
 };
 
 struct Capacity {

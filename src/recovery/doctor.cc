@@ -290,7 +290,11 @@ class Look {
     }
   }
 
+  // Those of bytes without a row, too.
   void look_at_keys() {
+    for (const auto& [volume, manifest] : told_.manifests) {
+      if (!manifest.key.empty()) rows_.keys.try_emplace(volume.str(), manifest.key.str());
+    }
     if (rows_.keys.empty()) return;
     bool has_root = files::exists(store_.root_key);
     if (!has_root) {

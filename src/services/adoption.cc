@@ -78,6 +78,7 @@ asio::awaitable<Volume> Adoption::manage_volume(model::Actor actor, ManageVolume
   volume.description = spec.description;
   volume.size_gib = found.size_gib;
   volume.pool = pools_.row_name(found.pool);
+  volume.encryption_key_id = found.key;
   volume.bootable = spec.bootable;
   volume.metadata = spec.metadata;
   volume.availability_zone = spec.availability_zone.value_or(settings_.availability_zones.front());
@@ -93,6 +94,10 @@ asio::awaitable<Volume> Adoption::manage_volume(model::Actor actor, ManageVolume
     }
     model::VolumeType type = types_.resolve(tx, actor, spec.volume_type);
     if (!pools_.suits(found.pool, type)) invalid("type " + type.name + " is in another pool.");
+    if (tx.type_encryptions().of_type(type.id) && !found.key) {
+      invalid("type " + type.name + " is encrypted and " + spec.source +
+              " is not: bytes are never encrypted afterwards.");
+    }
     volume.volume_type_id = type.id;
     quotas_.require_volume(tx, actor.project_id, type, volume.size_gib);
     tx.volumes().insert(volume);

@@ -1,9 +1,11 @@
 """Encrypted volumes: nothing readable on the disk, keys that go with their volumes."""
 import json
+import sqlite3
 import subprocess
 import uuid
 
 import pytest
+from test_doctor import doctor
 from varve import BINARY, fault, qemu_io, wait_until
 
 MARK = b"VARVE-SECRET-MARK"
@@ -148,4 +150,44 @@ def test_a_key_that_bytes_need_stays_when_no_row_does(own_server):
     subprocess.run([str(BINARY), "recover", "-o", f"store.directory={own_server.store}"], check=True, capture_output=True, timeout=60)
     admin = own_server.start().login()
     assert admin.io(clone, "read -P 1 0 1M", "read -P 2 1M 1M")
+    own_server.stop()
+
+
+def test_what_is_managed_keeps_its_key(own_server):
+    """An encrypted volume without a row: managed, it is as encrypted as before, and so are its backups."""
+    admin = own_server.start().login()
+    admin.create_encrypted_type("kept")
+    volume = admin.create_volume(volume_type="kept")
+    mark = bytes([0x53]) * 4096
+    assert admin.io(volume, "write -P 0x53 0 8M")
+    own_server.stop()
+    with sqlite3.connect(own_server.store / "varve.db") as db:
+        db.execute("DELETE FROM volumes")
+    db.close()
+    key = own_server.store / "keys" / own_server.manifests()[volume]["key"]
+    admin = own_server.start().login()
+    body = {"volume": {"host": "varve@qcow2#default", "ref": {"source-name": f"volume-{volume}"}}}
+    managed = admin.call("POST", "/manageable_volumes", body, 202, "3.8")["volume"]["id"]
+    admin.wait_volume(managed)
+    assert admin.call("GET", f"/volumes/{managed}")["volume"]["encrypted"]
+    admin.create_backup(managed)
+    stored = [path for path in (own_server.store / "backups").rglob("*") if path.is_file()]
+    assert stored and not any(mark in path.read_bytes() for path in stored)
+    assert doctor(own_server) == (0, {})
+    away = own_server.directory / "key"
+    key.rename(away)
+    assert [kind for kind, _ in doctor(own_server)[1]] == ["key"]
+    away.rename(key)
+    assert admin.io(managed, "read -P 0x53 0 8M")
+    own_server.stop()
+
+
+def test_what_is_not_encrypted_is_not_managed_as_if_it_were(own_server):
+    admin = own_server.start().login()
+    admin.create_encrypted_type("kept")
+    volume = admin.create_volume()
+    admin.action(volume, "os-unmanage", None, 202)
+    admin.wait_gone(f"/volumes/{volume}")
+    body = {"volume": {"host": "varve@qcow2#default", "ref": {"source-name": f"volume-{volume}"}, "volume_type": "kept"}}
+    assert "never encrypted afterwards" in fault(admin.request("POST", "/manageable_volumes", body, mv="3.8"), 400)
     own_server.stop()

@@ -60,9 +60,10 @@ std::vector<Found> Qcow2Backend::found(const std::string& wanted) {
       if (pool != wanted) continue;
       // Its client would go on to write into what is another volume's then.
       std::string refusal = opened_.contains(id.str()) ? "a client has it open" : "";
-      out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, refusal});
+      std::optional<KeyId> key = manifest.key.empty() ? std::nullopt : std::optional(manifest.key);
+      out.push_back({"volume-" + id.str(), pool, manifest.size_gib, id, std::nullopt, refusal, key});
       for (const auto& [name, frozen] : manifest.snapshots) {
-        out.push_back({"snapshot-" + name.str(), pool, frozen.size_gib, id, name, ""});
+        out.push_back({"snapshot-" + name.str(), pool, frozen.size_gib, id, name, "", key});
       }
     }
   }
