@@ -72,6 +72,8 @@ class Fitting {
   // store: that of which the copy is.
   Fitting(const fs::path& store, const fs::path& copy, BackupReport& report)
       : bytes_(read_remains(copy).bytes),
+        manifests_(copy / "volumes"),
+        keys_(copy / "keys"),
         source_((store / "varve.db").string(), true),
         volumes_(source_, "volumes"),
         snapshots_(source_, "snapshots"),
@@ -92,8 +94,11 @@ class Fitting {
 
   void fit_volume(store::Transaction& tx, model::Volume volume) {
     auto found = bytes_.find(volume.id);
-    bool has_bytes = found != bytes_.end() && found->second.readable;
-    if (!has_bytes && is_deleted(volumes_, volume.id)) return remove(tx, volume.id);
+    bool has_bytes = found != bytes_.end() && can_be_read(found->second);
+    if (!has_bytes && is_deleted(volumes_, volume.id)) {
+      if (found != bytes_.end() && found->second.readable) bury(volume.id);
+      return remove(tx, volume.id);
+    }
     if (!has_bytes) fit_lost(tx, volume);
     // It may have grown or moved.
     if (has_bytes && follow_bytes(volume, found->second)) tx.volumes().update(volume);
@@ -133,7 +138,7 @@ class Fitting {
   void tell_lost(const std::string& id) {
     auto is_told = [&](const std::string& one) { return one.starts_with(id); };
     if (std::ranges::any_of(report_.failed, is_told)) return;
-    report_.failed.push_back(id + ": its bytes cannot be found");
+    report_.failed.push_back(id + ": its bytes or their key cannot be found");
   }
 
   void fit_snapshots(store::Transaction& tx, const VolumeId& volume, Snapshots made) {
@@ -166,7 +171,20 @@ class Fitting {
     tx.damages().put({id, volume, "it is not in this copy of the store", SystemClock().now()});
   }
 
+  // As the store has done with it (qcow2/manifest.h): what is left of its bytes goes when the copy is opened.
+  void bury(const VolumeId& volume) const {
+    fs::path manifest = manifests_ / (volume.str() + ".json");
+    files::rename_durably(manifest, fs::path(manifest).replace_extension(".deleted"));
+  }
+
+  // Encrypted bytes are none without their key.
+  bool can_be_read(const Bytes& bytes) const {
+    return bytes.readable && (bytes.key.empty() || files::exists(keys_ / bytes.key));
+  }
+
   const std::map<VolumeId, Bytes> bytes_;
+  const fs::path manifests_;
+  const fs::path keys_;
   store::Connection source_;
   store::PlainTable volumes_;
   store::PlainTable snapshots_;

@@ -10,6 +10,7 @@ import threading
 
 import invariants
 import pytest
+from test_doctor import doctor
 from varve import BINARY, Server, qemu_io, wait_until
 
 
@@ -225,6 +226,32 @@ def test_what_is_made_or_deleted_meanwhile_is_as_it_is_in_the_store(own_server, 
         assert there.request("GET", gone).status_code == 404
     there.rollback(second, late)
     assert there.io(second, "read -P 5 0 1M")
+    restored.stop()
+    own_server.stop()
+
+
+def test_an_encrypted_volume_that_is_deleted_meanwhile_is_not_in_the_copy(own_server, restored):
+    """After its bytes were copied, and before its key was."""
+    admin = own_server.start().login()
+    admin.create_encrypted_type("secret")
+    secret, kept, last = sorted(admin.create_volume(volume_type="secret") for _ in range(3))
+    assert admin.io(secret, "write -P 5 0 1M") and admin.io(kept, "write -P 6 0 1M")
+    admin.attach(last)
+    stalled = own_server.storage_daemons()[last]
+    target = own_server.directory / "copy"
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    os.kill(stalled, signal.SIGSTOP)
+    try:
+        backup = pool.submit(back_up, own_server, target)
+        wait_until(lambda: (target.with_suffix(".partial") / "volumes" / f"{secret}.json").exists(), 30, "its copy")
+        admin.delete_volume(secret)
+    finally:
+        os.kill(stalled, signal.SIGCONT)
+    assert backup.result(120)["failed"] == []
+    copied = restore(restored, target, plain=False)
+    assert copied.request("GET", f"/volumes/{secret}").status_code == 404
+    assert copied.io(kept, "read -P 6 0 1M")
+    assert doctor(restored) == (0, {})
     restored.stop()
     own_server.stop()
 
