@@ -5,6 +5,7 @@ import os
 import signal
 from unittest.mock import ANY
 
+import invariants
 import pytest
 import requests
 from test_doctor import doctor
@@ -61,4 +62,41 @@ def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own
     assert (fast / "layers" / f"{overlay}.qcow2").exists() and not server.quarantined()
     # The move failed for its owner, and was finished all the same: that its row says otherwise is told.
     assert doctor(server) == ((0, {}) if work == "snapshot" else (1, {("volume", volume): ANY}))
+    server.stop()
+
+
+@pytest.mark.parametrize("mount", [True, False], ids=["empty mount point", "nothing there"])
+def test_a_pool_that_a_volume_only_reads_from_is_no_new_one(own_server, mount):
+    """An attached volume was moving out of it when varved was cut off: no manifest names the pool any more."""
+    server = own_server.add_pool("fast")
+    fast, away = server.directory / "fast", server.directory / "away"
+    admin = server.start().login()
+    for name in ("fast", "qcow2"):
+        admin.call("POST", "/types", {"volume_type": {"name": name, "extra_specs": {"volume_backend_name": name}}}, 200)
+    volume = admin.create_volume(volume_type="fast")
+    _, uri = admin.attach(volume)
+    assert qemu_io(uri, "write -P 1 0 8M", "flush")
+    server.stop()
+    admin = server.start({"VARVE_FAILPOINTS": "layer.merge.before_stream=kill"}).login()
+    with contextlib.suppress(requests.ConnectionError):
+        admin.action(volume, "os-retype", {"new_type": "qcow2", "migration_policy": "on-demand"}, 202)
+    server.process.wait(30)
+    for pid in server.storage_daemons().values():
+        os.kill(pid, signal.SIGKILL)
+    fast.rename(away)
+    if mount:
+        fast.mkdir()
+    admin = server.start().login()
+    wait_until(lambda: "the pool fast" in json.dumps(admin.call("GET", f"/volumes/{volume}/explain")), 30, "the damage to be told")
+    states = {pool["name"]: pool["state"] for pool in requests.get(server.url + "/readyz", timeout=30).json()["pools"]}
+    assert states == {"default": "ready", "fast": "unavailable"}
+    if mount:
+        assert not list(fast.iterdir())
+        fast.rmdir()
+    assert not fast.exists()
+    away.rename(fast)
+    wait_until(lambda: qemu_io(uri, "read -P 1 0 8M", readonly=True), 60, "what was written")
+    invariants.settle(server)
+    assert not server.quarantined() and not list((fast / "layers").iterdir())
+    assert doctor(server) == (0, {})
     server.stop()

@@ -102,6 +102,7 @@ bool Qcow2Backend::mend(const LayerId& layer, const std::set<std::string>& unusa
     if (std::ranges::find(below, layer) != below.end()) return false;  // it would stand on itself
   }
   graph_.mend(layer, header->parent);
+  note_dropped_by(layer);
   log::warning("a damaged layer is whole again", {{"layer", layer}});
   return true;
 }
@@ -129,6 +130,13 @@ bool Qcow2Backend::forget_overlay(const LayerId& layer, const std::set<std::stri
   return true;
 }
 
+// What was let go of goes on being on record when its file is there again.
+void Qcow2Backend::note_dropped_by(const LayerId& layer) {
+  for (const auto& [id, manifest] : manifests_) {
+    if (manifest.dropped.contains(layer)) dropped_[layer] = id;
+  }
+}
+
 // Layers that nobody could know of as long as the one above them was not readable: from this one to the first that is
 // known. Those that no manifest lists as dropped are kept.
 void Qcow2Backend::discover(const LayerId& top, const std::set<std::string>& unusable) {
@@ -152,6 +160,7 @@ void Qcow2Backend::discover(const LayerId& top, const std::set<std::string>& unu
     bool stands = one.parent && graph_.contains(*one.parent);
     graph_.add(one.layer, stands ? one.parent : std::nullopt,
                one.parent && !stands ? "it stands on itself" : one.damage);
+    note_dropped_by(one.layer);
     if (!dropped_.contains(one.layer)) graph_.refer(one.layer);
   }
 }

@@ -134,6 +134,7 @@ class Qcow2Backend final : public backends::Backend {
   bool look_again();
   bool is_active(const LayerId& layer) const VARVE_EXCLUDES(graph_mutex_);
   bool mend(const LayerId& layer, const std::set<std::string>& unusable);
+  void note_dropped_by(const LayerId& layer) VARVE_REQUIRES(graph_mutex_);
   bool forget_overlay(const LayerId& layer, const std::set<std::string>& unusable) VARVE_EXCLUDES(graph_mutex_);
   void find_damage(const std::vector<LayerId>& chain, bool top_is_written) VARVE_EXCLUDES(graph_mutex_);
   void discover(const LayerId& top, const std::set<std::string>& unusable);

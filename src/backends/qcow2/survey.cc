@@ -92,6 +92,32 @@ void survey_layers(Survey& out, const PoolDirectories& pool) {
   if (out.unlisted.size() > unlisted) out.absent_pools[pool.name] = out.unlisted.back();
 }
 
+// A layer that a manifest refers to, or that another stands on, is nowhere.
+bool misses_layers(const Survey& survey) {
+  auto is_missing = [&](const LayerId& layer) {
+    return !survey.layers.contains(layer) && !survey.drafts.contains(layer) && !survey.quarantined.contains(layer);
+  };
+  for (const auto& [id, file] : survey.manifests) {
+    if (file.manifest && std::ranges::any_of(file.manifest->referred(), is_missing)) return true;
+  }
+  return std::ranges::any_of(survey.layers, [&](const auto& entry) {
+    const auto& header = entry.second.header;
+    return header && header->parent && is_missing(*header->parent);
+  });
+}
+
+// Pools that look as if they were new: while layers are missing, they may be where those are.
+void suspect_bare_pools(Survey& out, const std::vector<PoolDirectories>& pools) {
+  if (!misses_layers(out)) return;
+  for (const PoolDirectories& pool : pools) {
+    if (out.absent_pools.contains(pool.name) || !is_missing(pool.layers())) continue;
+    out.absent_pools[pool.name] = pool.layers().string() +
+                                  ": it is not there, and layers are missing that may be in it; is its disk mounted? "
+                                  "For a new pool, make the directory";
+    out.unlisted.push_back(out.absent_pools[pool.name]);
+  }
+}
+
 void survey_quarantine(Survey& out, const PoolDirectories& pool) {
   auto visit = [&](const fs::path& path) {
     std::string layer = id_in(path.filename().string(), kLayerSuffix);
@@ -164,6 +190,7 @@ Survey survey(const fs::path& store, const std::vector<PoolDirectories>& pools,
       survey_quarantine(out, pool);
     }
   }
+  suspect_bare_pools(out, pools);
   return out;
 }
 
