@@ -26,6 +26,7 @@ namespace varve::backends {
 // A BackendFailed that a volume's owner can do something about has one of these in its text.
 inline constexpr std::string_view kDamaged = " is damaged: ";                  // bytes that are needed cannot be read
 inline constexpr std::string_view kTooDeep = "the volume already stands on ";  // too many layers on top of each other
+inline constexpr std::string_view kOthers = " has snapshots that only the storage knows: ";
 
 // Bytes on the disk. allocated: all that the object reads from; exclusive: what its removal would free.
 struct Usage {
@@ -91,8 +92,9 @@ class Backend {
   virtual void copy_volume(const VolumeId& volume, const std::filesystem::path& directory,
                            const std::function<void()>& between) = 0;
 
-  // The volume is closed; its snapshots go with it.
-  virtual void delete_volume(const VolumeId& volume) = 0;
+  // The volume is closed; its snapshots go with it. When it has others than these, nothing is done:
+  // Error(BackendFailed) names them.
+  virtual void delete_volume(const VolumeId& volume, const std::set<SnapshotId>& snapshots) = 0;
 
   // Never shrinks. On an open volume the exports of its device must be removed meanwhile.
   virtual void extend_volume(const VolumeId& volume, std::int64_t size_gib) = 0;

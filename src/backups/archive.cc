@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kMagic = "varve-backup 1";
 
 [[noreturn]] void broken(const std::string& what) {
-  throw Error(ErrorCode::BackendFailed, "a backup's manifest is broken: " + what);
+  throw Error(ErrorCode::BackendFailed, std::string(kDamagedArchive) + "its manifest: " + what);
 }
 
 void require_going(const Archive::Cancelled& cancelled) {
@@ -110,7 +110,7 @@ std::optional<Manifest> Archive::manifest() const {
 
 Manifest Archive::required_manifest() const {
   std::optional<Manifest> found = manifest();
-  if (!found) throw Error(ErrorCode::BackendFailed, "the objects of a backup are not there: " + name_);
+  if (!found) throw Error(ErrorCode::BackendFailed, std::string(kDamagedArchive) + name_ + " is not there");
   return std::move(*found);
 }
 
@@ -170,14 +170,14 @@ void Archive::put_chunk(const std::string& name, const std::string& bytes) {
 std::string Archive::read_chunk(const Manifest& manifest, const Chunk& chunk, std::uint64_t length) const {
   std::string name = chunk_name(manifest.archives[chunk.archive], chunk.number);
   std::optional<std::string> bytes = store_.get(name);
-  if (!bytes) throw Error(ErrorCode::BackendFailed, "an object of a backup is missing: " + name);
+  if (!bytes) throw Error(ErrorCode::BackendFailed, std::string(kDamagedArchive) + name + " is missing");
   if (!key_.empty()) {
     std::string_view object = *bytes;
     std::string_view nonce = object.substr(0, kNonceBytes);
     bytes = open_sealed(key_, nonce, name, object.substr(nonce.size()));
   }
   if (bytes->size() != length || hash(*bytes) != chunk.hash) {
-    throw Error(ErrorCode::BackendFailed, "an object of a backup has changed: " + name);
+    throw Error(ErrorCode::BackendFailed, std::string(kDamagedArchive) + name + " has changed");
   }
   return std::move(*bytes);
 }

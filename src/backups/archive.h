@@ -28,6 +28,8 @@
 namespace varve::backups {
 
 inline constexpr std::uint64_t kChunkBytes = 4U << 20;
+// A BackendFailed that says that objects are not what they were has this in its text.
+inline constexpr std::string_view kDamagedArchive = "the objects of a backup are damaged: ";
 
 struct Chunk {
   std::uint64_t number = 0;

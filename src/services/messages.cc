@@ -1,6 +1,7 @@
 #include "services/messages.h"
 
 #include "backends/backend.h"
+#include "backups/archive.h"
 
 namespace varve::services {
 
@@ -55,6 +56,9 @@ constexpr std::pair<std::string_view, Detail> kRefusals[] = {
     {backends::kTooDeep,
      {"904", "It stands on too many snapshots and copies; delete some, or wait until they are merged."}},
     {backends::kDamaged, {"905", "Its bytes, or those that it is made from, cannot be read."}},
+    {backends::kOthers,
+     {"908", "It has snapshots that only the storage knows; an administrator can manage them, so that they can go."}},
+    {backups::kDamagedArchive, {"909", "Objects of the backup are missing or have changed."}},
     {kGivenUp, {"906", "It was given up after several interrupted attempts."}},
 };
 

@@ -73,9 +73,18 @@ void Volumes::move_to_pool(const VolumeId& id, const std::string& pool) {
 }
 
 void Volumes::run_delete(const Task& task) {
-  std::optional<Volume> volume =
-      db_.read_blocking([&](store::Transaction& tx) { return tx.volumes().find(std::nullopt, task.volume_id); });
-  backend_.delete_volume(task.volume_id);
+  std::optional<Volume> volume;
+  std::set<SnapshotId> snapshots;
+  db_.read_blocking([&](store::Transaction& tx) {
+    volume = tx.volumes().find(std::nullopt, task.volume_id);
+    for (const model::Snapshot& snapshot : tx.snapshots().of_volume(task.volume_id)) snapshots.insert(snapshot.id);
+    // What failed tasks made to copy from has no row.
+    for (const Task& failed : tx.tasks().to_undo(task.volume_id)) {
+      snapshots.insert(SnapshotId(failed.id.str()));
+      if (failed.snapshot_id) snapshots.insert(*failed.snapshot_id);
+    }
+  });
+  backend_.delete_volume(task.volume_id, snapshots);
   if (volume) placement_.drop_key(*volume);
 }
 

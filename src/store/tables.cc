@@ -377,6 +377,10 @@ std::vector<model::Task> Tasks::to_undo() {
   return select<model::Task>(db_, "WHERE undo_left = 1 ORDER BY created_at, id");
 }
 
+std::vector<model::Task> Tasks::to_undo(const VolumeId& volume) {
+  return select<model::Task>(db_, "WHERE undo_left = 1 AND volume_id = :volume", volume);
+}
+
 void Tasks::note_undone(const TaskId& id) {
   run(db_, "UPDATE tasks SET undo_left = 0 WHERE id = :id", id);
 }

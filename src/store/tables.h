@@ -115,6 +115,7 @@ class Tasks {
   void update(const model::Task& task);
   std::vector<model::Task> live();
   std::vector<model::Task> to_undo();  // that failed and left something
+  std::vector<model::Task> to_undo(const VolumeId& volume);
   void note_undone(const TaskId& id);
   std::vector<model::Task> live_with(model::TaskKind kind, const model::Payload& payload);
   std::optional<model::Task> find(const Scope& scope, const TaskId& id);

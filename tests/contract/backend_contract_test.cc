@@ -65,7 +65,7 @@ TEST_P(BackendContract, EveryCallMayBeRepeated) {
   for (int i = 0; i < 2; ++i) backend().open({v_}, {});
   for (int i = 0; i < 2; ++i) backend().close({v_});
   for (int i = 0; i < 2; ++i) backend().delete_snapshot(v_, s_);
-  for (int i = 0; i < 2; ++i) backend().delete_volume(v_);
+  for (int i = 0; i < 2; ++i) backend().delete_volume(v_, {});
   EXPECT_FALSE(backend().has_volume(v_));
 }
 
@@ -77,6 +77,18 @@ TEST_P(BackendContract, ASnapshotKeepsItsBytes) {
   EXPECT_TRUE(holds(v_, 2));
   backend().rollback(v_, s_);
   EXPECT_TRUE(holds(v_, 1));
+}
+
+TEST_P(BackendContract, SnapshotsThatAreNotNamedKeepTheirVolume) {
+  backend().create_volume(v_, 1, {});
+  EXPECT_TRUE(write(v_, 1));
+  backend().create_snapshot(v_, s_);
+  backend().create_snapshot(v_, t_);
+  EXPECT_THROW(backend().delete_volume(v_, {s_}), Error);
+  backend().rollback(v_, t_);
+  EXPECT_TRUE(holds(v_, 1));
+  backend().delete_volume(v_, {s_, t_});
+  EXPECT_FALSE(backend().has_volume(v_));
 }
 
 TEST_P(BackendContract, RollbackKeepsNewerSnapshots) {
@@ -122,7 +134,7 @@ TEST_P(BackendContract, ACloneIsIndependentOfItsSource) {
   EXPECT_TRUE(write(w_, 9));
   backend().rollback(v_, s_);
   EXPECT_TRUE(holds(v_, 1));
-  backend().delete_volume(v_);
+  backend().delete_volume(v_, {s_});
   rig_->settle();
   EXPECT_TRUE(holds(w_, 9));
   EXPECT_EQ(backend().independence_percent(w_), 100);

@@ -188,7 +188,7 @@ std::vector<Scenario> scenarios() {
        .setup = a_clone,
        .operation =
            [](Rig& rig) {
-             rig.backend().delete_volume(rig.v);
+             rig.backend().delete_volume(rig.v, {rig.s});
              rig.settle();
            },
        .expected = [](Rig& rig) -> std::vector<Expected> {
@@ -201,7 +201,7 @@ std::vector<Scenario> scenarios() {
        .operation =
            [](Rig& rig) {
              if (rig.backend().has_volume(rig.v)) rig.backend().close({rig.v});
-             rig.backend().delete_volume(rig.v);
+             rig.backend().delete_volume(rig.v, {rig.s});
              rig.detach();
              rig.settle();
            },
@@ -373,7 +373,7 @@ std::vector<Scenario> scenarios() {
   auto disorder = [](Rig& rig) {
     a_clone(rig);
     rig.backend().create_volume(VolumeId(rig.u.str()), 1, {});
-    rig.backend().delete_volume(VolumeId(rig.u.str()));
+    rig.backend().delete_volume(VolumeId(rig.u.str()), {});
     rig.attach(rig.w);
     failpoint::arm("snapshot.create.after_switch", "error");
     EXPECT_THROW(rig.backend().create_snapshot(rig.w, rig.t), Error);

@@ -264,7 +264,7 @@ TEST_F(Recovery, ADamagedManifestIsItsVolumesTroubleAlone) {
   rig_.restart_after([&] { files::replace_atomically(rig_.manifest(v_), text); });
   EXPECT_TRUE(holds(v_, 1));
   rig_.restart_after([&] { files::replace_atomically(rig_.manifest(v_), ""); });
-  backend().delete_volume(v_);
+  backend().delete_volume(v_, {});
   rig_.settle();
   EXPECT_FALSE(backend().has_volume(v_));
   EXPECT_TRUE(fs::exists(set_aside(layer)));
@@ -357,7 +357,7 @@ TEST_F(Recovery, WhatWasDeletedGoesAfterARestart) {
   make(w_, 3);
   backend().create_snapshot(w_, t_);
   backend().delete_snapshot(w_, t_);
-  backend().delete_volume(v_);
+  backend().delete_volume(v_, {s_, t_});
   rig_.restart();
   EXPECT_FALSE(backend().has_volume(v_));
   rig_.settle();
@@ -371,7 +371,7 @@ TEST_F(Recovery, ADeletedVolumeThatACloneStandsOnGoesWithTheDependence) {
   make(v_, 1);
   backend().create_snapshot(v_, s_);
   backend().clone_snapshot(w_, 1, v_, s_, "");
-  backend().delete_volume(v_);
+  backend().delete_volume(v_, {s_});
   rig_.restart();
   rig_.settle();
   EXPECT_EQ(rig_.layers(), 1U);

@@ -196,7 +196,7 @@ def test_a_changed_object_is_noticed(admin, server):
     wait_until(lambda: admin.call("GET", f"/volumes/{made}")["volume"]["status"] == "error_restoring", 60, "the refusal")
     admin.wait_backup(backup)
     message = admin.call("GET", "/messages?resource_uuid=" + made, mv="3.5")["messages"]
-    assert len(message) == 1
+    assert len(message) == 1 and "Objects of the backup are missing or have changed" in message[0]["user_message"]
     admin.delete_volume(made)
 
 

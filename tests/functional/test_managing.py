@@ -1,4 +1,5 @@
 """Image files and given-up volumes are taken in; nothing is copied, nothing is lost."""
+import json
 import subprocess
 
 import pytest
@@ -65,6 +66,31 @@ def test_a_volume_is_given_up_and_taken_back(admin):
     assert listed(admin)[f"volume-{made}"]["cinder_id"] == made
     assert "managed already" in fault(manage(admin, {"source-name": f"volume-{made}"}), 400)
     admin.delete_volume(made)
+
+
+@pytest.mark.parametrize("cascade", [False, True])
+def test_a_snapshot_that_only_the_storage_knows_is_not_deleted_with_its_volume(admin, cascade):
+    """It was given up, or the database is of an earlier day."""
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 5 0 1M")
+    given_up, kept = admin.create_snapshot(volume), admin.create_snapshot(volume) if cascade else None
+    admin.call("POST", f"/snapshots/{given_up}/action", {"os-unmanage": {}}, 202)
+    admin.call("DELETE", f"/volumes/{volume}?cascade={cascade}", None, 202)
+    admin.wait_volume(volume, "error_deleting")
+    messages = admin.call("GET", "/messages", None, 200, "3.3")["messages"]
+    told = [message["user_message"] for message in messages if message["resource_uuid"] == volume]
+    assert len(told) == 1 and "an administrator can manage them" in told[0]
+    assert given_up in json.dumps(admin.call("GET", f"/volumes/{volume}/explain"))
+    if cascade:
+        admin.wait_snapshot(kept, "error_deleting")
+
+    body = {"snapshot": {"volume_id": volume, "ref": {"source-name": f"snapshot-{given_up}"}}}
+    again = admin.call("POST", "/manageable_snapshots", body, 202, MV)["snapshot"]["id"]
+    admin.wait_snapshot(again)
+    rescued = admin.create_volume(snapshot_id=again)
+    assert admin.io(rescued, "read -P 5 0 1M")
+    admin.delete_volume(rescued)
+    admin.delete_volume(volume, cascade=True)
 
 
 @pytest.mark.parametrize("name, arguments, why", [

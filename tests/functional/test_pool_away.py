@@ -13,7 +13,7 @@ from varve import qemu_io, wait_until
 
 
 @pytest.mark.parametrize("serving", [True, False], ids=["served on", "daemon gone"])
-@pytest.mark.parametrize("gone", ["nothing there", "empty mount point", "not configured"])
+@pytest.mark.parametrize("gone", ["nothing there", "empty mount point", "not configured", "the file alone"])
 @pytest.mark.parametrize("work", ["snapshot", "move", "move to others"])
 def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own_server, work, gone, serving):
     """varved was cut off just after the client's writes had moved to a new layer, whose pool is not mounted at the next start."""
@@ -40,7 +40,8 @@ def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own
     if not serving:
         for pid in server.storage_daemons().values():
             os.kill(pid, signal.SIGKILL)
-    fast.rename(away)
+    moved = fast / "layers" / f"{overlay}.qcow2" if gone == "the file alone" else fast
+    moved.rename(away)
     if gone == "empty mount point":
         fast.mkdir()
     configured = server.options.pop() if gone == "not configured" else None
@@ -51,7 +52,7 @@ def test_what_was_written_after_a_switch_is_there_although_its_pool_was_away(own
     if gone == "empty mount point":
         assert not list(fast.iterdir())
         fast.rmdir()
-    away.rename(fast)
+    away.rename(moved)
     if configured:
         server.options.append(configured)
         admin = server.restart().login()

@@ -121,8 +121,17 @@ void FakeBackend::rename_snapshot(const VolumeId& volume, const SnapshotId& from
   });
 }
 
-void FakeBackend::delete_volume(const VolumeId& volume) {
-  perform("delete_volume", volume, [&]() VARVE_REQUIRES(mutex_) { volumes_.erase(volume); });
+void FakeBackend::delete_volume(const VolumeId& volume, const std::set<SnapshotId>& snapshots) {
+  perform("delete_volume", volume, [&]() VARVE_REQUIRES(mutex_) {
+    auto found = volumes_.find(volume);
+    if (found == volumes_.end()) return;
+    for (const SnapshotId& snapshot : found->second.snapshots) {
+      if (!snapshots.contains(snapshot)) {
+        throw Error(ErrorCode::BackendFailed, volume.str() + std::string(backends::kOthers) + snapshot.str());
+      }
+    }
+    volumes_.erase(found);
+  });
 }
 
 void FakeBackend::extend_volume(const VolumeId& volume, std::int64_t size_gib) {

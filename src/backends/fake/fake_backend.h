@@ -51,7 +51,7 @@ class FakeBackend final : public backends::Backend {
   void adopt_volume(const VolumeId& volume, const std::string& name) override;
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
   void copy_volume(const VolumeId&, const std::filesystem::path&, const std::function<void()>&) override {}
-  void delete_volume(const VolumeId& volume) override;
+  void delete_volume(const VolumeId& volume, const std::set<SnapshotId>& snapshots) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void make_way(const VolumeId& volume) override;
   int layers_awaited(const VolumeId&) const override { return 0; }

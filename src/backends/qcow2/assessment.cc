@@ -88,8 +88,8 @@ class Assessor {
   void need(const Manifest& manifest) {
     for (const LayerId& layer : manifest.referred()) refer(layer);
     // The overlay of a switch that was begun: once it has its name, the client may have written to it. Nor can it be
-    // said that there is none as long as its pool was not seen.
-    if (manifest.intent && (is_in_place(manifest.intent->overlay) || may_be_away(manifest))) {
+    // said that there is none as long as its pool was not seen, and what was made is lost if it is not there.
+    if (manifest.intent && (manifest.intent->made || is_in_place(manifest.intent->overlay) || may_be_away(manifest))) {
       add_needed(manifest.intent->overlay);
       note_reachable(manifest.intent->overlay);
     }

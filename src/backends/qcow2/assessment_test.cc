@@ -89,7 +89,7 @@ TEST_F(AssessmentTest, AnActiveLayerThatAnotherVolumeReadsIsDamageOfWhoWouldWrit
 
 TEST_F(AssessmentTest, AnOverlayWhosePoolIsAwayIsDamagedAndNotThoughtNeverMade) {
   Manifest& switched = manifest("v", "a");
-  switched.intent = Intent{.overlay = LayerId("o"), .snapshot = SnapshotId("s"), .pool = "fast"};
+  switched.intent = Intent{.overlay = LayerId("o"), .snapshot = SnapshotId("s"), .pool = "fast", .made = false};
   survey_.layers = {{LayerId("a"), file()}};
   EXPECT_FALSE(assess(survey_).graph.contains(LayerId("o")));
   survey_.absent_pools["other"] = "its disk is away";
@@ -99,6 +99,17 @@ TEST_F(AssessmentTest, AnOverlayWhosePoolIsAwayIsDamagedAndNotThoughtNeverMade) 
   switched.intent->pool.clear();
   switched.pool = "fast";
   EXPECT_TRUE(assess(survey_).graph.damage(LayerId("o")));
+}
+
+TEST_F(AssessmentTest, AnOverlayThatWasMadeAndIsNotFoundIsDamaged) {
+  Manifest& switched = manifest("v", "a");
+  switched.intent = Intent{.overlay = LayerId("o"), .snapshot = SnapshotId("s"), .pool = "", .made = true};
+  survey_.layers = {{LayerId("a"), file()}};
+  EXPECT_TRUE(assess(survey_).graph.damage(LayerId("o")));
+  survey_.drafts = {{LayerId("o"), file("a")}};
+  Assessment told = assess(survey_);
+  EXPECT_FALSE(told.graph.damage(LayerId("o")));
+  EXPECT_TRUE(told.drafts_to_finish.contains(LayerId("o")) && told.drafts_to_remove.empty());
 }
 
 TEST_F(AssessmentTest, AVolumeIsNotSmallerThanWhatIsActive) {

@@ -91,10 +91,9 @@ class Qcow2Backend::Draft {
 
   const LayerId& id() const { return layer_; }
 
-  void settle(bool durable) {
+  void settle() {
     backend_.images_.settle(layer_);
     state_ = State::Settled;
-    if (durable) backend_.images_.sync_name(layer_);
   }
   // Whether a manifest names it is not known: the next start will tell.
   void leave() { state_ = State::Left; }

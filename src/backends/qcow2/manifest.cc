@@ -72,8 +72,9 @@ Manifest from_json(const json::object& in) {
   }
   if (const json::value* intent = in.if_contains("intent")) {
     const json::object& object = intent->as_object();
-    manifest.intent = Intent{required_id<LayerId>(text_of(object, "overlay")),
-                             id_of<SnapshotId>(text_of(object, "snapshot")), later_text_of(object, "pool")};
+    manifest.intent =
+        Intent{required_id<LayerId>(text_of(object, "overlay")), id_of<SnapshotId>(text_of(object, "snapshot")),
+               later_text_of(object, "pool"), object.contains("made") && object.at("made").as_bool()};
   }
   return manifest;
 }
@@ -118,7 +119,8 @@ std::string serialize(const Manifest& manifest) {
   if (manifest.intent) {
     out["intent"] = json::object{{"overlay", manifest.intent->overlay.str()},
                                  {"snapshot", manifest.intent->snapshot.str()},
-                                 {"pool", manifest.intent->pool}};
+                                 {"pool", manifest.intent->pool},
+                                 {"made", manifest.intent->made}};
   }
   if (!manifest.taken_from.empty()) out["taken_from"] = manifest.taken_from.str();
   if (!manifest.dropped.empty()) out["dropped"] = list_of(manifest.dropped);

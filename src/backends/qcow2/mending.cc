@@ -107,14 +107,15 @@ bool Qcow2Backend::mend(const LayerId& layer, const std::set<std::string>& unusa
   return true;
 }
 
-// The overlay of a switch that was begun, whose pool is here again and does not have it: it was never made. Should the
-// pool go again, or not tell, nothing is known.
+// The overlay of a switch that an earlier version began, whose pool is here again and does not have it: it was never
+// made. Should the pool go again, or not tell, nothing is known.
 bool Qcow2Backend::forget_overlay(const LayerId& layer, const std::set<std::string>& unusable) {
   std::optional<std::string> pool;
   {
     MutexLock graph(graph_mutex_);
     for (const auto& [id, manifest] : manifests_) {
-      if (manifest.intent && manifest.intent->overlay == layer) pool = manifest.overlay_pool();
+      const std::optional<Intent>& intent = manifest.intent;
+      if (intent && !intent->made && intent->overlay == layer) pool = manifest.overlay_pool();
     }
     if (!pool || graph_.children(layer) > 0) return false;
   }

@@ -99,7 +99,7 @@ void Qcow2Backend::commit(Manifest changed, Draft* draft) {
     }
     if (draft != nullptr) {
       FAILPOINT("layer.commit.before_name");
-      draft->settle(false);
+      draft->settle();
     }
   } catch (const Error&) {
     take_back(changed.volume, draft);
@@ -292,9 +292,23 @@ void Qcow2Backend::attach_clone(const VolumeId& volume, std::int64_t size_gib, c
   FAILPOINT("clone.after_manifest");
 }
 
+namespace {
+
+void require_no_others(const Manifest& manifest, const std::set<SnapshotId>& known) {
+  std::string others;
+  for (const auto& [snapshot, frozen] : manifest.snapshots) {
+    if (!known.contains(snapshot)) others += (others.empty() ? "" : ", ") + snapshot.str();
+  }
+  if (others.empty()) return;
+  throw Error(ErrorCode::BackendFailed, "the volume " + manifest.volume.str() + std::string(backends::kOthers) +
+                                            others + "; an administrator can manage them, so that they can be deleted");
+}
+
+}  // namespace
+
 // A tombstone takes the manifest's place until the last of the volume's layers has gone. What an unreadable manifest
 // named is not known: the manifest is set aside, as its layers were.
-void Qcow2Backend::delete_volume(const VolumeId& volume) {
+void Qcow2Backend::delete_volume(const VolumeId& volume, const std::set<SnapshotId>& snapshots) {
   Hold hold(*this, volume, Hold::Merges::Stop, Hold::State::AsItIs);
   if (!has_volume(volume)) {
     restore_manifest(volume);
@@ -302,6 +316,7 @@ void Qcow2Backend::delete_volume(const VolumeId& volume) {
     lost_.erase(volume);
     return;
   }
+  if (!is_unreadable(volume)) require_no_others(manifest(volume), snapshots);
   close_unused(volume);
   FAILPOINT("volume.delete.before_manifest");
   // What is gone already was moved by a call that could not make it durable.
@@ -365,7 +380,7 @@ LayerId Qcow2Backend::freeze(const VolumeId& volume, const SnapshotId& snapshot,
   require_sound("the volume " + volume.str(), present.active);
   require_space(target);
   require_depth(present.active);
-  Intent intent{new_layer(target), snapshot, to_pool};
+  Intent intent{.overlay = new_layer(target), .snapshot = snapshot, .pool = to_pool, .made = true};
   if (auto daemon = daemon_of(volume.str())) {
     freeze_open(present, intent, daemon->qmp());
   } else {
@@ -389,30 +404,28 @@ Manifest Qcow2Backend::switched(Manifest manifest, const Intent& intent) {
 
 // Needs no intent: until its manifest names it, the overlay is a draft.
 void Qcow2Backend::freeze_closed(const Manifest& present, const Intent& intent) {
-  FAILPOINT("snapshot.create.after_intent");
   Draft overlay(*this, intent.overlay, present.size_gib, present.active, present.key);
   FAILPOINT("snapshot.create.after_overlay");
+  FAILPOINT("snapshot.create.after_intent");
   FAILPOINT("snapshot.create.after_switch");
   commit(switched(present, intent), &overlay);
 }
 
-// The overlay gets its final name before the client's writes can reach it: an intent whose overlay has no such file is
-// one that was not carried out.
+// The intent names the overlay before the client's writes can reach it, and once there is one: should it not be found
+// later, under neither of its names, then writes may be lost.
 void Qcow2Backend::freeze_open(const Manifest& present, const Intent& intent, qemu::QmpClient& qmp) {
+  Draft overlay(*this, intent.overlay, present.size_gib, present.active, present.key);
+  FAILPOINT("snapshot.create.after_overlay");
   Manifest changed = present;
   changed.intent = intent;
-  commit(changed);
+  commit(changed, &overlay);
   FAILPOINT("snapshot.create.after_intent");
   try {
-    Draft overlay(*this, intent.overlay, present.size_gib, present.active, present.key);
-    FAILPOINT("snapshot.create.after_overlay");
-    overlay.settle(true);
     images_.switch_to_overlay(qmp, present.active, intent.overlay, present.key);
     FAILPOINT("snapshot.create.after_switch");
     finish_intent(present.volume);
   } catch (const Error&) {
-    if (!has_intent(present.volume)) throw;
-    drop_intent_if_not_switched(present, qmp);
+    if (has_intent(present.volume)) drop_intent_if_not_switched(present, qmp);
     throw;
   }
 }
@@ -453,8 +466,8 @@ void Qcow2Backend::restore_manifest(const VolumeId& volume) {
 }
 
 // Rolls an intent forward: the overlay becomes the active layer. Whether or not the switch had happened, the overlay
-// reads the same as the layer below; without the overlay's file nothing had happened yet, and the intent is dropped. As
-// long as the overlay's pool is away the file is damaged (assessment.cc), and the intent stays.
+// reads the same as the layer below. What an earlier version had not made yet is dropped; an overlay that is lost or
+// whose pool is away is damaged (assessment.cc), and the intent stays.
 void Qcow2Backend::finish_intent(const VolumeId& volume) {
   Manifest present = manifest(volume);
   Intent intent = *present.intent;

@@ -57,7 +57,7 @@ class Qcow2Backend final : public backends::Backend {
   void rename_snapshot(const VolumeId& volume, const SnapshotId& from, const SnapshotId& to) override;
   void copy_volume(const VolumeId& volume, const std::filesystem::path& directory,
                    const std::function<void()>& between) override;
-  void delete_volume(const VolumeId& volume) override;
+  void delete_volume(const VolumeId& volume, const std::set<SnapshotId>& snapshots) override;
   void extend_volume(const VolumeId& volume, std::int64_t size_gib) override;
   void make_way(const VolumeId& volume) override;
   int layers_awaited(const VolumeId& volume) const override;
