@@ -8,8 +8,6 @@
 #include "api/evs/evs_api.h"
 #include "api/identity/identity_api.h"
 #include "api/ops/ops_api.h"
-#include "backups/directory/directory_store.h"
-#include "backups/s3/s3_store.h"
 #include "base/fault.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -18,6 +16,7 @@
 #include "daemon/backup_store.h"
 #include "daemon/control.h"
 #include "daemon/faults_asked.h"
+#include "daemon/object_store.h"
 #include "daemon/recover.h"
 #include "daemon/stop_watch.h"
 #include "daemon/store_lock.h"
@@ -31,11 +30,6 @@
 namespace varve::daemon {
 
 namespace {
-
-std::unique_ptr<backups::ObjectStore> object_store(const Config& config) {
-  if (config.backups_in_s3) return std::make_unique<backups::S3Store>(config.s3);
-  return std::make_unique<backups::DirectoryStore>(config.backup_directory);
-}
 
 // The database's index and the daemons' directories are made at a start; on a full disk spares give way to them.
 void prepare_room(const Config& config, Spares& spares) {

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "base/unique_fd.h"
+#include "daemon/object_store.h"
 #include "keys/local/local_keys.h"
 #include "recovery/doctor.h"
 
@@ -61,6 +62,7 @@ int doctor(const Config& config, bool as_json) {
   store.try_key = [&](const KeyId& key) {
     keys::LocalKeys(config.directory / "keys", config.root_key, true, rng).secret(key);
   };
+  store.has_archive = archive_finder(config);
   std::vector<Finding> findings = recovery::examine_store(store);
   bool well = std::ranges::all_of(findings, [](const Finding& one) { return one.level == Finding::Level::Note; });
   if (as_json) {

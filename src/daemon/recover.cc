@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "daemon/object_store.h"
 #include "daemon/store_lock.h"
 
 namespace varve::daemon {
@@ -48,6 +49,7 @@ void print_json(const recovery::Report& report, bool dry_run) {
                    {"undescribed", list(restored.undescribed)},
                    {"snapshots", list(restored.snapshots)},
                    {"attachments", list(restored.attachments)},
+                   {"backups", list(restored.backups)},
                    {"without_bytes", list(restored.without_bytes)},
                    {"projects", list(restored.projects)},
                    {"types", list(restored.types)}};
@@ -73,6 +75,7 @@ void print_text(const recovery::Report& report, bool dry_run) {
   line("without its name and owner:", restored.undescribed);
   line("snapshot", restored.snapshots);
   line("attachment", restored.attachments);
+  line("backup", restored.backups);
   line("its bytes are gone, it is in an error status:", restored.without_bytes);
   line("project made up:", restored.projects);
   line("type made up:", restored.types);
@@ -81,8 +84,13 @@ void print_text(const recovery::Report& report, bool dry_run) {
 }  // namespace
 
 recovery::Options recovery_options(const Config& config) {
-  return {config.directory, config.run_directory, config.storage_daemon, config.timeouts,
-          config.nbd.host,  config.services,      !config.with_keystone};
+  return {.store = config.directory,
+          .run_directory = config.run_directory,
+          .storage_daemon = config.storage_daemon,
+          .timeouts = config.timeouts,
+          .nbd_host = config.nbd.host,
+          .settings = config.services,
+          .own_identity = !config.with_keystone};
 }
 
 void log_report(const recovery::Report& report) {
@@ -102,6 +110,7 @@ int recover(const Config& config, bool dry_run, bool as_json) {
   SystemRng rng;
   recovery::Options options = recovery_options(config);
   options.dry_run = dry_run;
+  options.has_archive = archive_finder(config);
   recovery::Report report = recovery::Recovery(std::move(options), clock, rng).recover();
   as_json ? print_json(report, dry_run) : print_text(report, dry_run);
   return 0;

@@ -227,6 +227,10 @@ bool is_transitional(SnapshotStatus status) {
   return status == S::Creating || status == S::Rollbacking || status == S::BackingUp || status == S::Deleting;
 }
 
+bool is_transitional(BackupStatus status) {
+  return status == BackupStatus::Creating || status == BackupStatus::Restoring || status == BackupStatus::Deleting;
+}
+
 namespace {
 
 template <class Names>

@@ -66,6 +66,7 @@ std::optional<GroupStatus> parse_group_status(std::string_view text);
 // A status that only a live task may hold: the task ends it, whatever happens.
 bool is_transitional(VolumeStatus status);
 bool is_transitional(SnapshotStatus status);
+bool is_transitional(BackupStatus status);
 // The names of those.
 std::vector<std::string_view> transitional_volume_statuses();
 std::vector<std::string_view> transitional_snapshot_statuses();

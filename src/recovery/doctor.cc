@@ -1,5 +1,7 @@
 #include "recovery/doctor.h"
 
+#include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,7 +13,10 @@
 #include "model/status.h"
 #include "qemu/storage_daemons.h"
 #include "recovery/database_file.h"
+#include "recovery/remains.h"
+#include "services/descriptions.h"
 #include "store/mapping.h"
+#include "store/migrations.h"
 #include "store/sql.h"
 
 namespace varve::recovery {
@@ -35,8 +40,30 @@ struct Rows {
   std::map<std::string, Row> snapshots;
   std::set<std::string> tasked;               // volumes, snapshots and whatever else live tasks work with
   std::map<std::string, std::string> served;  // attachments with an export: the key of their storage daemon
-  std::map<std::string, std::string> keys;    // of encrypted volumes
-  std::set<std::string> damaged;              // volumes and snapshots that are known to be
+  std::map<std::string, Row> backups;
+  std::map<std::string, std::string> archives;  // of backups that are whole
+  // Of encrypted volumes and backups: kind and id of what needs them.
+  std::map<std::pair<std::string, std::string>, std::string> keys;
+  std::set<std::string> damaged;  // volumes and snapshots that are known to be
+};
+
+// A directory of the doctor's own, elsewhere than in the store.
+class Scratch {
+ public:
+  Scratch() : directory_((fs::temp_directory_path() / "varved-doctor-XXXXXX").string()) {
+    if (::mkdtemp(directory_.data()) == nullptr) throw files::fault_of(errno, "cannot make " + directory_);
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::remove_all(directory_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  fs::path file() const { return fs::path(directory_) / "varve.db"; }
+
+ private:
+  std::string directory_;
 };
 
 // One look; two of them that agree make a finding.
@@ -51,6 +78,7 @@ class Look {
       look_at_statuses();
       look_at_exports();
       look_at_keys();
+      look_at_backups();
     }
     look_at_pools();
     return std::move(out_);
@@ -154,31 +182,42 @@ class Look {
     return false;
   }
 
-  // A database that no varved of this version has opened yet has a column under its earlier name.
-  static std::string present_name(store::Connection& db, const std::string& table, const std::string& name,
-                                  const std::string& earlier) {
-    auto present =
-        store::query<std::int64_t>(db, "SELECT 1 FROM pragma_table_info(:table) WHERE name = :name", table, name);
-    return present.empty() ? earlier : name;
+  void read_rows(const fs::path& file) {
+    if (written_version(file) == store::newest_schema_version()) {
+      store::Connection db(file.string(), true);
+      read_rows(db);
+      return;
+    }
+    // No varved of this version has opened it yet: a copy is brought up to it.
+    Scratch scratch;
+    copy_database(file, scratch.file());
+    store::Connection db(scratch.file().string(), false);
+    store::migrate(db);
+    read_rows(db);
   }
 
-  void read_rows(const fs::path& file) {
-    store::Connection db(file.string(), true);
+  void read_rows(store::Connection& db) {
     using std::optional;
     using std::string;
     for (auto& [id, status, key, size, pool] : store::query<string, string, optional<string>, std::int64_t, string>(
              db, "SELECT id, status, encryption_key_id, size_gib, pool FROM volumes")) {
       rows_.volumes[id] = {id, status, size, pool};
-      if (key) rows_.keys[id] = *key;
+      if (key) rows_.keys[{"volume", id}] = *key;
     }
     for (auto& [id, volume, status] :
          store::query<string, string, string>(db, "SELECT id, volume_id, status FROM snapshots")) {
       rows_.snapshots[id] = {volume, status, 0, ""};
     }
     for (auto& [id] : store::query<string>(db, "SELECT id FROM damages")) rows_.damaged.insert(id);
-    string payload = present_name(db, "tasks", "payload", "target");
+    for (auto& [id, volume, status, archive, key] : store::query<string, string, string, string, optional<string>>(
+             db, "SELECT id, volume_id, status, archive, encryption_key_id FROM backups")) {
+      rows_.backups[id] = {volume, status, 0, ""};
+      if (status != "available" && status != "restoring") continue;
+      rows_.archives[id] = archive;
+      if (key) rows_.keys[{"backup", id}] = *key;
+    }
     for (auto& [id, volume, snapshot, works_with] : store::query<string, string, optional<string>, optional<string>>(
-             db, "SELECT id, volume_id, snapshot_id, " + payload + " FROM tasks WHERE state = 'live'")) {
+             db, "SELECT id, volume_id, snapshot_id, payload FROM tasks WHERE state = 'live'")) {
       rows_.tasked.insert(volume);
       if (snapshot) rows_.tasked.insert(*snapshot);
       // What a task copies is served under the name of its snapshot, or of one that it made and called after itself.
@@ -187,9 +226,8 @@ class Look {
       }
       if (works_with) rows_.tasked.insert(works_with->substr(works_with->find(':') + 1));
     }
-    string connection = present_name(db, "attachments", "connection", "export_uri");
     for (auto& [id, volume, snapshot] : store::query<string, string, optional<string>>(
-             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE " + connection + " IS NOT NULL")) {
+             db, "SELECT id, volume_id, snapshot_id FROM attachments WHERE connection IS NOT NULL")) {
       model::Source source{VolumeId(volume)};
       if (snapshot) source.snapshot = SnapshotId(*snapshot);
       rows_.served[id] = source.name();
@@ -262,6 +300,9 @@ class Look {
     for (const auto& [id, row] : rows_.snapshots) {
       look_at_status<model::SnapshotStatus>("snapshot", id, row, model::parse_snapshot_status);
     }
+    for (const auto& [id, row] : rows_.backups) {
+      look_at_status<model::BackupStatus>("backup", id, row, model::parse_backup_status);
+    }
   }
 
   bool is_served(const std::string& key) const {
@@ -293,7 +334,7 @@ class Look {
   // Those of bytes without a row, too.
   void look_at_keys() {
     for (const auto& [volume, manifest] : told_.manifests) {
-      if (!manifest.key.empty()) rows_.keys.try_emplace(volume.str(), manifest.key.str());
+      if (!manifest.key.empty()) rows_.keys.try_emplace({"volume", volume.str()}, manifest.key.str());
     }
     if (rows_.keys.empty()) return;
     bool has_root = files::exists(store_.root_key);
@@ -301,13 +342,14 @@ class Look {
       add(Level::Error, "key", store_.root_key.string(), "the root key is missing",
           "no encrypted volume or backup can be opened", "mount its disk or put it back");
     }
-    for (const auto& [volume, key] : rows_.keys) {
-      if (rows_.tasked.contains(volume)) continue;
+    for (const auto& [owner, key] : rows_.keys) {
+      const auto& [kind, id] = owner;
+      if (rows_.tasked.contains(id)) continue;
       bool is_missing = !files::exists(store_.directory / "keys" / key);
       if (!is_missing && (!has_root || can_be_used(KeyId(key)))) continue;
-      std::string what = "the key of the volume " + volume;
+      std::string what = "the key of the " + kind + " " + id;
       what += is_missing ? " is missing" : " cannot be read, or belongs to another root key";
-      add(Level::Error, "key", key, what, "the volume cannot be opened",
+      add(Level::Error, "key", key, what, "its bytes cannot be read",
           "put keys/" + key + " (or the root key) back from a backup; without it the bytes are lost");
     }
   }
@@ -319,6 +361,42 @@ class Look {
     } catch (const Error&) {
       return false;
     }
+  }
+
+  void look_at_backups() {
+    for (const auto& [id, archive] : rows_.archives) {
+      if (rows_.tasked.contains(id)) continue;
+      if (!look_for(id, archive, "delete it, or put its objects (" + archive + "/) back")) return;
+    }
+    if (store_.running) return;  // what is described follows the rows by a moment
+    for (const auto& [id, archive] : described_backups(services::read_catalogue(store_.directory))) {
+      if (rows_.backups.contains(id)) continue;
+      try {
+        if (!store_.has_archive(archive)) continue;
+      } catch (const Error&) {
+        continue;
+      }
+      add(Level::Warning, "backup", id, "it has objects and a description, and no row",
+          "nobody can restore it; the database is an older one",
+          "run varved recover before varved is started: it makes a row of the description");
+    }
+  }
+
+  // False: no other needs to be looked for.
+  bool look_for(const std::string& backup, const std::string& archive, const std::string& mend) {
+    std::string what = "its objects are not there, or not all of them";
+    try {
+      if (store_.has_archive(archive)) return true;
+    } catch (const Error& fault) {
+      if (fault.code() == ErrorCode::Unavailable) {
+        add(Level::Error, "backups", "", "the object store cannot be reached: " + fault.message(),
+            "no backup can be made or restored", "look at the network and the configuration of backups");
+        return false;
+      }
+      what = fault.message();
+    }
+    add(Level::Error, "backup", backup, what, "it cannot be restored", mend);
+    return true;
   }
 
   void look_at_pools() {

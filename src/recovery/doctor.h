@@ -21,7 +21,8 @@ struct Finding {
     Error,    // somebody cannot reach their bytes
   };
   Level level = Level::Error;
-  std::string kind;  // "volume", "snapshot", "attachment", "layer", "file", "key", "pool", "database", "daemon"
+  std::string kind;  // "volume", "snapshot", "attachment", "backup", "backups", "layer", "file", "key", "pool",
+                     // "database", "daemon"
   std::string id;    // of the object; of a file: where it is
   std::string what;
   std::string means;
@@ -36,6 +37,8 @@ struct Store {
   std::uint64_t min_free_bytes = 0;
   bool running = false;                       // a varved serves it
   std::function<void(const KeyId&)> try_key;  // throws when the key cannot be used; called when there is a root key
+  // Whether the objects of a backup are there; throws Error when that cannot be told, or when they are damaged.
+  std::function<bool(const std::string& archive)> has_archive;
 };
 
 // Throws Error when the store cannot be looked at at all.

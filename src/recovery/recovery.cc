@@ -68,6 +68,7 @@ Report Recovery::recover() {
   report.condition = examine(file_, &report.damage);
   Remains present = remains();
   if (report.condition != Condition::Healthy) return rebuild(std::move(report), present);
+  if (options_.has_archive) present.backups = backups_with_objects(present.catalogue);
   options_.dry_run ? try_to_fill(present, report) : fill(file_, present, false, report);
   return report;
 }
@@ -91,6 +92,20 @@ Remains Recovery::remains() const {
   qemu::StorageDaemons daemons(options_.run_directory, options_.storage_daemon, options_.timeouts);
   out.exports = live_exports(daemons, options_.nbd_host);
   return out;
+}
+
+// Described backups that nobody has removed.
+std::set<std::string> Recovery::backups_with_objects(const boost::json::object& catalogue) const {
+  std::set<std::string> found;
+  for (const auto& [id, archive] : described_backups(catalogue)) {
+    try {
+      if (options_.has_archive(archive)) found.insert(id);
+    } catch (const Error& fault) {
+      log::error("a backup cannot be looked for", {{"backup", id}, {"error", fault.message()}});
+      if (fault.code() == ErrorCode::Unavailable) break;
+    }
+  }
+  return found;
 }
 
 // Volumes with a storage daemon, but neither an attachment nor a task in the database.
@@ -195,6 +210,7 @@ void Recovery::fill(const fs::path& file, const Remains& present, bool all, Repo
   auto volumes = [&](store::Transaction& tx) {
     Rows rows(tx, present, options_.settings, options_.own_identity, all, clock_.now());
     rows.put_volumes();
+    rows.put_backups();
     report.restored = rows.restored();
     report.restored.catalogue = from_catalogue;
   };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,6 +26,8 @@ struct Options {
   services::Settings settings;
   bool own_identity = true;  // projects and users are the store's own
   bool dry_run = false;
+  // Whether the objects of a backup are there; throws Error when that cannot be told. Empty: not asked.
+  std::function<bool(const std::string& archive)> has_archive;
 };
 
 struct Report {
@@ -55,6 +58,7 @@ class Recovery {
   std::map<std::string, std::int64_t> save_rows(const std::filesystem::path& fresh) const;
   void build(const std::filesystem::path& fresh, Report& report, const Remains& remains);
   Remains remains() const;
+  std::set<std::string> backups_with_objects(const boost::json::object& catalogue) const;
   std::set<std::string> unknown_daemons() const;
   std::optional<Report> add_who_is_served(Report report);
   void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report) const;

@@ -27,6 +27,9 @@ Bytes bytes_of(const VolumeId& id, const qcow2::ManifestFile& file) {
   bytes.pool = file.manifest->pool;
   bytes.key = file.manifest->key.str();
   for (const auto& [snapshot, frozen] : file.manifest->snapshots) bytes.snapshots[snapshot] = frozen.size_gib;
+  // One that is being taken: it will be there.
+  const std::optional<qcow2::Intent>& intent = file.manifest->intent;
+  if (intent && intent->made && !intent->snapshot.empty()) bytes.snapshots[intent->snapshot] = bytes.size_gib;
   return bytes;
 }
 
@@ -48,6 +51,22 @@ model::Connection connection_of(const qemu::StorageDaemon& daemon, const std::st
 }
 
 }  // namespace
+
+std::map<std::string, std::string> described_backups(const json::object& catalogue) {
+  std::map<std::string, std::string> out;
+  const json::value* rows = catalogue.if_contains("backups");
+  if (rows == nullptr || !rows->is_array()) return out;
+  auto text_in = [](const json::object& row, std::string_view key) {
+    const json::value* value = row.if_contains(key);
+    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+  };
+  for (const json::value& row : rows->as_array()) {
+    if (!row.is_object() || text_in(row.as_object(), "status") != "available") continue;
+    std::string archive = text_in(row.as_object(), "archive");
+    if (is_uuid(archive)) out[text_in(row.as_object(), "id")] = archive;
+  }
+  return out;
+}
 
 Remains read_remains(const fs::path& store) {
   Remains out;

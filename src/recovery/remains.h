@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,13 @@ struct Remains {
   std::map<VolumeId, services::VolumeDescription> descriptions;
   boost::json::object catalogue;
   std::vector<LiveExport> exports;
+  std::set<std::string> backups;  // of the catalogue, by their ids: those that a sound database may lack
 
   bool any() const { return !bytes.empty() || !descriptions.empty() || !catalogue.empty(); }
 };
+
+// Those that the catalogue has and that were whole: the names of their archives by their ids.
+std::map<std::string, std::string> described_backups(const boost::json::object& catalogue);
 
 // Without the exports.
 Remains read_remains(const std::filesystem::path& store);

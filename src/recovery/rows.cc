@@ -135,6 +135,18 @@ bool Rows::put_described_row(const std::string& table, const std::string& id) {
   return false;
 }
 
+void Rows::put_backups() {
+  for (const std::string& id : remains_.backups) {
+    if (tx_.backups().find(std::nullopt, BackupId(id)) || !put_described_row("backups", id)) continue;
+    auto read = [&] { require_project(tx_.backups().get(std::nullopt, BackupId(id)).project_id); };
+    if (is_readable(read)) {
+      restored_.backups.push_back(id);
+    } else {
+      store::run(tx_.connection(), "DELETE FROM backups WHERE id = :id", id);
+    }
+  }
+}
+
 void Rows::put_volume(const VolumeId& id, const Bytes* bytes, const VolumeDescription* description) {
   if (std::optional<model::Volume> present = tx_.volumes().find(std::nullopt, id)) {
     if (bytes == nullptr) return;

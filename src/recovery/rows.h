@@ -23,6 +23,7 @@ struct Restored {
   std::vector<std::string> undescribed;  // of them, those without a description
   std::vector<std::string> snapshots;
   std::vector<std::string> attachments;
+  std::vector<std::string> backups;        // that a sound database lacked
   std::vector<std::string> without_bytes;  // volumes and snapshots
   std::vector<std::string> projects;       // that had to be made up
   std::vector<std::string> types;          // alike
@@ -43,6 +44,8 @@ class Rows {
   void put_catalogue();
   // Afterwards. Types must be there.
   void put_volumes();
+  // Of a sound database.
+  void put_backups();
 
   const Restored& restored() const { return restored_; }
 

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "base/rng.h"
 #include "recovery/database_file.h"
 #include "recovery/rows.h"
 #include "store/database.h"
@@ -81,6 +82,7 @@ class Fitting {
 
   // What a task of the copy works on is left to it.
   void fit(store::Transaction& tx) {
+    fit_backups(tx);
     VolumeId last;
     for (std::vector<VolumeId> ids; !(ids = tx.volumes().ids_after(last, 1000)).empty(); last = ids.back()) {
       for (const VolumeId& id : ids) {
@@ -90,6 +92,16 @@ class Fitting {
   }
 
  private:
+  // The store goes on writing to the archive. What the copy makes, and takes away when it fails, is its own.
+  static void fit_backups(store::Transaction& tx) {
+    SystemRng rng;
+    for (model::Backup& backup : tx.backups().transitional()) {
+      if (backup.status != model::BackupStatus::Creating) continue;
+      backup.archive = rng.uuid();
+      tx.backups().update(backup);
+    }
+  }
+
   using Snapshots = std::map<SnapshotId, std::int64_t>;
 
   void fit_volume(store::Transaction& tx, model::Volume volume) {

@@ -254,6 +254,14 @@ boost::asio::awaitable<model::Page<Attachment>> Attachments::list(model::PageQue
   });
 }
 
+namespace {
+
+model::Actor maker_of(const Task& task) {
+  return {task.user_id, task.project_id, false, task.request_id, ""};
+}
+
+}  // namespace
+
 void Attachments::register_tasks() {
   auto find = [](store::Transaction& tx, const Task& task) {
     return tx.attachments().find(std::nullopt, task.attachment_id.value());
@@ -266,10 +274,13 @@ void Attachments::register_tasks() {
   auto serve = [this](const Task& task) { exports_.start(task.exported(), task.attachment_id.value()); };
   tasks_.handle(TaskKind::StartExport,
                 {serve, [](store::Transaction&, const Task&) {},  // the commit that asked for it has moved the volume
-                 [settle, find](store::Transaction& tx, const Task& task, const Error&) {
+                 [this, settle, find](store::Transaction& tx, const Task& task, const Error&) {
                    if (auto attachment = find(tx, task)) {
                      attachment->status = AttachmentStatus::ErrorAttaching;
                      tx.attachments().update(*attachment);
+                     // Of a creation that has failed nobody knows the attachment's id.
+                     bool is_just_made = !attachment->updated_at;
+                     if (is_just_made) begin_stop(tx, maker_of(task), *attachment, true);
                    }
                    settle(tx, task);
                  }});

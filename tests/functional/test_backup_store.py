@@ -256,6 +256,32 @@ def test_an_encrypted_volume_that_is_deleted_meanwhile_is_not_in_the_copy(own_se
     own_server.stop()
 
 
+def test_a_backup_that_was_being_made_is_another_one_in_the_copy(own_server, restored):
+    """Both go on with it, into one object store: what the copy does to its own must not harm the store's."""
+    objects = own_server.directory / "objects"
+    for server in (own_server, restored):
+        server.options.append(f"backups.directory={objects}")
+    admin = own_server.start({"VARVE_FAILPOINTS": "backup.after_archive=kill"}).login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 5 0 1M")
+    backup = admin.create_backup(volume, wait=False)
+    own_server.process.wait(30)
+    copy = own_server.directory / "copy"
+    assert back_up(own_server, copy)["failed"] == []
+    there = restore(restored, copy)
+    there.wait_backup(backup)
+    there.call("DELETE", f"/backups/{backup}", None, 202)
+    there.wait_gone(f"/backups/{backup}")
+    admin = own_server.start().login()
+    admin.wait_backup(backup)
+    made = admin.call("POST", f"/backups/{backup}/restore", {"restore": {}}, 202)["restore"]["volume_id"]
+    admin.wait_volume(made)
+    assert admin.io(made, "read -P 5 0 1M")
+    assert [path.name for path in objects.iterdir()] == [backup]
+    restored.stop()
+    own_server.stop()
+
+
 @pytest.mark.parametrize("where, why", [("s/inside", "inside of the store"), ("s", "there already"), ("none/copy", "no directory")])
 def test_a_place_that_does_not_fit_is_refused(own_server, where, why):
     own_server.start()

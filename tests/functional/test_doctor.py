@@ -147,6 +147,33 @@ def test_a_missing_key_is_told(store):
     assert status == 1 and volume in findings["key", key]["what"]
 
 
+def test_what_a_backup_lacks_is_told(store):
+    server, admin, volume, _ = store
+    admin.create_encrypted_type()
+    secret = admin.create_volume(volume_type="secret")
+    assert admin.io(secret, "write -P 1 0 1M")
+    backup, sealed = admin.create_backup(volume), admin.create_backup(secret)
+    (key,) = server.rows("SELECT encryption_key_id FROM backups WHERE id = ?", sealed)[0]
+    admin.delete_volume(secret)
+    assert doctor(server) == (0, {})
+    path = server.store / "keys" / key
+    path.rename(server.directory / "key")
+    status, findings = doctor(server)
+    assert status == 1 and list(findings) == [("key", key)] and f"the backup {sealed}" in findings["key", key]["what"]
+    (server.directory / "key").rename(path)
+    manifest = server.store / "backups" / backup / "manifest"
+    good = manifest.read_bytes()
+    for bad in (None, b"", b"varve-backup 1\nsize x\n"):
+        manifest.unlink() if bad is None else manifest.write_bytes(bad)
+        status, findings = doctor(server)
+        assert status == 1 and list(findings) == [("backup", backup)], bad
+    manifest.write_bytes(good)
+    nowhere = ("backups.store=s3", "backups.s3_endpoint=http://127.0.0.1:9", "backups.s3_bucket=b",
+               "backups.s3_access_key=a", "backups.s3_secret_key=s")
+    status, findings = doctor(server, *nowhere)
+    assert status == 1 and list(findings) == [("backups", "")]
+
+
 def test_rows_that_differ_from_their_bytes_are_told(store):
     server, _, volume, snapshot = store
     server.stop()

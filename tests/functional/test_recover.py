@@ -451,6 +451,35 @@ def test_a_sound_database_gets_what_it_lacks(own_server):
     own_server.stop()
 
 
+def test_an_older_database_gets_its_backups_back(own_server):
+    """With them, the keys of deleted volumes are needed still; one that was removed does not come back."""
+    admin = own_server.start().login()
+    admin.create_encrypted_type()
+    volume = admin.create_volume(volume_type="secret")
+    own_server.stop()
+    copy = (own_server.store / "varve.db").read_bytes()
+    admin = own_server.start().login()
+    assert admin.io(volume, "write -P 7 0 1M")
+    kept, removed = admin.create_backup(volume, name="kept"), admin.create_backup(volume)
+    catalogue = own_server.store / "descriptions" / "catalogue.json"
+    wait_until(lambda: sum(one["status"] == "available" for one in json.loads(catalogue.read_text())["tables"]["backups"]) == 2, 30, "both to be described")
+    own_server.stop()
+    lose(own_server)
+    (own_server.store / "varve.db").write_bytes(copy)
+    shutil.rmtree(own_server.store / "backups" / removed)
+    status, findings = doctor(own_server)
+    assert status == 1 and list(findings) == [("backup", kept)] and "varved recover" in findings["backup", kept]["mend"]
+    assert recover(own_server, "--dry-run")["backups"] == [kept] and recover(own_server)["backups"] == [kept]
+    assert recover(own_server)["backups"] == []
+    admin = own_server.start().login()
+    assert [one["name"] for one in admin.call("GET", "/backups")["backups"]] == ["kept"]
+    admin.delete_volume(volume)
+    made = admin.call("POST", f"/backups/{kept}/restore", {"restore": {}}, 202)["restore"]["volume_id"]
+    admin.wait_volume(made)
+    assert admin.io(made, "read -P 7 0 1M")
+    own_server.stop()
+
+
 @pytest.mark.parametrize("started", [False, True])
 def test_an_older_database_gets_what_it_lacks(own_server, started):
     """Somebody put a copy of varve.db back; perhaps varved has even run on it."""

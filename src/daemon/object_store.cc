@@ -1,0 +1,23 @@
+#include "daemon/object_store.h"
+
+#include "backups/archive.h"
+#include "backups/directory/directory_store.h"
+#include "backups/s3/s3_store.h"
+
+namespace varve::daemon {
+
+std::unique_ptr<backups::ObjectStore> object_store(const Config& config) {
+  if (config.backups_in_s3) return std::make_unique<backups::S3Store>(config.s3);
+  return std::make_unique<backups::DirectoryStore>(config.backup_directory);
+}
+
+std::function<bool(const std::string& archive)> archive_finder(const Config& config) {
+  auto objects = std::make_shared<std::unique_ptr<backups::ObjectStore>>();
+  return [config, objects](const std::string& archive) {
+    if (!*objects) *objects = object_store(config);
+    SystemRng rng;
+    return backups::Archive(**objects, archive, "", rng).manifest().has_value();
+  };
+}
+
+}  // namespace varve::daemon

@@ -1,0 +1,18 @@
+// Where the configuration says that backups are kept.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "backups/object_store.h"
+#include "daemon/config.h"
+
+namespace varve::daemon {
+
+std::unique_ptr<backups::ObjectStore> object_store(const Config& config);
+
+// Whether an archive is there, whole. Throws Error when that cannot be told, or when it is there and damaged.
+std::function<bool(const std::string& archive)> archive_finder(const Config& config);
+
+}  // namespace varve::daemon
