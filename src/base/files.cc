@@ -62,8 +62,10 @@ Error fault_of(int number, const std::string& what) {
 void make_directory(const fs::path& path) {
   if (path.empty() || fs::is_directory(path)) return;
   if (path.has_parent_path()) make_directory(path.parent_path());
-  if ((fault::fails(Kind::Create) || ::mkdir(path.c_str(), 0700) != 0) && errno != EEXIST)
-    fail("cannot create directory", path);
+  if (!fault::fails(Kind::Create) && ::mkdir(path.c_str(), 0700) == 0) return;
+  int number = errno;
+  if (number == EEXIST && files::is_directory(path)) return;
+  throw fault_of(number, "cannot create directory " + path.string());  // also for a link that leads nowhere
 }
 
 void replace_atomically(const fs::path& path, std::string_view content) {
@@ -99,6 +101,13 @@ void rename_durably(const fs::path& from, const fs::path& to) {
   if (fault::fails(Kind::Rename) || ::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename", from);
   sync_directory(to.parent_path());
   if (from.parent_path() != to.parent_path()) sync_directory(from.parent_path());
+}
+
+bool is_directory(const fs::path& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0) return S_ISDIR(info.st_mode);
+  if (errno != ENOENT) fail("cannot examine", path);
+  return false;
 }
 
 bool exists(const fs::path& path) {

@@ -26,6 +26,8 @@ std::string read(const std::filesystem::path& path);
 
 // False only when it is certain that there is nothing; what cannot be examined throws.
 bool exists(const std::filesystem::path& path);
+// The same of what a link leads to: none that leads nowhere.
+bool is_directory(const std::filesystem::path& path);
 
 // What is in the directory; nothing when it is certain that it is not there.
 std::vector<std::filesystem::path> list(const std::filesystem::path& directory);

@@ -101,3 +101,29 @@ def test_a_pool_that_a_volume_only_reads_from_is_no_new_one(own_server, mount):
     assert not server.quarantined() and not list((fast / "layers").iterdir())
     assert doctor(server) == (0, {})
     server.stop()
+
+
+def test_a_link_that_leads_nowhere_is_a_pool_that_is_away(own_server):
+    """The layers lie on a disk of their own, which is not mounted: nothing is made in its place."""
+    admin = own_server.start().login()
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 1 0 1M")
+    own_server.stop()
+    layers, disk = own_server.store / "layers", own_server.directory / "disk"
+    disk.mkdir()
+    layers.rename(disk / "layers")
+    layers.symlink_to(disk / "layers")
+    admin = own_server.start().login()
+    assert admin.io(volume, "read -P 1 0 1M")
+    own_server.stop()
+    disk.rename(own_server.directory / "away")
+    admin = own_server.start().login()
+    pools = requests.get(f"{own_server.url}/readyz", timeout=30).json()["pools"]
+    assert [pool["state"] for pool in pools] == ["unavailable"]
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error"
+    made = admin.create_volume(wait=False)
+    (own_server.directory / "away").rename(disk)
+    wait_until(lambda: admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "available", 30, "the volume to be well again")
+    assert admin.io(volume, "read -P 1 0 1M")
+    wait_until(lambda: admin.call("GET", f"/volumes/{made}")["volume"]["status"] in ("available", "error"), 60, "what was begun meanwhile")
+    own_server.stop()

@@ -15,13 +15,13 @@ constexpr std::chrono::steady_clock::duration kLookEvery = std::chrono::seconds(
 
 // It is certain that no file of the layer is there; before and after the look the pool's disk is.
 bool is_empty_of(const Pool& pool, const LayerId& layer) {
-  if (!files::exists(pool.layers())) return false;
+  if (!files::is_directory(pool.layers())) return false;
   for (const auto& directory : {pool.layers(), pool.quarantine()}) {
     for (const auto& file : files::list(directory)) {
       if (file.filename().string().starts_with(layer.str())) return false;
     }
   }
-  return files::exists(pool.layers());
+  return files::is_directory(pool.layers());
 }
 }  // namespace
 

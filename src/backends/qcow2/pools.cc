@@ -101,14 +101,14 @@ void Qcow2Backend::prepare_pools(const Survey& found) {
   for (const Pool& pool : images_.pools()) {
     bool is_default = &pool == &images_.pools().front();
     auto fault_found = found.absent_pools.find(pool.name);
-    bool was_listed = is_default || fault_found == found.absent_pools.end();
+    bool was_listed = fault_found == found.absent_pools.end();
     try {
       if (!was_listed) throw Error(ErrorCode::Unavailable, fault_found->second);
       make_directories(pool);
       if (!is_default) take(pool, config_.directory);
       images_.set_io(pool, io_of(pool.layers(), daemons_));
     } catch (const Error& fault) {
-      if (is_default) throw;
+      if (is_default && was_listed) throw;
       note_absent(pool, !was_listed, fault.message());
     }
   }
@@ -145,7 +145,7 @@ void Qcow2Backend::note_absent(const Pool& pool, bool is_used, std::string_view 
 // What is not found in a pool whose disk was taken away may well be there.
 void Qcow2Backend::require_mounted(const std::string& name) {
   const Pool& pool = images_.pool(name);
-  if (!is_absent(name) && !files::exists(pool.layers())) note_absent(pool, true, "its disk is not mounted any more");
+  if (!is_absent(name) && !files::is_directory(pool.layers())) note_absent(pool, true, "its disk is not mounted any more");
   require_present(name);
 }
 
@@ -200,12 +200,13 @@ void Qcow2Backend::look_for_absent() {
   }
   for (const auto& [name, is_used] : absent) {
     const Pool& pool = images_.pool(name);
+    bool is_default = &pool == &images_.pools().front();
     try {
-      if (!answers(name, std::chrono::milliseconds(100)) || foreign(pool, config_.directory) ||
-          (is_used && !files::exists(pool.layers())))
+      if (!answers(name, std::chrono::milliseconds(100)) || (!is_default && foreign(pool, config_.directory)) ||
+          (is_used && !files::is_directory(pool.layers())))
         continue;
       make_directories(pool);
-      take(pool, config_.directory);
+      if (!is_default) take(pool, config_.directory);
       files::list(pool.layers());
     } catch (const Error& fault) {
       log::debug("a pool cannot be used yet", {{"pool", name}, {"error", fault.message()}});
