@@ -106,8 +106,7 @@ class App::Impl {
         control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
         dispatcher_(authenticator(), config_.api) {
     if (!config_.with_keystone) {
-      services_.ticker.every(std::chrono::hours(1), "the change of the token keys",
-                             [this] { identity_.rotate_keys(); });
+      services_.every(std::chrono::hours(1), "the change of the token keys", [this] { identity_.rotate_keys(); });
     }
     services_.types.seed();
     services_.group_types.seed();

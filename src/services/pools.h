@@ -25,6 +25,8 @@ struct Pool {
 };
 
 // By the name of the pool.
+using backends::Capacity;
+using backends::Usage;
 using Rooms = std::map<std::string, backends::Capacity>;
 
 class Pools {

@@ -98,11 +98,11 @@ boost::asio::awaitable<QuotaSet> Quotas::defaults() const {
 
 boost::asio::awaitable<std::vector<ProjectUsage>> Quotas::usage_by_project() const {
   co_return co_await db_.read([&](store::Transaction& tx) {
-    std::vector<ProjectUsage> out;
-    out.push_back({std::nullopt, tx.volumes().usage(std::nullopt, std::nullopt),
-                   tx.snapshots().usage(std::nullopt, std::nullopt)});
-    for (const ProjectId& project : tx.volumes().projects()) {
-      out.push_back({project, tx.volumes().usage(project, std::nullopt), tx.snapshots().usage(project, std::nullopt)});
+    std::vector<ProjectUsage> out{{std::nullopt, tx.volumes().usage(std::nullopt, std::nullopt),
+                                   tx.snapshots().usage(std::nullopt, std::nullopt)}};
+    std::map<ProjectId, store::Usage> snapshots = tx.snapshots().usage_by_project();
+    for (const auto& [project, volumes] : tx.volumes().usage_by_project()) {
+      out.push_back({project, volumes, snapshots[project]});
     }
     return out;
   });

@@ -2,8 +2,11 @@
 // simulator by tests/sim.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <string>
 
 #include "base/offload.h"
 #include "base/scheduler.h"
@@ -51,24 +54,40 @@ struct Ground {
   std::size_t pool_questions = 2;  // at once; 0: as for base/offload.h
 };
 
-struct UseCases {
+// What a dialect of the API may ask for is public; what the use cases stand on is theirs, and whoever plays with them
+// (tests/sim). Each is made after what it needs.
+class UseCases {
+ public:
   explicit UseCases(const Ground& ground);
 
-  // Takes over what an earlier process left, then works. Duties of others may be given to the ticker before.
+  // Takes over what an earlier process left, then works.
   void start();
   // After the last request. What has begun ends; what waits goes on at the next start.
   void stop();
+  // A duty of others, from the start on; before it.
+  void every(std::chrono::seconds period, std::string what, std::function<void()> duty);
 
-  store::Database& db;
+ protected:
+  store::Database& db_;
+
+ public:
   Clock& clock;
   const Settings& settings;
   Messages messages;
-  TaskRunner tasks;
+
+ protected:
+  TaskRunner tasks_;
+
+ public:
   Quotas quotas;
   VolumeTypes types;
   Pools pools;
-  Placement placement;
-  Exports exports;
+
+ protected:
+  Placement placement_;
+  Exports exports_;
+
+ public:
   Images images;
   Backups backups;
   Volumes volumes;
@@ -83,9 +102,15 @@ struct UseCases {
   ServiceStates service_states;
   Jobs jobs;
   Health health;
-  Reconciler reconciler;
+
+ protected:
+  Reconciler reconciler_;
+
+ public:
   Explanations explanations;
-  Ticker ticker;
+
+ protected:
+  Ticker ticker_;
 };
 
 }  // namespace varve::services

@@ -76,14 +76,6 @@ std::vector<VolumeId> Volumes::ids_after(const VolumeId& id, std::int64_t limit)
   return out;
 }
 
-std::vector<ProjectId> Volumes::projects() {
-  std::vector<ProjectId> out;
-  for (auto& [project] : query<ProjectId>(db_, "SELECT DISTINCT project_id FROM volumes ORDER BY project_id")) {
-    out.push_back(std::move(project));
-  }
-  return out;
-}
-
 std::vector<model::Volume> Volumes::transitional() {
   static const std::string kWhere = where_status_in(model::transitional_volume_statuses());
   return select<model::Volume>(db_, kWhere);
@@ -117,6 +109,28 @@ Usage Volumes::usage(const Scope& scope, const std::optional<VolumeTypeId>& type
   usage.count += coming.count;
   usage.gib += coming.gib;
   return usage;
+}
+
+namespace {
+
+void add_usage(Connection& db, std::string_view sql, std::map<ProjectId, Usage>& out) {
+  for (auto& [project, count, gib] : query<ProjectId, std::int64_t, std::int64_t>(db, sql)) {
+    Usage& usage = out[project];
+    usage.count += count;
+    usage.gib += gib;
+  }
+}
+
+}  // namespace
+
+std::map<ProjectId, Usage> Volumes::usage_by_project() {
+  std::map<ProjectId, Usage> out;
+  add_usage(db_, "SELECT project_id, COUNT(*), SUM(size_gib) FROM volumes GROUP BY project_id", out);
+  add_usage(db_,
+            "SELECT v.project_id, 0, SUM(t.size_gib - v.size_gib) FROM tasks t JOIN volumes v ON v.id = t.volume_id "
+            "WHERE t.state = 'live' AND t.kind = 'volume.extend' GROUP BY v.project_id",
+            out);
+  return out;
 }
 
 std::int64_t Volumes::usage_of_pool(const std::string& pool) {
@@ -200,6 +214,12 @@ Usage Snapshots::usage(const Scope& scope, const std::optional<VolumeTypeId>& ty
   constexpr std::string_view kSum = "SELECT COUNT(*), COALESCE(SUM(size_gib), 0) FROM snapshots";
   if (scope) return usage_of(query<Int, Int>(db_, std::string(kSum) + " WHERE project_id = :project", *scope));
   return usage_of(query<Int, Int>(db_, kSum));
+}
+
+std::map<ProjectId, Usage> Snapshots::usage_by_project() {
+  std::map<ProjectId, Usage> out;
+  add_usage(db_, "SELECT project_id, COUNT(*), SUM(size_gib) FROM snapshots GROUP BY project_id", out);
+  return out;
 }
 
 std::vector<model::Metadata> Snapshots::metadata(const Scope& scope) {

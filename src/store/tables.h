@@ -34,7 +34,7 @@ class Volumes {
   model::Volume get(const Scope& scope, const VolumeId& id);
   model::Page<model::Volume> list(const model::PageQuery& query);
   std::vector<VolumeId> ids_after(const VolumeId& id, std::int64_t limit);  // ascending; "": from the first
-  std::vector<ProjectId> projects();                                        // that have a volume
+  std::map<ProjectId, Usage> usage_by_project();                            // of those that have a volume
   std::vector<model::Volume> transitional();                                // that only a live task may have
   // What live extensions and retypes will add is in use already.
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
@@ -60,6 +60,7 @@ class Snapshots {
   std::vector<std::pair<SnapshotId, VolumeId>> ids_after(const SnapshotId& last, std::int64_t count);
   std::int64_t count_of_volume(const VolumeId& id);
   std::vector<model::Snapshot> transitional();
+  std::map<ProjectId, Usage> usage_by_project();
   Usage usage(const Scope& scope, const std::optional<VolumeTypeId>& type);
   std::vector<model::Metadata> metadata(const Scope& scope);
   std::vector<model::Metadata> tags(const Scope& scope);

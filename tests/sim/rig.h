@@ -123,7 +123,7 @@ class Rig : public testing::Test {
     spec.multiattach = multiattach;
     return call(service().volumes.create(actor, spec)).volumes.front().volume.id;
   }
-  View view() { return view_of(service().db, false); }
+  View view() { return view_of(service().db(), false); }
 
   model::Actor actor_;
   model::Actor other_;  // of another project

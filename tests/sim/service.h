@@ -50,6 +50,10 @@ class Service : Opened, public services::UseCases {
                   .settings = around.settings,
                   .staging = around.database.parent_path() / "staging",
                   .pool_questions = 0}) {}
+
+  store::Database& db() { return *database; }
+  services::TaskRunner& tasks() { return tasks_; }
+  services::Reconciler& reconciler() { return reconciler_; }
 };
 
 }  // namespace varve::sim

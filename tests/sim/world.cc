@@ -99,7 +99,7 @@ void World::start() {
                       scheduler_,
                       settings()};
   service_ = std::make_unique<Service>(around);
-  commits_ = service_->db.on_commit([this](const store::Touched& touched) { note(touched); });
+  commits_ = service_->db().on_commit([this](const store::Touched& touched) { note(touched); });
   if (!calm_ && !weather_.failpoint.empty()) {
     failpoint::arm(weather_.failpoint, "crash@" + std::to_string(random_.between(1, 4)));
   }
@@ -196,17 +196,17 @@ void World::come_to_rest() {
 bool World::at_rest() {
   if (!scheduler_.ready().empty()) return false;
   if (std::ranges::any_of(clients_, &Client::waits)) return false;
-  if (service_->tasks.waiting() > 0) return false;
-  view_ = view_of(service_->db, true);
+  if (service_->tasks().waiting() > 0) return false;
+  view_ = view_of(service_->db(), true);
   bool works = std::ranges::any_of(
       view_.tasks, [](const model::Task& task) { return task.state == model::TaskState::Live || task.undo_left; });
   return !works && std::ranges::none_of(view_.attachments, [this](const model::Attachment& one) {
-    return service_->reconciler.restorer().find(one.source()).has_value();
+    return service_->reconciler().restorer().find(one.source()).has_value();
   });
 }
 
 View World::whole_view() {
-  View view = view_of(service_->db, true);
+  View view = view_of(service_->db(), true);
   view.limits = settings().default_quotas;
   view.backend = backend_.contents();
   view.served = exporter_.served();
@@ -239,7 +239,7 @@ void World::look_at_commits() {
   fault::disarm();  // what is looked at here is not to fail
   if (!told_.breach.empty()) fail(told_.breach);
   if (!std::exchange(committed_, false)) return;
-  view_ = view_of(service_->db, false);
+  view_ = view_of(service_->db(), false);
   view_.limits = settings().default_quotas;
   check(view_, When::AfterCommit);
 }

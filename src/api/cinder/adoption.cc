@@ -55,20 +55,19 @@ json::array page_of(const Call& call, const std::vector<Manageable>& all, bool s
   return items;
 }
 
+template <bool kSnapshots, bool kDetail>
 Reply list_manageable(Services& s, CallPtr call) {
-  bool snapshots = call->request->path.find("snapshot") != std::string::npos;
-  bool detail = call->request->path.ends_with("/detail");
   std::string cluster = call->version.at_least(17) ? call->parameter("cluster") : "";
   std::string pool = pool_of_host(host_or_cluster(call->parameter("host"), cluster), s);
   std::erase_if(call->query, [](const auto& one) { return one.first == "host" || one.first == "cluster"; });
-  const char* kind = snapshots ? "manageable-snapshots" : "manageable-volumes";
+  const char* kind = kSnapshots ? "manageable-snapshots" : "manageable-volumes";
   std::vector<Manageable> all;
-  if (snapshots) {
+  if (kSnapshots) {
     all = co_await s.adoption.snapshots(pool);
   } else {
     all = co_await s.adoption.volumes(pool);
   }
-  co_return json_reply(200, json::object{{kind, page_of(*call, all, snapshots, detail)}});
+  co_return json_reply(200, json::object{{kind, page_of(*call, all, kSnapshots, kDetail)}});
 }
 
 Reply manage_volume(Services& s, CallPtr call) {
@@ -108,17 +107,17 @@ Reply manage_snapshot(Services& s, CallPtr call) {
 }
 
 constexpr Row<Services> kRows[] = {
-    {Verb::get, "/manageable_volumes", "admin", list_manageable, kManageable},
-    {Verb::get, "/manageable_volumes/detail", "admin", list_manageable, kManageable},
+    {Verb::get, "/manageable_volumes", "admin", list_manageable<false, false>, kManageable},
+    {Verb::get, "/manageable_volumes/detail", "admin", list_manageable<false, true>, kManageable},
     {Verb::post, "/manageable_volumes", "admin", manage_volume, kManageable},
-    {Verb::get, "/manageable_snapshots", "admin", list_manageable, kManageable},
-    {Verb::get, "/manageable_snapshots/detail", "admin", list_manageable, kManageable},
+    {Verb::get, "/manageable_snapshots", "admin", list_manageable<true, false>, kManageable},
+    {Verb::get, "/manageable_snapshots/detail", "admin", list_manageable<true, true>, kManageable},
     {Verb::post, "/manageable_snapshots", "admin", manage_snapshot, kManageable},
-    {Verb::get, "/os-volume-manage", "admin", list_manageable},
-    {Verb::get, "/os-volume-manage/detail", "admin", list_manageable},
+    {Verb::get, "/os-volume-manage", "admin", list_manageable<false, false>},
+    {Verb::get, "/os-volume-manage/detail", "admin", list_manageable<false, true>},
     {Verb::post, "/os-volume-manage", "admin", manage_volume},
-    {Verb::get, "/os-snapshot-manage", "admin", list_manageable},
-    {Verb::get, "/os-snapshot-manage/detail", "admin", list_manageable},
+    {Verb::get, "/os-snapshot-manage", "admin", list_manageable<true, false>},
+    {Verb::get, "/os-snapshot-manage/detail", "admin", list_manageable<true, true>},
     {Verb::post, "/os-snapshot-manage", "admin", manage_snapshot},
 };
 

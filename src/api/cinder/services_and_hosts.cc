@@ -70,18 +70,20 @@ Reply list_services(Services& s, CallPtr call) {
   co_return json_reply(200, json::object{{"services", std::move(items)}});
 }
 
-// PUT /os-services/<action>. A disabled or frozen cinder-volume takes no new volumes.
+enum class ServiceChange : std::uint8_t { Enable, Disable, DisableForReason, Freeze, Thaw };
+
+// A disabled or frozen cinder-volume takes no new volumes.
+template <ServiceChange kChange>
 Reply update_service(Services& s, CallPtr call) {
-  std::string action = call->request->path.substr(call->request->path.rfind('/') + 1);
   json::value root = parse_body(*call->request);
   Fields fields(root, "body");
   std::optional<std::string> cluster;
   if (call->version.at_least(26)) cluster = fields.text("cluster");
   std::string host = host_or_cluster(fields.text("host"), cluster);
-  bool freezing = action == "freeze" || action == "thaw";
+  constexpr bool freezing = kChange == ServiceChange::Freeze || kChange == ServiceChange::Thaw;
   std::string binary = freezing ? std::string("cinder-volume") : fields.required_text("binary");
   std::optional<std::string> reason;
-  if (action == "disable-log-reason") reason = fields.required_text("disabled_reason");
+  if (kChange == ServiceChange::DisableForReason) reason = fields.required_text("disabled_reason");
   fields.finish();
   std::vector<KnownService> meant = known_services(s);
   std::erase_if(meant,
@@ -92,9 +94,9 @@ Reply update_service(Services& s, CallPtr call) {
   for (const KnownService& service : meant) {
     state = co_await s.service_states.service(service.state);
     if (freezing) {
-      state.frozen = action == "freeze";
+      state.frozen = kChange == ServiceChange::Freeze;
     } else {
-      state.disabled = action != "enable";
+      state.disabled = kChange != ServiceChange::Enable;
       state.disabled_reason = reason;
     }
     co_await s.service_states.set_service(state);
@@ -298,11 +300,11 @@ Reply resource_filters(Services& s, CallPtr call) {
 
 constexpr Row<Services> kRows[] = {
     {Verb::get, "/os-services", "admin", list_services},
-    {Verb::put, "/os-services/enable", "admin", update_service},
-    {Verb::put, "/os-services/disable", "admin", update_service},
-    {Verb::put, "/os-services/disable-log-reason", "admin", update_service},
-    {Verb::put, "/os-services/freeze", "admin", update_service},
-    {Verb::put, "/os-services/thaw", "admin", update_service},
+    {Verb::put, "/os-services/enable", "admin", update_service<ServiceChange::Enable>},
+    {Verb::put, "/os-services/disable", "admin", update_service<ServiceChange::Disable>},
+    {Verb::put, "/os-services/disable-log-reason", "admin", update_service<ServiceChange::DisableForReason>},
+    {Verb::put, "/os-services/freeze", "admin", update_service<ServiceChange::Freeze>},
+    {Verb::put, "/os-services/thaw", "admin", update_service<ServiceChange::Thaw>},
     {Verb::put, "/os-services/set-log", "admin", set_log, 32},
     {Verb::put, "/os-services/get-log", "admin", get_log, 32},
     {Verb::put, "/os-services/failover_host", "admin", failover_host},

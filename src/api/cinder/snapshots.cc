@@ -84,7 +84,7 @@ Reply delete_snapshot(Services& s, CallPtr call) {
 }
 
 Reply snapshot_usage(Services& s, CallPtr call) {
-  backends::Usage usage = co_await s.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
+  services::Usage usage = co_await s.snapshots.usage(call->actor, SnapshotId(call->path.get("id")));
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
   co_return json_reply(200, json::object{{"usage", std::move(view)}});
 }

@@ -18,13 +18,12 @@ constexpr FilterSpec kFilters[] = {{"name", "name"}, {"volume_id", "volume_id"},
 constexpr SortSpec kSortKeys[] = {
     {"id", "id"}, {"name", "name"}, {"volume_id", "volume_id"}, {"created_at", "created_at"}};
 
-bool is_new_path(const Call& call) {
-  return call.request->path.find("/volume-transfers") != std::string::npos;
-}
+// The extension, and what came in its place with a microversion.
+enum class Path : std::uint8_t { Old, New };
 
-json::object transfer_view(const Call& call, const Transfer& transfer, bool detail) {
+json::object transfer_view(const Call& call, Path path, const Transfer& transfer, bool detail) {
   std::string version = call.request->path.starts_with("/v2/") ? "/v2/" : "/v3/";
-  std::string kind = is_new_path(call) ? "/volume-transfers/" : "/os-volume-transfer/";
+  std::string kind = path == Path::New ? "/volume-transfers/" : "/os-volume-transfer/";
   std::string rest = call.actor.project_id.str() + kind + transfer.id.str();
   json::object out{{"id", transfer.id.str()}, {"volume_id", transfer.volume_id.str()}};
   out["name"] = text_or_null(transfer.name);
@@ -32,8 +31,8 @@ json::object transfer_view(const Call& call, const Transfer& transfer, bool deta
                              json::object{{"rel", "bookmark"}, {"href", call.base_url + "/" + rest}}};
   if (!detail) return out;
   out["created_at"] = format_time(transfer.created_at);
-  if (is_new_path(call)) out["no_snapshots"] = transfer.no_snapshots;
-  if (is_new_path(call) && call.version.at_least(57)) {
+  if (path == Path::New) out["no_snapshots"] = transfer.no_snapshots;
+  if (path == Path::New && call.version.at_least(57)) {
     out["source_project_id"] = transfer.project_id.str();
     out["destination_project_id"] = nullptr;
     out["accepted"] = false;
@@ -41,30 +40,32 @@ json::object transfer_view(const Call& call, const Transfer& transfer, bool deta
   return out;
 }
 
+template <Path kPath>
 Reply create_transfer(Services& s, CallPtr call) {
   Body body(*call->request, "transfer");
   Fields& fields = body.fields();
   VolumeId volume(fields.required_uuid("volume_id"));
   std::optional<std::string> name = fields.text("name");
-  bool no_snapshots = is_new_path(*call) && fields.boolean("no_snapshots").value_or(false);
+  bool no_snapshots = kPath == Path::New && fields.boolean("no_snapshots").value_or(false);
   fields.finish();
   services::NewTransfer made = co_await s.transfers.create(call->actor, volume, name, no_snapshots);
-  json::object view = transfer_view(*call, made.transfer, true);
+  json::object view = transfer_view(*call, kPath, made.transfer, true);
   view["auth_key"] = made.auth_key;
   co_return json_reply(202, json::object{{"transfer", std::move(view)}});
 }
 
-template <bool kDetail>
+template <Path kPath, bool kDetail>
 Reply list_transfers(Services& s, CallPtr call) {
   model::PageQuery query = parse_page(*call, ListSpec{kFilters, kSortKeys});
   model::Page<Transfer> page = co_await s.transfers.list(query);
-  auto view = [&](const Transfer& row) { return transfer_view(*call, row, kDetail); };
+  auto view = [&](const Transfer& row) { return transfer_view(*call, kPath, row, kDetail); };
   co_return page_reply(*call, "transfers", query, page, view);
 }
 
+template <Path kPath>
 Reply show_transfer(Services& s, CallPtr call) {
   Transfer transfer = co_await s.transfers.show(call->actor, TransferId(call->path.get("id")));
-  co_return json_reply(200, json::object{{"transfer", transfer_view(*call, transfer, true)}});
+  co_return json_reply(200, json::object{{"transfer", transfer_view(*call, kPath, transfer, true)}});
 }
 
 Reply delete_transfer(Services& s, CallPtr call) {
@@ -72,30 +73,31 @@ Reply delete_transfer(Services& s, CallPtr call) {
   co_return empty_reply(202);
 }
 
+template <Path kPath>
 Reply accept_transfer(Services& s, CallPtr call) {
   Body body(*call->request, "accept");
   std::string key = body.fields().required_text("auth_key");
   body.fields().finish();
   Transfer taken = co_await s.transfers.accept(call->actor, TransferId(call->path.get("id")), key);
-  json::object view = transfer_view(*call, taken, false);
+  json::object view = transfer_view(*call, kPath, taken, false);
   co_return json_reply(202, json::object{{"transfer", std::move(view)}});
 }
 
 constexpr int kNewPath = 55;
 
 constexpr Row<Services> kRows[] = {
-    {Verb::post, "/os-volume-transfer", "evs:transfers:create", create_transfer},
-    {Verb::get, "/os-volume-transfer", "evs:transfers:list", list_transfers<false>},
-    {Verb::get, "/os-volume-transfer/detail", "evs:transfers:list", list_transfers<true>},
-    {Verb::get, "/os-volume-transfer/{id}", "evs:transfers:get", show_transfer},
+    {Verb::post, "/os-volume-transfer", "evs:transfers:create", create_transfer<Path::Old>},
+    {Verb::get, "/os-volume-transfer", "evs:transfers:list", list_transfers<Path::Old, false>},
+    {Verb::get, "/os-volume-transfer/detail", "evs:transfers:list", list_transfers<Path::Old, true>},
+    {Verb::get, "/os-volume-transfer/{id}", "evs:transfers:get", show_transfer<Path::Old>},
     {Verb::delete_, "/os-volume-transfer/{id}", "evs:transfers:delete", delete_transfer},
-    {Verb::post, "/os-volume-transfer/{id}/accept", "evs:transfers:accept", accept_transfer},
-    {Verb::post, "/volume-transfers", "evs:transfers:create", create_transfer, kNewPath},
-    {Verb::get, "/volume-transfers", "evs:transfers:list", list_transfers<false>, kNewPath},
-    {Verb::get, "/volume-transfers/detail", "evs:transfers:list", list_transfers<true>, kNewPath},
-    {Verb::get, "/volume-transfers/{id}", "evs:transfers:get", show_transfer, kNewPath},
+    {Verb::post, "/os-volume-transfer/{id}/accept", "evs:transfers:accept", accept_transfer<Path::Old>},
+    {Verb::post, "/volume-transfers", "evs:transfers:create", create_transfer<Path::New>, kNewPath},
+    {Verb::get, "/volume-transfers", "evs:transfers:list", list_transfers<Path::New, false>, kNewPath},
+    {Verb::get, "/volume-transfers/detail", "evs:transfers:list", list_transfers<Path::New, true>, kNewPath},
+    {Verb::get, "/volume-transfers/{id}", "evs:transfers:get", show_transfer<Path::New>, kNewPath},
     {Verb::delete_, "/volume-transfers/{id}", "evs:transfers:delete", delete_transfer, kNewPath},
-    {Verb::post, "/volume-transfers/{id}/accept", "evs:transfers:accept", accept_transfer, kNewPath},
+    {Verb::post, "/volume-transfers/{id}/accept", "evs:transfers:accept", accept_transfer<Path::New>, kNewPath},
 };
 
 }  // namespace

@@ -169,9 +169,12 @@ Reply associate_qos(Services& s, CallPtr call) {
 }
 
 Reply disassociate_qos(Services& s, CallPtr call) {
-  std::optional<std::string> type;
-  if (!call->request->path.ends_with("_all")) type = asked_type(*call);
-  co_await s.type_extras.disassociate(call->path.get("id"), type);
+  co_await s.type_extras.disassociate(call->path.get("id"), asked_type(*call));
+  co_return empty_reply(202);
+}
+
+Reply disassociate_qos_from_all(Services& s, CallPtr call) {
+  co_await s.type_extras.disassociate(call->path.get("id"), std::nullopt);
   co_return empty_reply(202);
 }
 
@@ -259,7 +262,7 @@ constexpr Row<Services> kRows[] = {
     {Verb::get, "/qos-specs/{id}/associations", "admin", qos_associations},
     {Verb::get, "/qos-specs/{id}/associate", "admin", associate_qos},
     {Verb::get, "/qos-specs/{id}/disassociate", "admin", disassociate_qos},
-    {Verb::get, "/qos-specs/{id}/disassociate_all", "admin", disassociate_qos},
+    {Verb::get, "/qos-specs/{id}/disassociate_all", "admin", disassociate_qos_from_all},
     {Verb::get, "/types/{id}/encryption", "admin", show_encryption},
     {Verb::post, "/types/{id}/encryption", "admin", create_encryption},
     {Verb::get, "/types/{id}/encryption/{key}", "admin", encryption_item},

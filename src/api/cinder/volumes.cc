@@ -177,7 +177,7 @@ Reply volume_encryption(Services& s, CallPtr call) {
 
 Reply volume_usage(Services& s, CallPtr call) {
   VolumeId id(call->path.get("id"));
-  backends::Usage usage = co_await s.volumes.usage(call->actor, id);
+  services::Usage usage = co_await s.volumes.usage(call->actor, id);
   json::object view{{"allocated_bytes", usage.allocated}, {"exclusive_bytes", usage.exclusive}};
   view["independence_percent"] = co_await s.volumes.independence_percent(call->actor, id);
   co_return json_reply(200, json::object{{"usage", std::move(view)}});

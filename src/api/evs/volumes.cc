@@ -64,8 +64,7 @@ constexpr SortSpec kSortKeys[] = {
 
 VolumeId path_id(const Call& call) {
   std::string id = call.path.get("id");
-  bool native = call.request->path.find("/cloudvolumes") != std::string::npos;
-  if (native && !is_uuid(id)) {
+  if (!is_uuid(id)) {
     throw Error(ErrorCode::InvalidInput, "'" + id.substr(0, 100) + "' is not an id.", Reason::InvalidVolumeId);
   }
   return VolumeId(id);
@@ -158,6 +157,12 @@ Reply show_volume(Services& s, CallPtr call) {
   co_return json_reply(200, json::object{{"volume", evs_volume_view(*call, detail, s.settings)}});
 }
 
+// As Cinder does: there is no volume whose id is none.
+Reply show_vendor_volume(Services& s, CallPtr call) {
+  VolumeDetail detail = co_await s.volumes.show(call->actor, VolumeId(call->path.get("id")));
+  co_return json_reply(200, json::object{{"volume", evs_volume_view(*call, detail, s.settings)}});
+}
+
 // The one reply without its envelope, and with nulls where others have values: so says its page.
 Reply update_volume(Services& s, CallPtr call) {
   VolumeId id = path_id(*call);
@@ -233,7 +238,7 @@ constexpr Row<Services> kRows[] = {
 
 constexpr Row<Services> kExtensionRows[] = {
     {Verb::get, "/os-vendor-volumes/detail", "evs:volumes:list", list_volumes<true>},
-    {Verb::get, "/os-vendor-volumes/{id}", "evs:volumes:get", show_volume},
+    {Verb::get, "/os-vendor-volumes/{id}", "evs:volumes:get", show_vendor_volume},
     {Verb::get, "/os-vendor-volumes/{id}/internal-info", "evs:volumes:get", internal_info},
 };
 

@@ -10,13 +10,10 @@ using model::RoleAssignment;
 
 namespace {
 
-// /projects/{target}/users/{user}/roles/{role}, the same of groups, /domains/..., /system/users/...
-RoleAssignment assignment_of(const Call& call) {
-  std::string_view path = call.request->path;
-  std::string kind = path.starts_with("/identity/v3/projects/")  ? "project"
-                     : path.starts_with("/identity/v3/domains/") ? "domain"
-                                                                 : "system";
-  return {UserId(call.path.get("user")), kind, kind == "system" ? "all" : call.path.get("target"),
+// What a role is held on: the first part of the place.
+RoleAssignment assignment_of(const Call& call, Held on) {
+  const char* kind = on == Held::OnProject ? "project" : on == Held::OnDomain ? "domain" : "system";
+  return {UserId(call.path.get("user")), kind, on == Held::OnSystem ? "all" : call.path.get("target"),
           call.path.get("role"), call.path.get("group")};
 }
 
@@ -116,8 +113,9 @@ Reply list_assignments(Context& c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "role_assignments", std::move(items)));
 }
 
+template <Held kOn>
 Reply target_roles(Context& c, CallPtr call) {
-  RoleAssignment target = assignment_of(*call);
+  RoleAssignment target = assignment_of(*call, kOn);
   json::array items;
   for (const RoleAssignment& one : co_await c.directory.assignments()) {
     if (same_target(one, target)) items.push_back(view(*call, co_await c.directory.role(one.role_id)));
@@ -125,21 +123,24 @@ Reply target_roles(Context& c, CallPtr call) {
   co_return json_reply(200, list_view(*call, "roles", std::move(items)));
 }
 
+template <Held kOn>
 Reply assign(Context& c, CallPtr call) {
-  co_await c.directory.assign(assignment_of(*call));
+  co_await c.directory.assign(assignment_of(*call, kOn));
   co_return empty_reply();
 }
 
+template <Held kOn>
 Reply check_assignment(Context& c, CallPtr call) {
-  RoleAssignment target = assignment_of(*call);
+  RoleAssignment target = assignment_of(*call, kOn);
   for (const RoleAssignment& one : co_await c.directory.assignments()) {
     if (same_target(one, target) && one.role_id == target.role_id) co_return empty_reply();
   }
   throw Error(ErrorCode::NotFound, "Could not find role assignment with role: " + target.role_id + ".");
 }
 
+template <Held kOn>
 Reply unassign(Context& c, CallPtr call) {
-  co_await c.directory.unassign(assignment_of(*call));
+  co_await c.directory.unassign(assignment_of(*call, kOn));
   co_return empty_reply();
 }
 
@@ -208,11 +209,12 @@ constexpr Row<Context> kRows[] = {
     {Verb::delete_, "/v3/users/{user}/application_credentials/{id}", "token", delete_credential},
 };
 
+template <Held kOn>
 constexpr Row<Context> kHeldRoles[] = {
-    {Verb::get, "/roles", "admin", target_roles},
-    {Verb::put, "/roles/{role}", "admin", assign},
-    {Verb::get, "/roles/{role}", "admin", check_assignment},
-    {Verb::delete_, "/roles/{role}", "admin", unassign},
+    {Verb::get, "/roles", "admin", target_roles<kOn>},
+    {Verb::put, "/roles/{role}", "admin", assign<kOn>},
+    {Verb::get, "/roles/{role}", "admin", check_assignment<kOn>},
+    {Verb::delete_, "/roles/{role}", "admin", unassign<kOn>},
 };
 
 }  // namespace
@@ -221,8 +223,15 @@ Rows assignments_rows() {
   return kRows;
 }
 
-Rows held_roles_rows() {
-  return kHeldRoles;
+Rows held_roles_rows(Held on) {
+  switch (on) {
+    case Held::OnProject:
+      return kHeldRoles<Held::OnProject>;
+    case Held::OnDomain:
+      return kHeldRoles<Held::OnDomain>;
+    default:
+      return kHeldRoles<Held::OnSystem>;
+  }
 }
 
 }  // namespace varve::api::identity_v3

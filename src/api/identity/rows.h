@@ -13,6 +13,9 @@ Rows management_rows();
 Rows groups_rows();
 Rows iam_rows();
 Rows assignments_rows();
-Rows held_roles_rows();  // in six places: of users and of groups, on projects, domains and the system
+
+// The roles of a user or group on something.
+enum class Held : std::uint8_t { OnProject, OnDomain, OnSystem };
+Rows held_roles_rows(Held on);
 
 }  // namespace varve::api::identity_v3

@@ -11,7 +11,7 @@ namespace json = boost::json;
 
 namespace {
 
-std::string_view state_of(const backends::Capacity& room) {
+std::string_view state_of(const services::Capacity& room) {
   if (room.unavailable) return "unavailable";
   if (room.read_only) return "read-only";
   return room.full ? "full" : "ready";
@@ -30,7 +30,7 @@ Reply ready(Context& c, CallPtr) {
   bool ready = found.ready && !c.draining;
   json::array pools;
   for (const services::Pool& pool : c.pools.all()) {
-    const backends::Capacity& room = found.pools.at(pool.name);
+    const services::Capacity& room = found.pools.at(pool.name);
     pools.push_back(json::object{{"name", pool.name}, {"free_mib", room.available >> 20}, {"state", state_of(room)}});
   }
   http::Response response;

@@ -1,44 +1,69 @@
 #include "exports/nbd/connection.h"
 
+#include <boost/url/ipv6_address.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url.hpp>
+
 #include "base/text.h"
 
 namespace varve::nbd {
 
+namespace urls = boost::urls;
+
 namespace {
 constexpr char kProtocol[] = "nbd";
-constexpr std::string_view kUnix = "nbd+unix:///";
-constexpr std::string_view kSocket = "?socket=";
-constexpr std::string_view kTcp = "nbd://";
+constexpr char kUnix[] = "nbd+unix";
+constexpr char kSocket[] = "socket";
+
+// A plus is one, as QEMU and libnbd have it.
+urls::encoding_opts plain() {
+  urls::encoding_opts options;
+  options.space_as_plus = false;
+  return options;
+}
+
+void set_host(urls::url& uri, const std::string& host) {
+  if (auto address = urls::parse_ipv6_address(host)) {
+    uri.set_host_ipv6(*address);
+  } else {
+    uri.set_host(host);
+  }
+}
+
 }  // namespace
 
 model::Connection unix_connection(const std::filesystem::path& socket, const AttachmentId& attachment) {
   const std::string& name = attachment.str();
-  return {kProtocol,
-          {{"uri", std::string(kUnix).append(name).append(kSocket).append(socket.string())},
-           {"export_name", name},
-           {"socket", socket.string()}}};
+  urls::url uri(std::string(kUnix) + ":///");
+  uri.set_path("/" + name);
+  uri.params(plain()).set(kSocket, socket.string());
+  return {kProtocol, {{"uri", std::string(uri.buffer())}, {"export_name", name}, {"socket", socket.string()}}};
 }
 
 model::Connection tcp_connection(const std::string& host, int port, const AttachmentId& attachment) {
   const std::string& name = attachment.str();
+  urls::url uri;
+  uri.set_scheme(kProtocol);
+  set_host(uri, host);
+  uri.set_port_number(static_cast<std::uint16_t>(port));
+  uri.set_path("/" + name);
   return {kProtocol,
-          {{"uri", std::string(kTcp).append(host) + ":" + std::to_string(port) + "/" + name},
-           {"export_name", name},
-           {"host", host},
-           {"port", std::int64_t(port)}}};
+          {{"uri", std::string(uri.buffer())}, {"export_name", name}, {"host", host}, {"port", std::int64_t(port)}}};
 }
 
-std::optional<model::Connection> connection_of(std::string_view uri, const AttachmentId& attachment) {
-  if (std::size_t at = uri.find(kSocket); uri.starts_with(kUnix) && at != std::string_view::npos) {
-    return unix_connection(uri.substr(at + kSocket.size()), attachment);
+std::optional<model::Connection> connection_of(std::string_view text, const AttachmentId& attachment) {
+  auto uri = urls::parse_uri(text);
+  if (!uri) return std::nullopt;
+  if (uri->scheme() == kUnix) {
+    for (const auto& parameter : uri->params(plain())) {
+      if (parameter.key == kSocket) return unix_connection(parameter.value, attachment);
+    }
+    return std::nullopt;
   }
-  if (!uri.starts_with(kTcp)) return std::nullopt;
-  std::string_view authority = uri.substr(kTcp.size(), uri.find('/', kTcp.size()) - kTcp.size());
-  std::size_t colon = authority.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::optional<std::int64_t> port = parse_int(authority.substr(colon + 1));
-  if (!port) return std::nullopt;
-  return tcp_connection(std::string(authority.substr(0, colon)), static_cast<int>(*port), attachment);
+  constexpr std::int64_t kLastPort = 65535;
+  std::int64_t port = parse_int(std::string_view(uri->port())).value_or(0);
+  if (uri->scheme() != kProtocol || port < 1 || port > kLastPort) return std::nullopt;
+  return tcp_connection(uri->host_address(), static_cast<int>(port), attachment);
 }
 
 std::string uri_of(const model::Connection& connection) {
