@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <set>
 
 #include "base/cipher.h"
 #include "base/digest.h"
@@ -114,6 +116,19 @@ Manifest Archive::required_manifest() const {
   return std::move(*found);
 }
 
+std::optional<std::string> Archive::missing_object(const Manifest& manifest) const {
+  std::vector<std::set<std::string>> present;
+  for (const std::string& archive : manifest.archives) {
+    std::vector<std::string> names = store_.list(archive + "/");
+    present.emplace_back(std::make_move_iterator(names.begin()), std::make_move_iterator(names.end()));
+  }
+  for (const Chunk& chunk : manifest.chunks) {
+    std::string name = chunk_name(manifest.archives[chunk.archive], chunk.number);
+    if (!present[chunk.archive].contains(name)) return name;
+  }
+  return std::nullopt;
+}
+
 Manifest Archive::write(blocks::Device& device, const std::string& volume, const std::optional<Manifest>& parent,
                         const Cancelled& cancelled) {
   Manifest manifest;
@@ -187,6 +202,9 @@ void Archive::restore(blocks::Device& device, bool fresh, const Cancelled& cance
   if (manifest.sealed == key_.empty()) broken("it is sealed, or not, against expectation");
   if (device.size() < manifest.size) {
     throw Error(ErrorCode::BackendFailed, "the backup is larger than the volume");
+  }
+  if (std::optional<std::string> missing = missing_object(manifest)) {
+    throw Error(ErrorCode::BackendFailed, std::string(kDamagedArchive) + *missing + " is missing");
   }
   std::uint64_t done = 0;
   auto zero_until = [&](std::uint64_t end) {

@@ -60,6 +60,8 @@ class Archive {
   // Whole or not there.
   std::optional<Manifest> manifest() const;
   Manifest required_manifest() const;  // throws Error(BackendFailed) when it is not there
+  // An object that the manifest names and that is nowhere; nullopt: all are there. They are listed, not read.
+  std::optional<std::string> missing_object(const Manifest& manifest) const;
 
   // Copies the device. parent: an archive of an earlier state of it. Returns what was written; may be repeated.
   // Throws Error(Unavailable) when cancelled.
@@ -67,6 +69,7 @@ class Archive {
                  const Cancelled& cancelled);
 
   // Makes the device's first manifest.size bytes those of the archive. fresh: all of the device is zeros already.
+  // Nothing is written when an object is missing.
   void restore(blocks::Device& device, bool fresh, const Cancelled& cancelled) const;
 
   // Every object of this archive; those of others stay.

@@ -16,7 +16,9 @@ std::function<bool(const std::string& archive)> archive_finder(const Config& con
   return [config, objects](const std::string& archive) {
     if (!*objects) *objects = object_store(config);
     SystemRng rng;
-    return backups::Archive(**objects, archive, "", rng).manifest().has_value();
+    backups::Archive found(**objects, archive, "", rng);
+    std::optional<backups::Manifest> manifest = found.manifest();
+    return manifest && !found.missing_object(*manifest);
   };
 }
 

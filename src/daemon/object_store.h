@@ -12,7 +12,8 @@ namespace varve::daemon {
 
 std::unique_ptr<backups::ObjectStore> object_store(const Config& config);
 
-// Whether an archive is there, whole. Throws Error when that cannot be told, or when it is there and damaged.
+// Whether an archive is there with all the objects that it needs. Throws Error when that cannot be told, or when its
+// manifest is damaged.
 std::function<bool(const std::string& archive)> archive_finder(const Config& config);
 
 }  // namespace varve::daemon

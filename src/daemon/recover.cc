@@ -90,7 +90,8 @@ recovery::Options recovery_options(const Config& config) {
           .timeouts = config.timeouts,
           .nbd_host = config.nbd.host,
           .settings = config.services,
-          .own_identity = !config.with_keystone};
+          .own_identity = !config.with_keystone,
+          .has_archive = archive_finder(config)};
 }
 
 void log_report(const recovery::Report& report) {
@@ -101,6 +102,7 @@ void log_report(const recovery::Report& report) {
               {"rows_saved", saved_rows(report)},
               {"volumes_restored", static_cast<std::int64_t>(report.restored.volumes.size())},
               {"without_description", static_cast<std::int64_t>(report.restored.undescribed.size())},
+              {"backups_restored", static_cast<std::int64_t>(report.restored.backups.size())},
               {"without_bytes", static_cast<std::int64_t>(report.restored.without_bytes.size())}});
 }
 
@@ -110,7 +112,6 @@ int recover(const Config& config, bool dry_run, bool as_json) {
   SystemRng rng;
   recovery::Options options = recovery_options(config);
   options.dry_run = dry_run;
-  options.has_archive = archive_finder(config);
   recovery::Report report = recovery::Recovery(std::move(options), clock, rng).recover();
   as_json ? print_json(report, dry_run) : print_text(report, dry_run);
   return 0;

@@ -268,7 +268,8 @@ class Look {
   }
 
   void compare(const Row& row, const qcow2::Manifest& manifest) {
-    bool is_elsewhere = !manifest.pool.empty() && manifest.pool != row.pool;
+    auto named = [](const std::string& pool) { return pool.empty() ? std::string(qcow2::kDefaultPool) : pool; };
+    bool is_elsewhere = !manifest.pool.empty() && manifest.pool != named(row.pool);
     if (manifest.size_gib != row.size_gib || is_elsewhere) {
       add(Level::Warning, "volume", row.volume,
           "it is said to have " + std::to_string(row.size_gib) + " GiB in the pool " + row.pool + ", and has " +

@@ -52,7 +52,7 @@ std::optional<Report> Recovery::mend() {
   complete(report);
   roll_back(file_);
   report.condition = examine(file_, &report.damage);
-  if (report.condition == Condition::Healthy) return add_who_is_served(std::move(report));
+  if (report.condition == Condition::Healthy) return add_what_is_lost(std::move(report));
   // A log without its database would be deleted by SQLite.
   bool new_store = !read_remains(options_.store).any() && !has_content(with(file_, "-wal"));
   if (report.condition == Condition::Missing && new_store) return std::nullopt;
@@ -68,7 +68,7 @@ Report Recovery::recover() {
   report.condition = examine(file_, &report.damage);
   Remains present = remains();
   if (report.condition != Condition::Healthy) return rebuild(std::move(report), present);
-  if (options_.has_archive) present.backups = backups_with_objects(present.catalogue);
+  present.backups = backups_with_objects(described_backups(present.catalogue));
   options_.dry_run ? try_to_fill(present, report) : fill(file_, present, false, report);
   return report;
 }
@@ -95,9 +95,10 @@ Remains Recovery::remains() const {
 }
 
 // Described backups that nobody has removed.
-std::set<std::string> Recovery::backups_with_objects(const boost::json::object& catalogue) const {
+std::set<std::string> Recovery::backups_with_objects(const std::map<std::string, std::string>& archives) const {
   std::set<std::string> found;
-  for (const auto& [id, archive] : described_backups(catalogue)) {
+  if (!options_.has_archive) return found;
+  for (const auto& [id, archive] : archives) {
     try {
       if (options_.has_archive(archive)) found.insert(id);
     } catch (const Error& fault) {
@@ -125,17 +126,42 @@ std::set<std::string> Recovery::unknown_daemons() const {
   return unknown;
 }
 
-// Of a sound database.
-std::optional<Report> Recovery::add_who_is_served(Report report) {
+// Of a sound database: who is served, with all that it lacks, and backups, whose descriptions will be written anew.
+std::optional<Report> Recovery::add_what_is_lost(Report report) {
+  std::optional<Remains> present = remains_if_served();
+  bool is_served = present.has_value();
+  if (!present) {
+    present.emplace();
+    present->catalogue = services::read_catalogue(options_.store);
+  }
+  present->backups = backups_with_objects(unknown_backups(present->catalogue));
+  if (!is_served && present->backups.empty()) return std::nullopt;
+  log::error("the database is an older one and gets what it lacks",
+             {{"clients_are_served", is_served}, {"backups", static_cast<std::int64_t>(present->backups.size())}});
+  fill(file_, *present, false, report);
+  return report;
+}
+
+// When clients are served of whom the database does not know.
+std::optional<Remains> Recovery::remains_if_served() const {
   std::set<std::string> unknown = unknown_daemons();
   if (unknown.empty()) return std::nullopt;
   Remains present = remains();
   auto is_unknown = [&](const LiveExport& one) { return !one.attachment.empty() && unknown.contains(one.source); };
   // Else they are left by attachments that had just ended.
   if (std::ranges::none_of(present.exports, is_unknown)) return std::nullopt;
-  log::error("clients are served of whom the database does not know: it is an older one, and gets what it lacks");
-  fill(file_, present, false, report);
-  return report;
+  return present;
+}
+
+// Described backups without a row.
+std::map<std::string, std::string> Recovery::unknown_backups(const boost::json::object& catalogue) const {
+  std::map<std::string, std::string> unknown = described_backups(catalogue);
+  if (unknown.empty()) return unknown;
+  std::unique_ptr<store::Database> db = store::open_sqlite(file_, kQueue);
+  db->read_blocking([&](store::Transaction& tx) {
+    std::erase_if(unknown, [&](const auto& one) { return tx.backups().find(std::nullopt, BackupId(one.first)); });
+  });
+  return unknown;
 }
 
 // The new database is whole and durable before it has the name that says so.

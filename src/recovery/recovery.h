@@ -58,9 +58,11 @@ class Recovery {
   std::map<std::string, std::int64_t> save_rows(const std::filesystem::path& fresh) const;
   void build(const std::filesystem::path& fresh, Report& report, const Remains& remains);
   Remains remains() const;
-  std::set<std::string> backups_with_objects(const boost::json::object& catalogue) const;
+  std::map<std::string, std::string> unknown_backups(const boost::json::object& catalogue) const;
+  std::set<std::string> backups_with_objects(const std::map<std::string, std::string>& archives) const;
   std::set<std::string> unknown_daemons() const;
-  std::optional<Report> add_who_is_served(Report report);
+  std::optional<Remains> remains_if_served() const;
+  std::optional<Report> add_what_is_lost(Report report);
   void fill(const std::filesystem::path& file, const Remains& remains, bool all, Report& report) const;
   void try_to_fill(const Remains& remains, Report& report) const;
 

@@ -61,7 +61,7 @@ std::map<std::string, std::string> described_backups(const json::object& catalog
     return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
   };
   for (const json::value& row : rows->as_array()) {
-    if (!row.is_object() || text_in(row.as_object(), "status") != "available") continue;
+    if (!row.is_object()) continue;
     std::string archive = text_in(row.as_object(), "archive");
     if (is_uuid(archive)) out[text_in(row.as_object(), "id")] = archive;
   }

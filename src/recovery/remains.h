@@ -42,7 +42,7 @@ struct Remains {
   bool any() const { return !bytes.empty() || !descriptions.empty() || !catalogue.empty(); }
 };
 
-// Those that the catalogue has and that were whole: the names of their archives by their ids.
+// Those that the catalogue has: the names of their archives by their ids.
 std::map<std::string, std::string> described_backups(const boost::json::object& catalogue);
 
 // Without the exports.

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "backends/qcow2/manifest.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "exports/nbd/connection.h"
+#include "services/states.h"
 #include "store/identity_tables.h"
 #include "store/plain_rows.h"
 
@@ -32,13 +34,33 @@ std::string text_in(const json::object& in, std::string_view key) {
 VolumeStatus at_rest(const std::string& text) {
   VolumeStatus status = model::parse_volume_status(text).value_or(VolumeStatus::Available);
   if (status == VolumeStatus::Deleting) return VolumeStatus::ErrorDeleting;
+  if (status == VolumeStatus::RestoringBackup) return VolumeStatus::ErrorRestoring;  // a part of each
+  if (status == VolumeStatus::Creating || status == VolumeStatus::Downloading) return VolumeStatus::Error;
   // The offer of a transfer is not described.
   if (model::is_transitional(status) || status == VolumeStatus::AwaitingTransfer) return VolumeStatus::Available;
   return status;
 }
 
-SnapshotStatus snapshot_at_rest(const std::string& text) {
+// What a task of varved's own serves, under its own id.
+bool is_copied(const std::string& text) {
+  std::optional<VolumeStatus> status = model::parse_volume_status(text);
+  return status == VolumeStatus::RestoringBackup || status == VolumeStatus::Downloading ||
+         status == VolumeStatus::BackingUp || status == VolumeStatus::Uploading;
+}
+
+// whole: all its objects are known to be there.
+model::BackupStatus backup_at_rest(const std::string& text, bool whole) {
+  using enum model::BackupStatus;
+  model::BackupStatus status = model::parse_backup_status(text).value_or(Error);
+  if (status == Deleting) return ErrorDeleting;
+  if (status == Creating) return whole ? Available : Error;
+  return status == Restoring ? Available : status;
+}
+
+// A helper goes when varved starts (services/reconciler.h).
+SnapshotStatus snapshot_at_rest(const std::string& text, const std::string& name) {
   SnapshotStatus status = model::parse_snapshot_status(text).value_or(SnapshotStatus::Available);
+  if (services::is_system_name(name)) return status == SnapshotStatus::Available ? SnapshotStatus::BackingUp : status;
   if (status == SnapshotStatus::Deleting) return SnapshotStatus::ErrorDeleting;
   return model::is_transitional(status) ? SnapshotStatus::Available : status;
 }
@@ -76,7 +98,7 @@ auto find_in(const Map& map, const Key& key) {
 
 bool follow_bytes(model::Volume& volume, const Bytes& bytes) {
   if (!bytes.readable) return false;
-  bool moved = !bytes.pool.empty() && bytes.pool != volume.pool;
+  bool moved = !bytes.pool.empty() && bytes.pool != (volume.pool.empty() ? qcow2::kDefaultPool : volume.pool);
   if (!moved && bytes.size_gib == volume.size_gib) return false;
   volume.size_gib = bytes.size_gib;
   if (moved) volume.pool = bytes.pool;
@@ -92,6 +114,7 @@ void Rows::put_catalogue() {
       if (!value.is_object()) continue;
       json::object row = value.as_object();
       if (name == "users") row.emplace("password_hash", "");  // nobody can log in with it
+      if (name == "backups") row["status"] = to_string(backup_at_rest(text_in(row, "status"), false));
       if (insert(tx_.connection(), table, row)) ++restored_.catalogue;
     }
   }
@@ -138,8 +161,15 @@ bool Rows::put_described_row(const std::string& table, const std::string& id) {
 void Rows::put_backups() {
   for (const std::string& id : remains_.backups) {
     if (tx_.backups().find(std::nullopt, BackupId(id)) || !put_described_row("backups", id)) continue;
-    auto read = [&] { require_project(tx_.backups().get(std::nullopt, BackupId(id)).project_id); };
-    if (is_readable(read)) {
+    bool is_twin = false;  // of a record that was imported: it may have been removed, and the objects stayed
+    auto settle = [&] {
+      model::Backup backup = tx_.backups().get(std::nullopt, BackupId(id));
+      require_project(backup.project_id);
+      is_twin = tx_.backups().shares_archive(backup);
+      backup.status = backup_at_rest(std::string(to_string(backup.status)), true);
+      tx_.backups().update(backup);
+    };
+    if (is_readable(settle) && !is_twin) {
       restored_.backups.push_back(id);
     } else {
       store::run(tx_.connection(), "DELETE FROM backups WHERE id = :id", id);
@@ -241,7 +271,7 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
     SnapshotId id(text_in(row, "id"));
     if (tx_.snapshots().find(std::nullopt, id) || (is_sound && !has_bytes(id))) continue;
     row["volume_id"] = volume.id.str();
-    SnapshotStatus status = snapshot_at_rest(text_in(row, "status"));
+    SnapshotStatus status = snapshot_at_rest(text_in(row, "status"), text_in(row, "name"));
     bool lost = !has_bytes(id) && status == SnapshotStatus::Available;
     row["status"] = to_string(lost ? SnapshotStatus::Error : status);
     if (!insert(tx_.connection(), table, row)) continue;
@@ -311,6 +341,20 @@ bool Rows::is_task(const AttachmentId& name) {
   return tx_.tasks().find(std::nullopt, TaskId(name.str())).has_value();
 }
 
+// Its task is lost, but the description tells of the work.
+bool Rows::is_of_task(const LiveExport& one) {
+  VolumeId volume(one.source);
+  if (one.source.starts_with(model::kSnapshotPrefix)) {
+    SnapshotId id(one.source.substr(model::kSnapshotPrefix.size()));
+    std::optional<model::Snapshot> snapshot = tx_.snapshots().find(std::nullopt, id);
+    if (!snapshot) return false;
+    if (services::is_system_name(snapshot->name.value_or(""))) return true;
+    volume = snapshot->volume_id;
+  }
+  const VolumeDescription* description = find_in(remains_.descriptions, volume);
+  return description != nullptr && is_copied(text_in(description->volume, "status"));
+}
+
 // A volume whose storage daemon does not tell whom it serves is somebody's until it is detached. A sound database knows
 // better: the daemon may just not have ended yet.
 void Rows::put_silent(const VolumeId& id) {
@@ -339,7 +383,7 @@ void Rows::put_export(const LiveExport& one) {
     tx_.attachments().update(*known);
     return;
   }
-  if (is_task(one.attachment)) return;
+  if (is_task(one.attachment) || is_of_task(one)) return;
   model::Attachment attachment;
   VolumeId volume(one.source);
   if (one.source.starts_with(model::kSnapshotPrefix)) {

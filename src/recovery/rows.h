@@ -63,6 +63,7 @@ class Rows {
   void put_silent(const VolumeId& id);
   void settle_status(const VolumeId& id);
   bool is_task(const AttachmentId& name);
+  bool is_of_task(const LiveExport& one);
   ProjectId home_project();
   void require_project(const ProjectId& project);
   VolumeTypeId type_for(const std::string& id, const std::string& name);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 
+#include "backends/qcow2/manifest.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/log.h"
@@ -14,6 +15,7 @@
 #include "base/rng.h"
 #include "recovery/database_file.h"
 #include "recovery/rows.h"
+#include "services/states.h"
 #include "store/database.h"
 #include "store/mapping.h"
 #include "store/plain_rows.h"
@@ -72,7 +74,8 @@ class Fitting {
  public:
   // store: that of which the copy is.
   Fitting(const fs::path& store, const fs::path& copy, BackupReport& report)
-      : bytes_(read_remains(copy).bytes),
+      : store_(store),
+        bytes_(read_remains(copy).bytes),
         manifests_(copy / "volumes"),
         keys_(copy / "keys"),
         source_((store / "varve.db").string(), true),
@@ -166,17 +169,42 @@ class Fitting {
       tx.snapshots().update(snapshot);
       note_missing(tx, snapshot.id.str(), volume);
     }
-    for (const auto& [id, size] : made) add_late(tx, id);
+    for (const auto& [id, size] : made) add_late(tx, volume, id);
   }
 
-  // A snapshot that was made after the rows were copied. One without a row now was given up, or has just gone.
-  void add_late(store::Transaction& tx, const SnapshotId& id) {
+  // A snapshot that was made after the rows were copied. One without a row was given up long ago, or has just gone, or
+  // is the helper of a task that the copy does not know.
+  void add_late(store::Transaction& tx, const VolumeId& volume, const SnapshotId& id) {
     boost::json::array rows = snapshots_.select(source_, "WHERE id = :id", store::values(id));
-    if (rows.empty()) return;
+    if (rows.empty()) {
+      if (!is_kept(volume, id)) let_go(volume, id);
+      return;
+    }
     boost::json::object row = rows.front().as_object();
-    row["status"] = to_string(model::SnapshotStatus::Available);
+    // The helper of a backup that the copy does not know goes when the copy is opened (services/reconciler.h).
+    const boost::json::value& name = row.at("name");
+    bool is_helper = name.is_string() && services::is_system_name(name.as_string());
+    row["status"] = to_string(is_helper ? model::SnapshotStatus::BackingUp : model::SnapshotStatus::Available);
     row["group_snapshot_id"] = nullptr;  // which the copy may not know
     store::PlainTable(tx.connection(), "snapshots").insert(tx.connection(), row);
+  }
+
+  // The store has it still, and not for a task.
+  bool is_kept(const VolumeId& volume, const SnapshotId& id) {
+    using Int = std::int64_t;
+    if (!store::query<Int>(source_, "SELECT 1 FROM tasks WHERE id = :id AND state = 'live'", id).empty()) return false;
+    fs::path manifest = store_ / "volumes" / (volume.str() + ".json");
+    return files::exists(manifest) && qcow2::parse_manifest(files::read(manifest)).snapshots.contains(id);
+  }
+
+  void let_go(const VolumeId& volume, const SnapshotId& id) const {
+    fs::path file = manifests_ / (volume.str() + ".json");
+    qcow2::Manifest manifest = qcow2::parse_manifest(files::read(file));
+    auto snapshot = manifest.snapshots.find(id);
+    if (snapshot == manifest.snapshots.end()) return;
+    manifest.dropped.insert(snapshot->second.layer);
+    manifest.snapshots.erase(snapshot);
+    qcow2::save(file, manifest);
   }
 
   void note_missing(store::Transaction& tx, const std::string& id, const VolumeId& volume) {
@@ -194,6 +222,7 @@ class Fitting {
     return bytes.readable && (bytes.key.empty() || files::exists(keys_ / bytes.key));
   }
 
+  const fs::path store_;
   const std::map<VolumeId, Bytes> bytes_;
   const fs::path manifests_;
   const fs::path keys_;

@@ -254,13 +254,23 @@ boost::asio::awaitable<model::Page<Attachment>> Attachments::list(model::PageQue
   });
 }
 
-namespace {
-
-model::Actor maker_of(const Task& task) {
-  return {task.user_id, task.project_id, false, task.request_id, ""};
+// Of a creation that has failed nobody knows the attachment's id: it goes, once nothing serves it. The first attempt is
+// before the task ends.
+void Attachments::undo_creation(const Task& task) {
+  auto is_just_made = [&](store::Transaction& tx) {
+    std::optional<Attachment> made = tx.attachments().find(std::nullopt, task.attachment_id.value());
+    bool is_waiting =
+        made && (made->status == AttachmentStatus::Attaching || made->status == AttachmentStatus::ErrorAttaching);
+    return is_waiting && !made->connection && !made->updated_at;
+  };
+  if (!db_.read_blocking([&](store::Transaction& tx) { return is_just_made(tx); })) return;
+  exports_.stop(task.exported(), task.attachment_id.value());
+  db_.write_blocking([&](store::Transaction& tx) {
+    if (!is_just_made(tx)) return;
+    tx.attachments().remove(task.attachment_id.value());
+    if (!task.snapshot_id) settle_volume(tx, task.volume_id);
+  });
 }
-
-}  // namespace
 
 void Attachments::register_tasks() {
   auto find = [](store::Transaction& tx, const Task& task) {
@@ -274,16 +284,14 @@ void Attachments::register_tasks() {
   auto serve = [this](const Task& task) { exports_.start(task.exported(), task.attachment_id.value()); };
   tasks_.handle(TaskKind::StartExport,
                 {serve, [](store::Transaction&, const Task&) {},  // the commit that asked for it has moved the volume
-                 [this, settle, find](store::Transaction& tx, const Task& task, const Error&) {
+                 [settle, find](store::Transaction& tx, const Task& task, const Error&) {
                    if (auto attachment = find(tx, task)) {
                      attachment->status = AttachmentStatus::ErrorAttaching;
                      tx.attachments().update(*attachment);
-                     // Of a creation that has failed nobody knows the attachment's id.
-                     bool is_just_made = !attachment->updated_at;
-                     if (is_just_made) begin_stop(tx, maker_of(task), *attachment, true);
                    }
                    settle(tx, task);
-                 }});
+                 },
+                 [this](const Task& task) { undo_creation(task); }});
 
   tasks_.handle(TaskKind::StopExport,
                 {[this](const Task& task) { exports_.stop(task.exported(), task.attachment_id.value()); },
@@ -299,11 +307,12 @@ void Attachments::register_tasks() {
                      tx.attachments().update(*attachment);
                    }
                  },
-                 [find](store::Transaction& tx, const Task& task, const Error&) {
+                 [settle, find](store::Transaction& tx, const Task& task, const Error&) {
                    auto attachment = find(tx, task);
                    if (!attachment) return;
                    attachment->status = task.with<Disconnection>().before;
                    tx.attachments().update(*attachment);
+                   settle(tx, task);
                  }});
 }
 

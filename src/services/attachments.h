@@ -71,6 +71,7 @@ class Attachments {
   };
   Begun begin_start(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment);
   boost::asio::awaitable<model::Attachment> served(model::Actor actor, Begun begun);
+  void undo_creation(const model::Task& task);
   TaskId begin_stop(store::Transaction& tx, const model::Actor& actor, const model::Attachment& attachment,
                     bool forget);
   void require_attachable(store::Transaction& tx, const model::Volume& volume, const AttachmentSpec& spec);

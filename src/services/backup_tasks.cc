@@ -194,6 +194,7 @@ void Backups::run_remove(const Task& task) {
   bool shared = db_.read_blocking([&](store::Transaction& tx) { return tx.backups().shares_archive(backup); });
   if (!shared) Archive(objects_, backup.archive, "", rng_).remove();
   FAILPOINT("backup.after_remove");
+  if (backup.encryption_key_id) placement_.drop_key(*backup.encryption_key_id, VolumeId(), backup.id);
 }
 
 void Backups::register_tasks() {

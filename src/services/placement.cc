@@ -55,15 +55,13 @@ void Placement::create_empty(const model::Volume& volume) {
   backend_.create_volume(volume.id, volume.size_gib, placement);
 }
 
-void Placement::drop_key(const model::Volume& volume) {
-  if (!volume.encryption_key_id) return;
+void Placement::drop_key(const KeyId& key, const VolumeId& volume, const BackupId& backup) {
   bool needed = db_.read_blocking([&](store::Transaction& tx) {
-    return tx.volumes().another_uses_key(*volume.encryption_key_id, volume.id) ||
-           tx.backups().uses_key(*volume.encryption_key_id);
+    return tx.volumes().another_uses_key(key, volume) || tx.backups().another_uses_key(key, backup);
   });
-  if (needed || backend_.uses_key(*volume.encryption_key_id)) return;
-  keys_.remove(*volume.encryption_key_id);
-  backend_.forget_key(*volume.encryption_key_id);
+  if (needed || backend_.uses_key(key)) return;
+  keys_.remove(key);
+  backend_.forget_key(key);
 }
 
 }  // namespace varve::services

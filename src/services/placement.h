@@ -27,8 +27,8 @@ class Placement {
   // Its key, if it has one, and its bytes: all zeros. May be repeated.
   void create_empty(const model::Volume& volume);
 
-  // The key of a volume whose bytes are deleted, unless another volume or a backup needs it, by its row or its bytes.
-  void drop_key(const model::Volume& volume);
+  // The key of a volume or backup whose bytes are deleted, unless another one needs it, by its row or its bytes.
+  void drop_key(const KeyId& key, const VolumeId& volume, const BackupId& backup);
 
  private:
   store::Database& db_;

@@ -21,6 +21,7 @@ Reconciler::Reconciler(store::Database& db, backends::Backend& backend, Exports&
     : db_(db),
       backend_(backend),
       exports_(exports),
+      tasks_(tasks),
       damages_(db, backend, messages, clock),
       clock_(clock),
       scheduler_(scheduler),
@@ -79,6 +80,17 @@ Scheduler::Rest Reconciler::maintain(bool first) {
   }
 }
 
+void Reconciler::remove_helper(store::Transaction& tx, model::Snapshot snapshot) {
+  log::warning("the snapshot that a backup was made from goes", {{"snapshot", snapshot.id}});
+  model::Actor owner{snapshot.user_id, snapshot.project_id, false, "", ""};
+  model::Task task = tasks_.make(model::TaskKind::DeleteSnapshot, owner, snapshot.volume_id);
+  task.snapshot_id = snapshot.id;
+  task.project_id = snapshot.project_id;
+  snapshot.status = model::SnapshotStatus::Deleting;
+  tx.snapshots().update(snapshot);
+  tx.tasks().insert(task);
+}
+
 int Reconciler::heal_orphans() {
   return db_.write_blocking([&](store::Transaction& tx) {
     int healed = 0;
@@ -101,11 +113,15 @@ int Reconciler::heal_orphans() {
     for (model::Snapshot& snapshot : tx.snapshots().transitional()) {
       if (snapshots.contains(snapshot.id) || volumes.contains(snapshot.volume_id)) continue;
       if (snapshot.group_snapshot_id && payloads.contains(*snapshot.group_snapshot_id)) continue;
+      ++healed;
+      if (is_system_name(snapshot.name.value_or(""))) {
+        remove_helper(tx, std::move(snapshot));
+        continue;
+      }
       log::error("a snapshot was left without its task", {{"snapshot", snapshot.id}});
       snapshot.status = model::SnapshotStatus::Error;
       snapshot.updated_at = clock_.now();
       tx.snapshots().update(snapshot);
-      ++healed;
     }
     for (model::Backup& backup : tx.backups().transitional()) {
       if (payloads.contains(backup.id)) continue;

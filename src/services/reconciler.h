@@ -26,16 +26,19 @@ class Reconciler {
   const Restorer& restorer() const { return restorer_; }
 
   // Transitional statuses without a live task: there are none unless someone edited the database. They become errors,
-  // which can be deleted. Returns how many there were.
+  // which can be deleted; the helper snapshot of a backup, which nobody else may delete, goes. Returns how many there
+  // were.
   int heal_orphans();
 
  private:
   Scheduler::Rest maintain(bool first);
+  void remove_helper(store::Transaction& tx, model::Snapshot snapshot);
   void wake_all() VARVE_REQUIRES(mutex_);
 
   store::Database& db_;
   backends::Backend& backend_;
   Exports& exports_;
+  TaskRunner& tasks_;
   Damages damages_;
   Clock& clock_;
   Scheduler& scheduler_;

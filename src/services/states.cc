@@ -83,13 +83,9 @@ void settle_group_snapshot(store::Transaction& tx, const std::optional<GroupSnap
   tx.group_snapshots().update(*group);
 }
 
-namespace {
-
 bool is_system_name(std::string_view name) {
   return name.starts_with(kBackupSnapshotPrefix) || name.starts_with("manualbk_snapshot_");
 }
-
-}  // namespace
 
 void require_user_made(const model::Snapshot& snapshot) {
   if (!snapshot.name || !is_system_name(*snapshot.name)) return;

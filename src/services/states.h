@@ -40,6 +40,7 @@ void settle_group_snapshot(store::Transaction& tx, const std::optional<GroupSnap
 
 // Snapshots that a backup made for itself are view-only (EVS: "Operations cannot be performed on such snapshots").
 inline constexpr std::string_view kBackupSnapshotPrefix = "autobk_snapshot_";
+bool is_system_name(std::string_view name);
 void require_user_made(const model::Snapshot& snapshot);
 void require_user_name(const std::optional<std::string>& name);
 

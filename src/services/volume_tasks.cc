@@ -85,7 +85,7 @@ void Volumes::run_delete(const Task& task) {
     }
   });
   backend_.delete_volume(task.volume_id, snapshots);
-  if (volume) placement_.drop_key(*volume);
+  if (volume && volume->encryption_key_id) placement_.drop_key(*volume->encryption_key_id, volume->id, BackupId());
 }
 
 void Volumes::register_tasks() {

@@ -61,8 +61,10 @@ bool Backups::shares_archive(const model::Backup& backup) {
               .empty();
 }
 
-bool Backups::uses_key(const KeyId& key) {
-  return !query<std::int64_t>(db_, "SELECT 1 FROM backups WHERE encryption_key_id = :key LIMIT 1", key).empty();
+bool Backups::another_uses_key(const KeyId& key, const BackupId& except) {
+  return !query<std::int64_t>(db_, "SELECT 1 FROM backups WHERE encryption_key_id = :key AND id <> :id LIMIT 1", key,
+                              except)
+              .empty();
 }
 
 Usage Backups::usage(const Scope& scope) {

@@ -26,7 +26,7 @@ class Backups {
   bool has_dependents(const BackupId& id);
   std::set<std::string> parents(const Scope& scope);  // ids that some backup stands on
   bool shares_archive(const model::Backup& backup);   // another record has the same objects
-  bool uses_key(const KeyId& key);
+  bool another_uses_key(const KeyId& key, const BackupId& except);
   Usage usage(const Scope& scope);
 
  private:

@@ -193,8 +193,8 @@ def test_a_volume_that_does_not_answer_is_missing_and_no_other(own_server, resto
 
 def test_what_is_made_or_deleted_meanwhile_is_as_it_is_in_the_store(own_server, restored):
     admin = own_server.start().login()
-    first, second, third = sorted(admin.create_volume() for _ in range(3))
-    assert admin.io(second, "write -P 5 0 1M")
+    first, second, third, fourth = sorted(admin.create_volume() for _ in range(4))
+    assert admin.io(second, "write -P 5 0 1M") and admin.io(fourth, "write -P 6 0 128M")
     deleted = [admin.create_snapshot(second), admin.create_snapshot(third)]
     _, uri = admin.attach(first)
     stalled = own_server.storage_daemons()[first]
@@ -216,6 +216,8 @@ def test_what_is_made_or_deleted_meanwhile_is_as_it_is_in_the_store(own_server, 
         admin.call("DELETE", f"/volumes/{third}?cascade=true", None, 202)
         for gone in (f"/snapshots/{deleted[0]}", f"/volumes/{third}"):
             admin.wait_gone(gone)
+        admin.create_backup(fourth, wait=False)
+        wait_until(lambda: own_server.manifests()[fourth]["snapshots"], 30, "the snapshot that it is made from")
     finally:
         os.kill(stalled, signal.SIGCONT)
     backup.result(120)
@@ -224,6 +226,8 @@ def test_what_is_made_or_deleted_meanwhile_is_as_it_is_in_the_store(own_server, 
     assert there.call("GET", f"/volumes/{second}")["volume"]["size"] == 2
     for gone in (f"/volumes/{third}", *(f"/snapshots/{snapshot}" for snapshot in deleted)):
         assert there.request("GET", gone).status_code == 404
+    wait_until(lambda: not there.call("GET", f"/snapshots?volume_id={fourth}")["snapshots"], 30, "the backup's snapshot to go")
+    there.delete_volume(fourth)
     there.rollback(second, late)
     assert there.io(second, "read -P 5 0 1M")
     restored.stop()

@@ -200,6 +200,20 @@ def test_a_changed_object_is_noticed(admin, server):
     admin.delete_volume(made)
 
 
+def test_nothing_is_overwritten_when_an_object_is_missing(admin, server):
+    volume = admin.create_volume()
+    assert admin.io(volume, "write -P 4 0 1M", "write -P 5 512M 1M")
+    backup = admin.create_backup(volume)
+    assert admin.io(volume, "write -P 6 0 1M")
+    last = max(path for path in archive(server, backup).iterdir() if path.name != "manifest")
+    last.unlink()
+    admin.call("POST", f"/backups/{backup}/restore", {"restore": {"volume_id": volume}}, 202)
+    wait_until(lambda: admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error_restoring", 60, "the refusal")
+    admin.call("POST", f"/volumes/{volume}/action", {"os-reset_status": {"status": "available"}}, 202)
+    assert admin.io(volume, "read -P 6 0 1M", "read -P 5 512M 1M")
+    admin.delete_volume(volume)
+
+
 def test_names_change_and_quotas_hold(admin, member):
     volume = member.create_volume()
     admin.call("PUT", f"/os-quota-sets/{member.project}", {"quota_set": {"backups": 1}})

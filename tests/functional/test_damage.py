@@ -335,3 +335,22 @@ def test_a_manifest_of_before_an_extension_hides_nothing(own_server, recovered):
     assert admin.call("GET", f"/volumes/{volume}")["volume"]["size"] == 2
     assert doctor(own_server) == (0, {})
     own_server.stop()
+
+
+def test_a_snapshot_is_not_said_to_be_deleted_while_its_manifest_is_away(two):
+    server, volume, snapshot, _ = two
+    server.stop()
+    manifest = server.store / "volumes" / f"{volume}.json"
+    manifest.rename(server.directory / "kept")
+    admin = server.start().login()
+    wait_until(lambda: status(admin, "snapshot", snapshot) == "error", 30, "the damage")
+    admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    wait_until(lambda: status(admin, "snapshot", snapshot) == "error_deleting", 30, "the refusal")
+    server.stop()
+    (server.directory / "kept").rename(manifest)
+    admin = server.start().login()
+    wait_until(lambda: status(admin, "volume", volume) == "available", 30, "the volume to be well again")
+    admin.call("DELETE", f"/snapshots/{snapshot}", None, 202)
+    admin.wait_gone(f"/snapshots/{snapshot}")
+    admin.delete_volume(volume)
+    server.stop()

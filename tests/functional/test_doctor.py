@@ -147,6 +147,15 @@ def test_a_missing_key_is_told(store):
     assert status == 1 and volume in findings["key", key]["what"]
 
 
+def test_what_was_taken_in_is_well(own_server):
+    admin = own_server.start().login()
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(own_server.store / "manageable" / "disk"), "1G"], check=True, timeout=60)
+    body = {"volume": {"host": "varve@qcow2#default", "ref": {"source-name": "disk"}}}
+    admin.wait_volume(admin.call("POST", "/manageable_volumes", body, 202, "3.8")["volume"]["id"])
+    assert doctor(own_server) == (0, {})
+    own_server.stop()
+
+
 def test_what_a_backup_lacks_is_told(store):
     server, admin, volume, _ = store
     admin.create_encrypted_type()
@@ -168,6 +177,12 @@ def test_what_a_backup_lacks_is_told(store):
         status, findings = doctor(server)
         assert status == 1 and list(findings) == [("backup", backup)], bad
     manifest.write_bytes(good)
+    (chunk,) = (path for path in manifest.parent.iterdir() if path != manifest)
+    chunk.rename(server.directory / "chunk")
+    status, findings = doctor(server)
+    assert status == 1 and list(findings) == [("backup", backup)]
+    (server.directory / "chunk").rename(chunk)
+    assert doctor(server) == (0, {})
     nowhere = ("backups.store=s3", "backups.s3_endpoint=http://127.0.0.1:9", "backups.s3_bucket=b",
                "backups.s3_access_key=a", "backups.s3_secret_key=s")
     status, findings = doctor(server, *nowhere)

@@ -191,3 +191,20 @@ def test_what_is_not_encrypted_is_not_managed_as_if_it_were(own_server):
     body = {"volume": {"host": "varve@qcow2#default", "ref": {"source-name": f"volume-{volume}"}, "volume_type": "kept"}}
     assert "never encrypted afterwards" in fault(admin.request("POST", "/manageable_volumes", body, mv="3.8"), 400)
     own_server.stop()
+
+
+def test_a_key_goes_with_the_last_that_needs_it(own_server):
+    admin = own_server.start().login()
+    admin.create_encrypted_type()
+    volume = admin.create_volume(volume_type="secret")
+    first, second = admin.create_backup(volume), admin.create_backup(volume, force=True)
+    (key,) = own_server.rows("SELECT encryption_key_id FROM volumes")[0]
+    path = own_server.store / "keys" / key
+    admin.delete_volume(volume)
+    admin.call("DELETE", f"/backups/{first}", None, 202)
+    admin.wait_gone(f"/backups/{first}")
+    assert path.exists()
+    admin.call("DELETE", f"/backups/{second}", None, 202)
+    admin.wait_gone(f"/backups/{second}")
+    assert not path.exists()
+    own_server.stop()

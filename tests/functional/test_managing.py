@@ -1,9 +1,11 @@
 """Image files and given-up volumes are taken in; nothing is copied, nothing is lost."""
+import contextlib
 import json
 import subprocess
 
 import pytest
-from varve import fault
+import requests
+from varve import fault, wait_until
 
 HOST = "varve@qcow2#default"
 MV = "3.8"
@@ -66,6 +68,25 @@ def test_a_volume_is_given_up_and_taken_back(admin):
     assert listed(admin)[f"volume-{made}"]["cinder_id"] == made
     assert "managed already" in fault(manage(admin, {"source-name": f"volume-{made}"}), 400)
     admin.delete_volume(made)
+
+
+def test_only_the_name_of_the_file_that_was_taken_is_removed(own_server):
+    """varved was cut off in between, and there is another image of that name now."""
+    admin = own_server.start({"VARVE_FAILPOINTS": "volume.adopt.after_manifest=kill"}).login()
+    path = put_file(own_server, "disk.qcow2", "-f", "qcow2", "1G", pattern=3)
+    with contextlib.suppress(requests.ConnectionError):
+        manage(admin, {"source-name": "disk.qcow2"})
+    own_server.process.wait(30)
+    path.unlink()
+    put_file(own_server, "disk.qcow2", "-f", "qcow2", "2G", pattern=4)
+    admin = own_server.start().login()
+    wait_until(lambda: [one["status"] for one in admin.call("GET", "/volumes/detail")["volumes"]] == ["available"], 30, "the volume")
+    (volume,) = (one["id"] for one in admin.call("GET", "/volumes")["volumes"])
+    assert path.exists() and admin.io(volume, "read -P 3 0 1M")
+    other = manage(admin, {"source-name": "disk.qcow2"}).json()["volume"]["id"]
+    admin.wait_volume(other)
+    assert admin.io(other, "read -P 4 0 1M")
+    own_server.stop()
 
 
 @pytest.mark.parametrize("cascade", [False, True])

@@ -451,7 +451,9 @@ def test_a_sound_database_gets_what_it_lacks(own_server):
     own_server.stop()
 
 
-def test_an_older_database_gets_its_backups_back(own_server):
+@pytest.mark.parametrize("was", ["available", "restoring"])
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_an_older_database_gets_its_backups_back(own_server, by_hand, was):
     """With them, the keys of deleted volumes are needed still; one that was removed does not come back."""
     admin = own_server.start().login()
     admin.create_encrypted_type()
@@ -467,16 +469,50 @@ def test_an_older_database_gets_its_backups_back(own_server):
     lose(own_server)
     (own_server.store / "varve.db").write_bytes(copy)
     shutil.rmtree(own_server.store / "backups" / removed)
+    catalogue.write_text(catalogue.read_text().replace('"available"', f'"{was}"'))
     status, findings = doctor(own_server)
     assert status == 1 and list(findings) == [("backup", kept)] and "varved recover" in findings["backup", kept]["mend"]
-    assert recover(own_server, "--dry-run")["backups"] == [kept] and recover(own_server)["backups"] == [kept]
-    assert recover(own_server)["backups"] == []
+    if by_hand:
+        assert recover(own_server, "--dry-run")["backups"] == [kept] and recover(own_server)["backups"] == [kept]
+        assert recover(own_server)["backups"] == []
     admin = own_server.start().login()
     assert [one["name"] for one in admin.call("GET", "/backups")["backups"]] == ["kept"]
     admin.delete_volume(volume)
     made = admin.call("POST", f"/backups/{kept}/restore", {"restore": {}}, 202)["restore"]["volume_id"]
     admin.wait_volume(made)
     assert admin.io(made, "read -P 7 0 1M")
+    own_server.stop()
+
+
+def test_what_was_worked_on_when_the_database_was_lost_is_told(own_server):
+    """A volume that was being restored into is a part of each; what it was restored from is whole; nobody may delete a helper."""
+    admin = own_server.start().login()
+    volume, other = admin.create_volume(), admin.create_volume()
+    assert admin.io(volume, "write -P 7 0 1M")
+    backup, helper = admin.create_backup(volume), admin.create_snapshot(other)
+    described = own_server.store / "descriptions"
+    files = [described / "catalogue.json", described / "volumes" / f"{volume}.json", described / "volumes" / f"{other}.json"]
+    wait_until(lambda: all(path.exists() and id in path.read_text() for path, id in zip(files, (backup, volume, helper))), 30, "the descriptions")
+    wait_until(lambda: '"available"' in json.dumps(json.loads(files[0].read_text())["tables"]["backups"]), 30, "the backup's description")
+    own_server.stop()
+    lose(own_server)
+    catalogue, restored, backed_up = (json.loads(path.read_text()) for path in files)
+    catalogue["tables"]["backups"][0]["status"] = "restoring"
+    restored["volume"]["status"] = "restoring-backup"
+    backed_up["volume"]["status"] = "backing-up"
+    backed_up["snapshots"][0].update(name="autobk_snapshot_1234", status="backing-up")
+    for path, text in zip(files, (catalogue, restored, backed_up)):
+        path.write_text(json.dumps(text))
+    admin = own_server.start().login()
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "error_restoring"
+    assert admin.call("GET", f"/backups/{backup}")["backup"]["status"] == "available"
+    assert admin.call("GET", f"/volumes/{other}")["volume"]["status"] == "available"
+    admin.wait_gone(f"/snapshots/{helper}")
+    admin.delete_volume(other)
+    admin.call("POST", f"/backups/{backup}/restore", {"restore": {"volume_id": volume}}, 202)
+    admin.wait_volume(volume)
+    assert admin.io(volume, "read -P 7 0 1M")
+    assert doctor(own_server) == (0, {})
     own_server.stop()
 
 

@@ -357,10 +357,27 @@ def test_a_daemon_that_hangs_at_launch_is_reported(own_server):
     assert "did not come up" in message and "waiting for a license" in message
     hang.unlink()
     wait_until(lambda: set(own_server.storage_daemons()) == {POOL} and len(ours(own_server)) == 1, 10, "the hanging process to be gone")
-    (made,) = admin.call("GET", "/attachments", mv="3.54")["attachments"]
-    admin.detach(made["id"])
+    wait_until(lambda: not admin.call("GET", "/attachments", mv="3.54")["attachments"], 30, "the attachment that was not made to go")
     assert admin.io(volume, "write -P 15 0 1M")
     own_server.stop()
+
+
+def test_an_attachment_that_was_not_made_goes_once_its_daemon_answers(slow_server, stalled):
+    """Nobody knows its id; what else uses the volume stays."""
+    slow_server.options.append("tasks.retry_s=1")
+    admin = slow_server.start().login()
+    admin.call("POST", "/types", {"volume_type": {"name": "shared", "extra_specs": {"multiattach": "<is> True"}}}, 200)
+    volume = admin.create_volume(volume_type="shared")
+    attachment, uri = admin.attach(volume)
+    stalled.stop(slow_server.storage_daemons()[volume])
+    body = {"attachment": {"volume_uuid": volume, "connector": {"host": "h2"}}}
+    fault(admin.request("POST", "/attachments", body, mv="3.54"), 503)
+    stalled.go_on()
+    wait_until(lambda: [one["id"] for one in admin.call("GET", "/attachments", mv="3.54")["attachments"]] == [attachment], 60, "the other one to go")
+    assert admin.call("GET", f"/volumes/{volume}")["volume"]["status"] == "in-use" and qemu_io(uri, "write -P 1 0 1M")
+    admin.detach(attachment)
+    admin.delete_volume(volume)
+    slow_server.stop()
 
 
 def test_reads_do_not_wait_for_a_stalled_daemon(own_server, stalled):

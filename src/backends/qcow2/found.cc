@@ -136,7 +136,8 @@ void Qcow2Backend::adopt_file(const VolumeId& volume, const Found& file) {
   Header header = require_header(images_.file(made.active));
   if (header.virtual_size != static_cast<std::uint64_t>(made.size_gib * kGib)) resize_closed(made, made.size_gib);
   try {
-    files::remove_durably(source);
+    std::error_code gone;  // or another file has its name now, which is none of ours
+    if (fs::equivalent(source, images_.file(made.active), gone)) files::remove_durably(source);
   } catch (const Error& fault) {
     // The volume is there. A name that stays is refused: it has two.
     log::warning("an image that was taken may still have its first name",

@@ -496,9 +496,17 @@ bool Qcow2Backend::is_known(const LayerId& layer) const {
   return graph_.contains(layer);
 }
 
+// Its manifest may come back, with all that it names.
+void Qcow2Backend::require_not_lost(const VolumeId& volume) const {
+  MutexLock graph(graph_mutex_);
+  if (!lost_.contains(volume)) return;
+  throw Error(ErrorCode::BackendFailed,
+              "the volume " + volume.str() + std::string(backends::kDamaged) + "its manifest is missing");
+}
+
 void Qcow2Backend::delete_snapshot(const VolumeId& volume, const SnapshotId& snapshot) {
   Hold hold(*this, volume, Hold::Merges::Leave);
-  if (!has_volume(volume)) return;
+  if (!has_volume(volume)) return require_not_lost(volume);
   Manifest changed = manifest(volume);
   if (changed.snapshots.erase(snapshot) == 0) return;
   FAILPOINT("snapshot.delete.before_manifest");

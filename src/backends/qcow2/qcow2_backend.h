@@ -151,6 +151,7 @@ class Qcow2Backend final : public backends::Backend {
   std::filesystem::path tombstone_file(const VolumeId& volume) const;
   void forget_deleted(const VolumeId& volume);
   Manifest manifest(const VolumeId& volume) const VARVE_EXCLUDES(graph_mutex_);
+  void require_not_lost(const VolumeId& volume) const VARVE_EXCLUDES(graph_mutex_);
   void commit(Manifest changed, Draft* draft = nullptr) VARVE_EXCLUDES(graph_mutex_);
   void write_down(const Manifest& changed) VARVE_EXCLUDES(graph_mutex_);
   void note_dropped(Manifest& changed) const;
