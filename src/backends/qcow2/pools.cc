@@ -145,7 +145,8 @@ void Qcow2Backend::note_absent(const Pool& pool, bool is_used, std::string_view 
 // What is not found in a pool whose disk was taken away may well be there.
 void Qcow2Backend::require_mounted(const std::string& name) {
   const Pool& pool = images_.pool(name);
-  if (!is_absent(name) && !files::is_directory(pool.layers())) note_absent(pool, true, "its disk is not mounted any more");
+  if (!is_absent(name) && !files::is_directory(pool.layers()))
+    note_absent(pool, true, "its disk is not mounted any more");
   require_present(name);
 }
 
