@@ -55,6 +55,20 @@ bool is_zero(std::string_view bytes) {
   return std::ranges::all_of(bytes, [](char c) { return c == 0; });
 }
 
+// Whoever can write to the object store must not lead varved elsewhere.
+void require_sound(const Manifest& manifest) {
+  if (manifest.archives.empty()) broken("it names no archive");
+  if (!std::ranges::all_of(manifest.archives, is_uuid)) broken("the name of an archive is none");
+  std::uint64_t next = 0;
+  std::uint64_t end = manifest.size / kChunkBytes + (manifest.size % kChunkBytes == 0 ? 0 : 1);
+  for (const Chunk& chunk : manifest.chunks) {
+    if (chunk.archive >= manifest.archives.size() || chunk.number < next || chunk.number >= end) {
+      broken("a chunk is out of range or order");
+    }
+    next = chunk.number + 1;
+  }
+}
+
 }  // namespace
 
 std::string encode(const Manifest& manifest) {
@@ -88,15 +102,12 @@ Manifest decode(const std::string& text) {
       chunk.number = number(next_word(line));
       chunk.archive = number(next_word(line));
       chunk.hash = line;
-      if (chunk.archive >= manifest.archives.size() || chunk.number * kChunkBytes >= manifest.size) {
-        broken("a chunk is out of range");
-      }
       manifest.chunks.push_back(std::move(chunk));
     } else {
       broken("it has a line '" + std::string(key.substr(0, 40)) + "'");
     }
   }
-  if (manifest.archives.empty()) broken("it names no archive");
+  require_sound(manifest);
   return manifest;
 }
 

@@ -223,12 +223,17 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     if (fault) throw Error(ErrorCode::MalformedBody, "the request is not HTTP: " + fault.message());
     refuse_ambiguous(parser, std::string_view(buffer_).substr(0, header_size));
     buffer_.erase(0, header_size);
+    keep_alive_ = parser.get().keep_alive();
+    // Fields that follow a body are none of the header's: they would come after all that looks at it (RFC 9110, 6.5.1).
+    std::optional<beast::http::fields> header;
+    if (parser.chunked()) header = parser.get().base();
     if (!parser.is_done()) {
       bool whole = co_await read_body(parser);
       if (!whole) co_return nullptr;
     }
-    keep_alive_ = parser.get().keep_alive();
-    co_return make_request(parser.release());
+    std::shared_ptr<Request> request = make_request(parser.release());
+    if (header) request->headers = std::move(*header);
+    co_return request;
   }
 
   asio::awaitable<bool> read_body(Parser& parser) {
@@ -238,6 +243,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       bool written = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n");
       if (!written) co_return false;
     }
+    std::size_t read = 0;
     while (!parser.is_done()) {
       if (buffer_.empty()) {
         bool more = co_await read_more();
@@ -246,7 +252,10 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       error_code fault;
       std::size_t used = parser.put(asio::buffer(buffer_), fault);
       buffer_.erase(0, used);
+      read += used;
+      if (read > most_on_the_wire()) throw_too_large();
       if (fault == beast::http::error::need_more) {
+        refuse_endless_line();
         bool more = co_await read_more();
         if (!more) co_return false;
         continue;
@@ -255,6 +264,19 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       if (fault) throw Error(ErrorCode::MalformedBody, "the request's body is broken: " + fault.message());
     }
     co_return true;
+  }
+
+  // A body whose chunks are tiny is several times as large as what is in it.
+  std::size_t most_on_the_wire() const {
+    constexpr std::size_t kMostFraming = 8;
+    return kMostFraming * shared_.config.max_body_bytes + shared_.config.max_header_bytes;
+  }
+
+  // What the parser waits for the rest of: the line of a chunk, with its extensions, or the fields behind the last one.
+  void refuse_endless_line() const {
+    if (buffer_.size() < shared_.config.max_header_bytes) return;
+    throw Error(ErrorCode::HeaderTooLarge, "the line of a chunk, or what follows the body, is larger than " +
+                                               std::to_string(shared_.config.max_header_bytes) + " bytes");
   }
 
   [[noreturn]] void throw_too_large() {

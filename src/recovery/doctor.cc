@@ -348,7 +348,8 @@ class Look {
       if (rows_.tasked.contains(id)) continue;
       bool is_missing = !files::exists(store_.directory / "keys" / key);
       if (!is_missing && (!has_root || can_be_used(KeyId(key)))) continue;
-      std::string what = "the key of the " + kind + " " + id;
+      std::string what = "the key of the ";
+      what.append(kind).append(" ").append(id);
       what += is_missing ? " is missing" : " cannot be read, or belongs to another root key";
       add(Level::Error, "key", key, what, "its bytes cannot be read",
           "put keys/" + key + " (or the root key) back from a backup; without it the bytes are lost");

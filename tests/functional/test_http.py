@@ -1,6 +1,8 @@
 """HTTP as such: what is refused on the wire, what connections may do, TLS, and how the daemon starts and stops."""
 import json
+import pathlib
 import re
+import select
 import socket
 import ssl
 import subprocess
@@ -65,6 +67,47 @@ def test_a_chunked_body_is_read(server, admin):
         yield b'{"size": 0}}'
     reply = admin.session.post(admin.url("/volumes"), data=pieces(), headers={"Content-Type": "application/json"}, timeout=30)
     assert reply.status_code == 400 and "minimum" in reply.text
+
+
+CHUNKED = b"POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("start, more, status", [
+    (b"5;a=", b"b" * 65536, b"431"),
+    (b"", b"0" * 65536, b"431"),
+    (b"0\r\nA: ", b"b" * 65536, b"431"),
+    (b"0\r\n", b"A: b\r\n" * 8192, b"431"),
+    (b"", b"1;" + b"a" * 4000 + b"\r\nx\r\n", b"413"),
+], ids=["extension", "size", "trailer field", "trailer fields", "extensions"])
+def test_the_framing_of_a_body_is_bounded(own_server, start, more, status):
+    """What is neither header nor body is counted too: whoever has no token yet could fill the memory with it."""
+    own_server.start()
+    memory = pathlib.Path(f"/proc/{own_server.process.pid}/statm")
+    before = int(memory.read_text().split()[1])
+    address = urllib.parse.urlparse(own_server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(CHUNKED + start)
+        sent = 0
+        try:
+            while sent < 64 << 20 and not select.select([connection], [], [], 0)[0]:
+                connection.sendall(more)
+                sent += len(more)
+            reply = connection.recv(65536)
+        except ConnectionError:
+            reply = b""
+    assert sent < 32 << 20, "it takes whatever is sent"
+    assert not reply or reply.startswith(b"HTTP/1.1 " + status), reply[:100]
+    assert (int(memory.read_text().split()[1]) - before) * 4096 < 64 << 20
+    own_server.stop()
+
+
+def test_what_follows_a_body_is_no_header(server, admin):
+    token = admin.session.headers["X-Auth-Token"].encode()
+    path = urllib.parse.urlparse(admin.url("/volumes")).path.encode()
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+    body = b"2\r\n{}\r\n0\r\n"
+    assert raw(server, head + b"X-Auth-Token: " + token + b"\r\n\r\n" + body + b"\r\n").startswith(b"HTTP/1.1 400 ")
+    assert raw(server, head + b"\r\n" + body + b"X-Auth-Token: " + token + b"\r\n\r\n").startswith(b"HTTP/1.1 401 ")
 
 
 def test_head_is_get_without_a_body(server):
