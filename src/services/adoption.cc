@@ -86,6 +86,10 @@ asio::awaitable<Volume> Adoption::manage_volume(model::Actor actor, ManageVolume
   if (std::ranges::find(settings_.availability_zones, volume.availability_zone) == settings_.availability_zones.end()) {
     throw Error(ErrorCode::InvalidInput, "Availability zone '" + volume.availability_zone + "' is invalid.");
   }
+  if (volume.size_gib > settings_.max_volume_gib) {
+    invalid("Unable to manage existing: " + spec.source + " is larger than the maximum of " +
+            std::to_string(settings_.max_volume_gib) + " GiB.");
+  }
   Task task = tasks_.make(TaskKind::ManageVolume, actor, volume.id);
   task.payload = model::FoundName{spec.source};
   co_await db_.write([&](store::Transaction& tx) {

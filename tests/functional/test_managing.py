@@ -127,6 +127,25 @@ def test_what_cannot_be_taken_is_refused(admin, server, name, arguments, why):
     path.unlink()
 
 
+def test_a_link_is_refused(admin, server):
+    path = put_file(server, "elsewhere.qcow2", "-f", "qcow2", "1M").rename(server.directory / "elsewhere.qcow2")
+    link = server.store / "manageable" / "link.qcow2"
+    link.symlink_to(path)
+    assert "is a link" in listed(admin)["link.qcow2"]["reason_not_safe"]
+    assert "is a link" in fault(manage(admin, {"source-name": "link.qcow2"}), 400)
+    link.unlink()
+
+
+def test_a_file_larger_than_a_volume_may_be_is_refused(admin, server):
+    path = put_file(server, "huge.qcow2", "-f", "qcow2", "1M")
+    for size in (2**64 - 1, 2**64 - 512, 40000 << 30):
+        with path.open("r+b") as image:
+            image.seek(24)  # the virtual size (docs/interop/qcow2.txt of QEMU)
+            image.write(size.to_bytes(8, "big"))
+        assert fault(manage(admin, {"source-name": "huge.qcow2"}), 400) and path.exists()
+    path.unlink()
+
+
 def test_a_file_with_a_second_name_is_refused(admin, server):
     path = put_file(server, "two.qcow2", "-f", "qcow2", "1M")
     other = path.with_name("other.qcow2")

@@ -26,17 +26,22 @@ namespace {
 constexpr std::int64_t kGib = 1LL << 30;
 
 std::int64_t whole_gib(std::uint64_t bytes) {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>((bytes + kGib - 1) / kGib));
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(bytes / kGib + (bytes % kGib == 0 ? 0 : 1)));
 }
 
 }  // namespace
 
 std::optional<Found> Qcow2Backend::found_file(const fs::path& path, const Pool& pool) const {
   std::error_code fault;
-  if (!fs::is_regular_file(path, fault)) return std::nullopt;
+  fs::file_type type = fs::symlink_status(path, fault).type();
+  if (type != fs::file_type::regular && type != fs::file_type::symlink) return std::nullopt;
   Found found;
   found.name = path.filename().string();
   found.pool = pool.name;
+  if (type == fs::file_type::symlink) {
+    found.refusal = "it is a link, and what it leads to may be somebody else's";
+    return found;
+  }
   std::expected<Header, std::string> header = read_header(path);
   if (!header) {
     found.refusal = "it is no qcow2 image (" + header.error() + "); make one of it with qemu-img convert";
