@@ -58,9 +58,9 @@ model::BackupStatus backup_at_rest(const std::string& text, bool whole) {
 }
 
 // A helper goes when varved starts (services/reconciler.h).
-SnapshotStatus snapshot_at_rest(const std::string& text, const std::string& name) {
+SnapshotStatus snapshot_at_rest(const std::string& text, bool is_helper) {
   SnapshotStatus status = model::parse_snapshot_status(text).value_or(SnapshotStatus::Available);
-  if (services::is_system_name(name)) return status == SnapshotStatus::Available ? SnapshotStatus::BackingUp : status;
+  if (is_helper) return status == SnapshotStatus::Available ? SnapshotStatus::BackingUp : status;
   if (status == SnapshotStatus::Deleting) return SnapshotStatus::ErrorDeleting;
   return model::is_transitional(status) ? SnapshotStatus::Available : status;
 }
@@ -271,7 +271,7 @@ void Rows::put_snapshots(const model::Volume& volume, const Bytes* bytes, const 
     SnapshotId id(text_in(row, "id"));
     if (tx_.snapshots().find(std::nullopt, id) || (is_sound && !has_bytes(id))) continue;
     row["volume_id"] = volume.id.str();
-    SnapshotStatus status = snapshot_at_rest(text_in(row, "status"), text_in(row, "name"));
+    SnapshotStatus status = snapshot_at_rest(text_in(row, "status"), services::is_helper(id, text_in(row, "name")));
     bool lost = !has_bytes(id) && status == SnapshotStatus::Available;
     row["status"] = to_string(lost ? SnapshotStatus::Error : status);
     if (!insert(tx_.connection(), table, row)) continue;
@@ -348,7 +348,7 @@ bool Rows::is_of_task(const LiveExport& one) {
     SnapshotId id(one.source.substr(model::kSnapshotPrefix.size()));
     std::optional<model::Snapshot> snapshot = tx_.snapshots().find(std::nullopt, id);
     if (!snapshot) return false;
-    if (services::is_system_name(snapshot->name.value_or(""))) return true;
+    if (services::is_helper(id, snapshot->name.value_or(""))) return true;
     volume = snapshot->volume_id;
   }
   const VolumeDescription* description = find_in(remains_.descriptions, volume);

@@ -183,18 +183,21 @@ class Fitting {
     boost::json::object row = rows.front().as_object();
     // The helper of a backup that the copy does not know goes when the copy is opened (services/reconciler.h).
     const boost::json::value& name = row.at("name");
-    bool is_helper = name.is_string() && services::is_system_name(name.as_string());
+    bool is_helper = name.is_string() && services::is_helper(id, name.as_string());
     row["status"] = to_string(is_helper ? model::SnapshotStatus::BackingUp : model::SnapshotStatus::Available);
     row["group_snapshot_id"] = nullptr;  // which the copy may not know
     store::PlainTable(tx.connection(), "snapshots").insert(tx.connection(), row);
   }
 
-  // The store has it still, and not for a task.
+  // Unless it is a task's own, or the store's manifest of now is without it: one that is not there proves nothing.
   bool is_kept(const VolumeId& volume, const SnapshotId& id) {
     using Int = std::int64_t;
     if (!store::query<Int>(source_, "SELECT 1 FROM tasks WHERE id = :id AND state = 'live'", id).empty()) return false;
-    fs::path manifest = store_ / "volumes" / (volume.str() + ".json");
-    return files::exists(manifest) && qcow2::parse_manifest(files::read(manifest)).snapshots.contains(id);
+    try {
+      return qcow2::parse_manifest(files::read(store_ / "volumes" / (volume.str() + ".json"))).snapshots.contains(id);
+    } catch (const Error&) {
+      return true;
+    }
   }
 
   void let_go(const VolumeId& volume, const SnapshotId& id) const {

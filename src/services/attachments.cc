@@ -263,8 +263,9 @@ void Attachments::undo_creation(const Task& task) {
         made && (made->status == AttachmentStatus::Attaching || made->status == AttachmentStatus::ErrorAttaching);
     return is_waiting && !made->connection && !made->updated_at;
   };
-  if (!db_.read_blocking([&](store::Transaction& tx) { return is_just_made(tx); })) return;
-  exports_.stop(task.exported(), task.attachment_id.value());
+  // Somebody may have found and connected it meanwhile, and be served.
+  auto is_still = [&] { return db_.read_blocking([&](store::Transaction& tx) { return is_just_made(tx); }); };
+  exports_.stop_if(task.exported(), task.attachment_id.value(), is_still);
   db_.write_blocking([&](store::Transaction& tx) {
     if (!is_just_made(tx)) return;
     tx.attachments().remove(task.attachment_id.value());

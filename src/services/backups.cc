@@ -48,7 +48,7 @@ Snapshot helper_of(const Backup& backup, const Volume& volume) {
   helper.project_id = volume.project_id;
   helper.user_id = backup.user_id;
   helper.volume_id = volume.id;
-  helper.name = std::string(kBackupSnapshotPrefix) + backup.id.str().substr(0, 8);
+  helper.name = helper_name(helper.id);
   helper.status = SnapshotStatus::BackingUp;
   helper.size_gib = volume.size_gib;
   helper.created_at = backup.created_at;

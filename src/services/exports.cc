@@ -63,7 +63,13 @@ void Exports::record(const AttachmentId& attachment, const model::Connection& co
 }
 
 void Exports::stop(const model::Source& source, const AttachmentId& attachment) {
+  stop_if(source, attachment, [] { return true; });
+}
+
+void Exports::stop_if(const model::Source& source, const AttachmentId& attachment,
+                      const std::function<bool()>& is_still) {
   KeyedMutex::Lock lock(locks_, source.name());
+  if (!is_still()) return;
   try {
     exporter_.remove(source, attachment);
     FAILPOINT("detach.after_unexport");

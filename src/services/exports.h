@@ -28,6 +28,8 @@ class Exports {
 
   // Ends the attachment's export; the bytes are closed with their last one.
   void stop(const model::Source& source, const AttachmentId& attachment);
+  // The same if `is_still` says so once nobody else begins or ends an export of the source.
+  void stop_if(const model::Source& source, const AttachmentId& attachment, const std::function<bool()>& is_still);
 
   // Brings back the exports of a source whose storage daemon is gone, at their old addresses.
   void restore(const model::Source& source);

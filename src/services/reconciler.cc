@@ -114,7 +114,7 @@ int Reconciler::heal_orphans() {
       if (snapshots.contains(snapshot.id) || volumes.contains(snapshot.volume_id)) continue;
       if (snapshot.group_snapshot_id && payloads.contains(*snapshot.group_snapshot_id)) continue;
       ++healed;
-      if (is_system_name(snapshot.name.value_or(""))) {
+      if (is_helper(snapshot.id, snapshot.name.value_or(""))) {
         remove_helper(tx, std::move(snapshot));
         continue;
       }

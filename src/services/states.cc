@@ -83,9 +83,25 @@ void settle_group_snapshot(store::Transaction& tx, const std::optional<GroupSnap
   tx.group_snapshots().update(*group);
 }
 
+namespace {
+constexpr std::string_view kBackupSnapshotPrefix = "autobk_snapshot_";
+}  // namespace
+
+std::string helper_name(const SnapshotId& id) {
+  return std::string(kBackupSnapshotPrefix) + id.str().substr(0, 8);
+}
+
+bool is_helper(const SnapshotId& id, std::string_view name) {
+  return name == helper_name(id);
+}
+
+namespace {
+
 bool is_system_name(std::string_view name) {
   return name.starts_with(kBackupSnapshotPrefix) || name.starts_with("manualbk_snapshot_");
 }
+
+}  // namespace
 
 void require_user_made(const model::Snapshot& snapshot) {
   if (!snapshot.name || !is_system_name(*snapshot.name)) return;

@@ -39,8 +39,9 @@ void settle_group(store::Transaction& tx, const std::optional<GroupId>& group, T
 void settle_group_snapshot(store::Transaction& tx, const std::optional<GroupSnapshotId>& group_snapshot, Timestamp now);
 
 // Snapshots that a backup made for itself are view-only (EVS: "Operations cannot be performed on such snapshots").
-inline constexpr std::string_view kBackupSnapshotPrefix = "autobk_snapshot_";
-bool is_system_name(std::string_view name);
+// The snapshot that a backup is made from is called after it and has its id: nobody else can make one of that name.
+std::string helper_name(const SnapshotId& id);
+bool is_helper(const SnapshotId& id, std::string_view name);
 void require_user_made(const model::Snapshot& snapshot);
 void require_user_name(const std::optional<std::string>& name);
 

@@ -7,14 +7,17 @@
 //
 // root: the lowest layer that the volume does not share with the volume it was cloned from; "" when it shares nothing.
 // pool: where new layers go; "" is the default one. key: of the layers that are encrypted.
+//
 // intent: an open volume is being switched to this overlay. It is written before the switch and cleared after it;
 // whoever finds it rolls forward, since an empty overlay on the active layer reads the same. made: the overlay was
-// there before the intent was, so that it is lost if it is not found; earlier versions made it afterwards. dropped:
-// layers that were the volume's until an operation that committed let go of them. Being listed here is the proof that a
-// layer's file may be removed (once nothing stands on it); what is not listed is never removed. A volume is deleted by
-// renaming its manifest to volumes/<id>.deleted: a tombstone, by which all that it names is dropped, and which goes
-// after the last of these layers. (A rename needs no room on a full disk.) Version 1 (read, never written) had no
-// dropped layers.
+// there before the intent was, so that it is lost if it is not found; earlier versions made it afterwards.
+//
+// dropped: layers that were the volume's until an operation that committed let go of them. Being listed here is the
+// proof that a layer's file may be removed (once nothing stands on it); what is not listed is never removed.
+// A volume is deleted by renaming its manifest to volumes/<id>.deleted: a tombstone, by which all that it names is
+// dropped, and which goes after the last of these layers. (A rename needs no room on a full disk.)
+//
+// Version 1 (read, never written) had no dropped layers.
 #pragma once
 
 #include <cstdint>
