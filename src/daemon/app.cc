@@ -101,7 +101,8 @@ class App::Impl {
                    .rng = rng_,
                    .scheduler = threads(),
                    .settings = config_.services,
-                   .staging = config_.directory / "staging"}),
+                   .staging = config_.directory / "staging",
+                   .needs_key = [this](const KeyId& key) { return descriptions_.needs_key(key); }}),
         descriptions_(*db_, backend_, clock_, config_.directory),
         control_(control_socket(config_), [this](const boost::json::object& ask) { return answer(ask); }),
         dispatcher_(authenticator(), config_.api) {
@@ -130,8 +131,8 @@ class App::Impl {
   }
 
   void start() {
+    descriptions_.start();  // tasks ask what they know of keys
     services_.start();
-    descriptions_.start();
     start_control();
     server_->start();
     fault::arm_from_environment();

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kQueue = 10;
+constexpr std::chrono::seconds kLookAtAStart(20);
 // The logs first: alone they are nothing, with another file they harm.
 constexpr const char* kParts[] = {"-journal", "-wal", "-shm", ""};
 
@@ -68,7 +69,7 @@ Report Recovery::recover() {
   report.condition = examine(file_, &report.damage);
   Remains present = remains();
   if (report.condition != Condition::Healthy) return rebuild(std::move(report), present);
-  present.backups = backups_with_objects(described_backups(present.catalogue));
+  present.backups = backups_with_objects(described_backups(present.catalogue), std::nullopt);
   options_.dry_run ? try_to_fill(present, report) : fill(file_, present, false, report);
   return report;
 }
@@ -94,11 +95,17 @@ Remains Recovery::remains() const {
   return out;
 }
 
-// Described backups that nobody has removed.
-std::set<std::string> Recovery::backups_with_objects(const std::map<std::string, std::string>& archives) const {
+// Described backups that nobody has removed. within: those that are not looked at in that time are not found.
+std::set<std::string> Recovery::backups_with_objects(const std::map<std::string, std::string>& archives,
+                                                     std::optional<std::chrono::seconds> within) const {
   std::set<std::string> found;
   if (!options_.has_archive) return found;
+  auto began = clock_.steady();
   for (const auto& [id, archive] : archives) {
+    if (within && clock_.steady() - began > *within) {
+      log::error("there was no time to look for all backups that have no row; varved recover looks for the others");
+      break;
+    }
     try {
       if (options_.has_archive(archive)) found.insert(id);
     } catch (const Error& fault) {
@@ -134,7 +141,7 @@ std::optional<Report> Recovery::add_what_is_lost(Report report) {
     present.emplace();
     present->catalogue = services::read_catalogue(options_.store);
   }
-  present->backups = backups_with_objects(unknown_backups(present->catalogue));
+  present->backups = backups_with_objects(unknown_backups(present->catalogue), kLookAtAStart);
   if (!is_served && present->backups.empty()) return std::nullopt;
   log::error("the database is an older one and gets what it lacks",
              {{"clients_are_served", is_served}, {"backups", static_cast<std::int64_t>(present->backups.size())}});

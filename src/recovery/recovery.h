@@ -3,6 +3,7 @@
 // `<store>/quarantine/`. The store's lock is held by the caller.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -59,7 +60,8 @@ class Recovery {
   void build(const std::filesystem::path& fresh, Report& report, const Remains& remains);
   Remains remains() const;
   std::map<std::string, std::string> unknown_backups(const boost::json::object& catalogue) const;
-  std::set<std::string> backups_with_objects(const std::map<std::string, std::string>& archives) const;
+  std::set<std::string> backups_with_objects(const std::map<std::string, std::string>& archives,
+                                             std::optional<std::chrono::seconds> within) const;
   std::set<std::string> unknown_daemons() const;
   std::optional<Remains> remains_if_served() const;
   std::optional<Report> add_what_is_lost(Report report);

@@ -56,14 +56,10 @@ std::map<std::string, std::string> described_backups(const json::object& catalog
   std::map<std::string, std::string> out;
   const json::value* rows = catalogue.if_contains("backups");
   if (rows == nullptr || !rows->is_array()) return out;
-  auto text_in = [](const json::object& row, std::string_view key) {
-    const json::value* value = row.if_contains(key);
-    return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-  };
   for (const json::value& row : rows->as_array()) {
     if (!row.is_object()) continue;
-    std::string archive = text_in(row.as_object(), "archive");
-    if (is_uuid(archive)) out[text_in(row.as_object(), "id")] = archive;
+    std::string archive = services::text_in(row.as_object(), "archive");
+    if (is_uuid(archive)) out[services::text_in(row.as_object(), "id")] = archive;
   }
   return out;
 }

@@ -17,6 +17,7 @@ namespace json = boost::json;
 using model::AttachmentStatus;
 using model::SnapshotStatus;
 using model::VolumeStatus;
+using services::text_in;
 using services::VolumeDescription;
 
 namespace {
@@ -24,11 +25,6 @@ namespace {
 constexpr char kDefaultDomain[] = "default";
 constexpr char kHomeProject[] = "admin";
 constexpr char kNotFound[] = "nothing of it was found";
-
-std::string text_in(const json::object& in, std::string_view key) {
-  const json::value* value = in.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
-}
 
 // What a volume with bytes can be now that no task works on it. A deletion was promised: its owner finds it undone.
 VolumeStatus at_rest(const std::string& text) {

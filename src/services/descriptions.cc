@@ -1,5 +1,6 @@
 #include "services/descriptions.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <vector>
 
@@ -39,6 +40,11 @@ json::array array_in(const json::object& in, std::string_view key) {
 }
 
 }  // namespace
+
+std::string text_in(const json::object& row, std::string_view key) {
+  const json::value* value = row.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string(value->as_string()) : std::string();
+}
 
 fs::path volume_descriptions(const fs::path& store) {
   return store / "descriptions" / "volumes";
@@ -82,6 +88,7 @@ void Descriptions::start() {
     MutexLock lock(mutex_);
     pending_.everything = true;
   }
+  find_lost_backups();
   commits_ = db_.on_commit([this](const store::Touched& touched) { note(touched); });
   thread_ = Thread("descriptions", [this] { run(); });
 }
@@ -201,12 +208,41 @@ void Descriptions::sweep() {
   files::sync_directory(volume_descriptions(store_));
 }
 
+void Descriptions::find_lost_backups() {
+  json::array described = array_in(read_catalogue(store_), "backups");
+  if (described.empty()) return;
+  lost_backups_ = db_.read_blocking([&](store::Transaction& tx) {
+    json::array lost;
+    for (json::value& row : described) {
+      std::string id = row.is_object() ? text_in(row.as_object(), "id") : std::string();
+      if (is_uuid(id) && !tx.backups().find(std::nullopt, BackupId(id))) lost.push_back(std::move(row));
+    }
+    return lost;
+  });
+  for (const json::value& row : lost_backups_) {
+    log::warning(
+        "a backup has a description but no row; a start or varved recover makes it one when all its objects "
+        "are there",
+        {{"backup", text_in(row.as_object(), "id")}});
+  }
+}
+
+bool Descriptions::needs_key(const KeyId& key) const {
+  return std::ranges::any_of(lost_backups_, [&](const json::value& row) {
+    return text_in(row.as_object(), "encryption_key_id") == key.str();
+  });
+}
+
 void Descriptions::write_catalogue() {
-  json::object tables = db_.read_blocking([](store::Transaction& tx) {
+  json::object tables = db_.read_blocking([this](store::Transaction& tx) {
     json::object out;
     for (std::string_view name : store::catalogue_tables()) {
       store::PlainTable table(tx.connection(), std::string(name), {"password_hash"});
       out[name] = table.select(tx.connection(), "ORDER BY 1, 2", {});
+    }
+    for (const json::value& row : lost_backups_) {
+      bool is_back = tx.backups().find(std::nullopt, BackupId(text_in(row.as_object(), "id"))).has_value();
+      if (!is_back) out["backups"].as_array().push_back(row);
     }
     return out;
   });

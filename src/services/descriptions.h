@@ -43,6 +43,8 @@ std::filesystem::path catalogue_file(const std::filesystem::path& store);
 
 // nullopt: it is not there, or cannot be read as one.
 std::optional<VolumeDescription> read_description(const std::filesystem::path& file);
+// Of a described row; "" when that has no such text.
+std::string text_in(const boost::json::object& row, std::string_view key);
 // Rows by table; empty when there is none.
 boost::json::object read_catalogue(const std::filesystem::path& store);
 
@@ -53,6 +55,10 @@ class Descriptions {
 
   void start();
   void stop();  // writes what still waits, for some seconds at most
+
+  // A backup needs the key that is described and has no row: the database is an older one, and what the object store
+  // has is not known. From start() on; any thread.
+  bool needs_key(const KeyId& key) const;
 
  private:
   struct Pending {
@@ -67,6 +73,7 @@ class Descriptions {
   void run();
   void write(Pending pending);
   void sweep();
+  void find_lost_backups();
   void write_catalogue();
   void describe(const VolumeId& volume, bool changed);
   std::optional<std::string> text_of(const VolumeId& volume);
@@ -87,6 +94,7 @@ class Descriptions {
   backends::Backend& backend_;
   Clock& clock_;
   const std::filesystem::path store_;
+  boost::json::array lost_backups_;  // go on being described; since start() as they are
   // Of the thread.
   std::optional<Tables> tables_;
   bool failing_ = false;

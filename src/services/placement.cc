@@ -59,7 +59,7 @@ void Placement::drop_key(const KeyId& key, const VolumeId& volume, const BackupI
   bool needed = db_.read_blocking([&](store::Transaction& tx) {
     return tx.volumes().another_uses_key(key, volume) || tx.backups().another_uses_key(key, backup);
   });
-  if (needed || backend_.uses_key(key)) return;
+  if (needed || backend_.uses_key(key) || (needs_key_ && needs_key_(key))) return;
   keys_.remove(key);
   backend_.forget_key(key);
 }

@@ -1,8 +1,10 @@
 // Where new volumes go and what is made with them: the pool that suits the type, the key, the image.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "backends/backend.h"
 #include "keys/key_manager.h"
@@ -13,8 +15,10 @@ namespace varve::services {
 
 class Placement {
  public:
-  Placement(store::Database& db, backends::Backend& backend, Pools& pools, keys::KeyManager& keys)
-      : db_(db), backend_(backend), pools_(pools), keys_(keys) {}
+  // needs_key: whether something else needs a key; empty: nothing does.
+  Placement(store::Database& db, backends::Backend& backend, Pools& pools, keys::KeyManager& keys,
+            std::function<bool(const KeyId&)> needs_key)
+      : db_(db), backend_(backend), pools_(pools), keys_(keys), needs_key_(std::move(needs_key)) {}
 
   // Where a volume of the type may be, as rows name it: the preferred pool alone if it suits, else all that do; never
   // none. Throws Error(NoSpace) when none suits. One whose service is disabled or frozen is left out.
@@ -35,6 +39,7 @@ class Placement {
   backends::Backend& backend_;
   Pools& pools_;
   keys::KeyManager& keys_;
+  const std::function<bool(const KeyId&)> needs_key_;
 };
 
 }  // namespace varve::services

@@ -13,7 +13,7 @@ UseCases::UseCases(const Ground& on)
       quotas(db_, settings),
       types(db_, clock, on.rng, settings),
       pools(on.backend, settings, on.pool_questions),
-      placement_(db_, on.backend, pools, on.keys),
+      placement_(db_, on.backend, pools, on.keys, on.needs_key),
       exports_(db_, on.backend, on.exporter),
       images(db_, on.backend, on.images, on.converter, placement_, exports_, tasks_, on.image_calls, clock, on.staging),
       backups(db_, on.backend, on.objects, on.keys, placement_, exports_, tasks_, on.object_calls, quotas, clock,

@@ -52,6 +52,8 @@ struct Ground {
   const Settings& settings;
   std::filesystem::path staging;   // of images that are moved
   std::size_t pool_questions = 2;  // at once; 0: as for base/offload.h
+  // Whether something needs a key of which neither a row nor the backend knows; empty: nothing does.
+  std::function<bool(const KeyId&)> needs_key;
 };
 
 // What a dialect of the API may ask for is public; what the use cases stand on is theirs, and whoever plays with them

@@ -73,6 +73,48 @@ def test_an_older_database_gets_its_backups_back(own_server, by_hand, was):
     own_server.stop()
 
 
+def test_backups_that_cannot_be_looked_for_are_not_forgotten(own_server):
+    """The object store is away when varved starts with an older database."""
+    admin = own_server.start().login()
+    admin.create_encrypted_type()
+    volume = admin.create_volume(volume_type="secret")
+    own_server.stop()
+    copy = (own_server.store / "varve.db").read_bytes()
+    admin = own_server.start().login()
+    assert admin.io(volume, "write -P 7 0 1M")
+    backup = admin.create_backup(volume, name="kept")
+    catalogue = own_server.store / "descriptions" / "catalogue.json"
+
+    def described():
+        return [one["status"] for one in json.loads(catalogue.read_text())["tables"]["backups"] if one["id"] == backup]
+    wait_until(lambda: described() == ["available"], 30, "the backup to be described")
+    own_server.stop()
+    lose(own_server)
+    (own_server.store / "varve.db").write_bytes(copy)
+    objects, away = own_server.store / "backups", own_server.directory / "away"
+    objects.rename(away)
+    for _ in range(2):
+        admin = own_server.start().login()
+        assert not admin.call("GET", "/backups")["backups"]
+        admin.create_volume()
+        written = catalogue.stat().st_mtime_ns
+        admin.call("POST", "/types", {"volume_type": {"name": f"type{written}"}}, 200)
+        wait_until(lambda: catalogue.stat().st_mtime_ns != written, 30, "the catalogue to be written")
+        assert described() == ["available"]
+        own_server.stop()
+    admin = own_server.start().login()
+    admin.delete_volume(volume)
+    own_server.stop()
+    objects.rmdir()
+    away.rename(objects)
+    admin = own_server.start().login()
+    assert [one["name"] for one in admin.call("GET", "/backups")["backups"]] == ["kept"]
+    made = admin.call("POST", f"/backups/{backup}/restore", {"restore": {}}, 202)["restore"]["volume_id"]
+    admin.wait_volume(made)
+    assert admin.io(made, "read -P 7 0 1M")
+    own_server.stop()
+
+
 def test_what_was_worked_on_when_the_database_was_lost_is_told(own_server):
     """A volume that was being restored into is a part of each; what it was restored from is whole; nobody may delete a helper."""
     admin = own_server.start().login()

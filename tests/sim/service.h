@@ -49,7 +49,8 @@ class Service : Opened, public services::UseCases {
                   .scheduler = around.scheduler,
                   .settings = around.settings,
                   .staging = around.database.parent_path() / "staging",
-                  .pool_questions = 0}) {}
+                  .pool_questions = 0,
+                  .needs_key = {}}) {}
 
   store::Database& db() { return *database; }
   services::TaskRunner& tasks() { return tasks_; }
